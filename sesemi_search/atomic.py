@@ -1,0 +1,39 @@
+"""Files that are written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["atomic_file"]
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file that takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    A reader, or a crash at any moment, finds the old file or the new one.
+
+    Args:
+        path: The file; its folder exists.
+
+    Raises:
+        OSError: The disk is full, say. The old file is still there.
+    """
+    # The process id tells the attempts of a trial apart, mkstemp's random part the calls within a process.
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp's files are for their owner alone; a run's folder is often shared.
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
