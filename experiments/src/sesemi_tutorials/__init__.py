@@ -1,0 +1,1 @@
+"""The modules of the tutorial "Custom Backbones and Heads"."""

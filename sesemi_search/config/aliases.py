@@ -1,0 +1,64 @@
+"""The names `sesemi` and `sesemi.*`, for code written against SESEMI where SESEMI itself is not installed.
+
+`import sesemi.models.backbones.base` gives the very module `sesemi_search.models.backbones.base`: one class under two
+names, not two classes. A finder is needed for that; an entry in `sys.modules` for the top name alone would load each
+submodule a second time.
+"""
+
+import importlib
+import importlib.util
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["install"]
+
+_OURS = "sesemi_search"
+_THEIRS = "sesemi"
+_log = logging.getLogger(_OURS)
+
+
+class _AliasLoader(Loader):
+    """Loads our module and registers it under SESEMI's name."""
+
+    def __init__(self, real_name: str) -> None:
+        self._real_name = real_name
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Leaves the module to the import system, which replaces it by what `exec_module` registers."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Puts our module in the place of the empty one."""
+        sys.modules[module.__name__] = importlib.import_module(self._real_name)
+
+
+class _AliasFinder(MetaPathFinder):
+    """Finds `sesemi.*` among our modules."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Returns a spec for a name of SESEMI's that we have, else None."""
+        if fullname != _THEIRS and not fullname.startswith(_THEIRS + "."):
+            return None
+        real_name = _OURS + fullname.removeprefix(_THEIRS)
+        if importlib.util.find_spec(real_name) is None:
+            return None
+        if not self._said:
+            self._said = True
+            _log.warning("SESEMI is not installed: names of sesemi.* are those of sesemi_search.*")
+        return ModuleSpec(fullname, _AliasLoader(real_name), is_package=True)
+
+
+def install() -> None:
+    """Makes `sesemi.*` importable, unless SESEMI is installed or this was done before."""
+    if any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
+        return
+    if _THEIRS not in sys.modules and importlib.util.find_spec(_THEIRS) is None:
+        # First, not last: a namespace folder named `sesemi` further down the path must not load our modules twice.
+        sys.meta_path.insert(0, _AliasFinder())

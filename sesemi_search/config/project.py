@@ -1,0 +1,99 @@
+"""The user's project and our own configs: where they are, and how their code becomes importable.
+
+A project is a folder with `configs/` and `src/`, and by custom `search_spaces/`, `data/` and `runs/`. It is `--project
+DIR`, else the project that a search directory remembers, else the nearest parent of the given config or of the working
+directory that is one (or whose `experiments/` is one).
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sesemi_search.config import aliases
+from sesemi_search.config.errors import ConfigError
+
+__all__ = ["PROVENANCE", "Project", "find_project", "list_options", "resource_dirs"]
+
+PROVENANCE = "provenance.json"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A user's folder of configs and code."""
+
+    root: Path
+
+    @property
+    def config_dirs(self) -> list[Path]:
+        """Folders of YAML, in the order in which they win."""
+        return [folder for folder in (self.root / "configs", self.root / "search_spaces") if folder.is_dir()]
+
+    @property
+    def src(self) -> Path:
+        """The folder that holds the user's packages."""
+        return self.root / "src"
+
+    def activate(self) -> None:
+        """Makes the project's code importable in this process. Twice is once."""
+        if str(self.src) not in sys.path:
+            sys.path.insert(0, str(self.src))
+        aliases.install()
+
+
+def find_project(given: Path | None, config_dir: Path | None) -> Project | None:
+    """Returns the project to use, or None where there is none.
+
+    Args:
+        given: What `--project` says; it must be a project.
+        config_dir: What `--config-dir` says.
+
+    Raises:
+        ConfigError: `given` is not a project.
+    """
+    if given is not None:
+        project = _project_at(given)
+        if project is None:
+            raise ConfigError(f"--project: {given} is not a project; a project is a folder that has configs/ and src/.")
+        return project
+    for start in [folder for folder in (config_dir, Path.cwd()) if folder is not None]:
+        for folder in (start.absolute(), *start.absolute().parents):
+            project = _remembered_project(folder) or _project_at(folder) or _project_at(folder / "experiments")
+            if project is not None:
+                return project
+    return None
+
+
+def resource_dirs() -> list[Path]:
+    """Returns our own folders of YAML: package data in an installed wheel, the top-level folders in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    packaged = package / "_resources"
+    root = packaged if packaged.is_dir() else package.parent
+    return [root / "configs", root / "search_spaces"]
+
+
+def list_options(group: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
+    """Yields the options of a config group with their files; the first folder that has a name wins."""
+    seen: set[str] = set()
+    for folder in folders:
+        for file in sorted((folder / group).glob("*.yaml")):
+            if file.stem not in seen:
+                seen.add(file.stem)
+                yield file.stem, file
+
+
+def _project_at(folder: Path) -> Project | None:
+    """Returns the project whose root this folder is."""
+    if (folder / "configs").is_dir() and (folder / "src").is_dir():
+        return Project(folder.resolve())
+    return None
+
+
+def _remembered_project(folder: Path) -> Project | None:
+    """Returns the project that a search or run directory was made from, where it still exists."""
+    try:
+        root = json.loads((folder / PROVENANCE).read_text())["project"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return _project_at(Path(root)) if isinstance(root, str) else None

@@ -1,0 +1,291 @@
+"""The experiment config as types: every key, its one default and its meaning.
+
+The names are SESEMI's. The tree is closed (an unknown key is an error) except for the nodes typed `Any`, which hold a
+`_target_` and its arguments: those keys are checked against the target's signature instead.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from omegaconf import MISSING
+
+__all__ = [
+    "OPEN_NODES",
+    "Accelerator",
+    "DataConfig",
+    "EMAConfig",
+    "ExperimentConfig",
+    "HParamsConfig",
+    "Interval",
+    "LRSchedulerConfig",
+    "LearnerConfig",
+    "Mode",
+    "ModelConfig",
+    "Precision",
+    "RayConfig",
+    "RunConfig",
+    "RunExperimentConfig",
+    "SearchConfig",
+    "SearchExperimentConfig",
+    "TestCheckpoint",
+    "TrackingConfig",
+    "TrackingKind",
+    "TrackingMode",
+]
+
+# Nodes whose keys belong to a target's signature and not to this schema.
+OPEN_NODES = (
+    "data.source",
+    "learner.hparams.model.backbone",
+    "learner.hparams.model.head",
+    "learner.hparams.model.loss",
+    "learner.hparams.optimizer",
+    "learner.hparams.lr_scheduler.scheduler",
+    "search.sampler",
+    "search.pruner",
+)
+
+
+class Accelerator(Enum):
+    """Where a trial trains. `auto` takes a GPU where there is one."""
+
+    auto = "auto"
+    gpu = "gpu"
+    cpu = "cpu"
+
+
+class Precision(Enum):
+    """Arithmetic of the forward pass. `auto` is bfloat16 or float16 autocast on a GPU, float32 on the CPU."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class Interval(Enum):
+    """How often the learning-rate schedule steps."""
+
+    step = "step"
+    epoch = "epoch"
+
+
+class TestCheckpoint(Enum):
+    """The checkpoint that a final run scores on the test split."""
+
+    best = "best"
+    last = "last"
+
+
+class Mode(Enum):
+    """Whether a larger or a smaller value of the metric is better."""
+
+    max = "max"
+    min = "min"
+
+
+@dataclass
+class RunConfig:
+    """How one training run is carried out.
+
+    Attributes:
+        seed: Seeds initialization, shuffling and dropout.
+        num_epochs: Passes over the training split, at least 1.
+        batch_size_per_gpu: Images a step, at least 1.
+        gpus: GPUs a run takes: 0, a fraction (several trials share a GPU), or 1.
+        accelerator: Where to train.
+        precision: Arithmetic of the forward pass.
+        num_threads: CPU threads a run computes with. Part of the result: another count gives other last bits.
+        gradient_clip_norm: Largest L2 norm of the gradient, or null for no clipping.
+        id: Name of the run's folder under `dir`.
+        dir: Where runs go; a relative path starts at the project.
+        data_root: Where data sets are kept; a relative path starts at the project.
+        resume_from_checkpoint: A `last.pt` or `best.pt` to go on from (weights, optimizer, epoch).
+        pretrained_checkpoint_path: A `model.pt` whose weights to begin with (weights only, every key must match).
+        test_checkpoint: Which checkpoint is scored on the test split.
+    """
+
+    seed: int = 42
+    num_epochs: int = 80
+    batch_size_per_gpu: int = 128
+    gpus: float = 1.0
+    accelerator: Accelerator = Accelerator.auto
+    precision: Precision = Precision.auto
+    num_threads: int = 1
+    gradient_clip_norm: float | None = None
+    id: str = "default"
+    dir: str = "./runs"
+    data_root: str = "./data"
+    resume_from_checkpoint: str | None = None
+    pretrained_checkpoint_path: str | None = None
+    test_checkpoint: TestCheckpoint = TestCheckpoint.best
+
+
+@dataclass
+class DataConfig:
+    """The images, their splits and their shape. Every data YAML sets every key, so one replaces another whole.
+
+    Attributes:
+        source: `_target_` of the labelled images (see `sesemi_search.data.sources`).
+        image_size: Height and width that the model gets, in pixels.
+        channels: Channels that the model gets; a single gray channel is repeated.
+        val_size: Images of the training set held out for validation.
+        test_size: Images held out for the test, or null where the source has a test split of its own.
+        split_seed: Fixes which image goes into which split.
+        mean: Mean of each channel, of pixel values in [0, 1].
+        std: Standard deviation of each channel, of pixel values in [0, 1].
+    """
+
+    source: Any = MISSING
+    image_size: int = MISSING
+    channels: int = MISSING
+    val_size: int = MISSING
+    test_size: int | None = MISSING
+    split_seed: int = MISSING
+    mean: list[float] = MISSING
+    std: list[float] = MISSING
+
+
+@dataclass
+class EMAConfig:
+    """Exponential moving average of the weights, used for evaluation. `decay` in (0, 1), or null for none."""
+
+    decay: float | None = None
+
+
+@dataclass
+class ModelConfig:
+    """A classifier: `_target_` nodes of its backbone, its head and its loss."""
+
+    backbone: Any = MISSING
+    head: Any = MISSING
+    loss: Any = MISSING
+    ema: EMAConfig = field(default_factory=EMAConfig)
+
+
+@dataclass
+class LRSchedulerConfig:
+    """A learning-rate schedule, stepped once every `frequency` steps or epochs. A null scheduler keeps the rate constant."""
+
+    scheduler: Any = None
+    interval: Interval = Interval.step
+    frequency: int = 1
+
+
+@dataclass
+class HParamsConfig:
+    """What is learned and how."""
+
+    num_classes: int = MISSING
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: Any = MISSING
+    lr_scheduler: LRSchedulerConfig = field(default_factory=LRSchedulerConfig)
+
+
+@dataclass
+class LearnerConfig:
+    """Holder of the hyperparameters, as in SESEMI."""
+
+    hparams: HParamsConfig = field(default_factory=HParamsConfig)
+
+
+@dataclass
+class ExperimentConfig:
+    """One experiment: all that a training run needs."""
+
+    run: RunConfig = field(default_factory=RunConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+
+
+class TrackingKind(Enum):
+    """Where runs are shown besides the terminal."""
+
+    wandb = "wandb"
+    none = "none"
+
+
+class TrackingMode(Enum):
+    """`auto` is online when an API key is found and offline otherwise."""
+
+    auto = "auto"
+    online = "online"
+    offline = "offline"
+
+
+@dataclass
+class TrackingConfig:
+    """Weights & Biases, or nothing.
+
+    Attributes:
+        kind: `wandb` or `none`.
+        project: W&B project.
+        entity: W&B user or team; null is the key's own.
+        mode: Online, offline, or whichever the key allows.
+        init_timeout_s: Seconds a server gets to answer before the search goes on offline.
+        finish_timeout_s: Seconds that the end of a run waits for uploads.
+    """
+
+    kind: TrackingKind = TrackingKind.wandb
+    project: str = "sesemi-search"
+    entity: str | None = None
+    mode: TrackingMode = TrackingMode.auto
+    init_timeout_s: float = 10.0
+    finish_timeout_s: float = 30.0
+
+
+@dataclass
+class SearchConfig:
+    """How a space is searched.
+
+    Attributes:
+        name: Name of the space.
+        num_trials: Trials to finish, at least 1.
+        metric: What to optimize, as a trial reports it.
+        mode: Whether larger is better.
+        max_concurrent: Most trials at once; null takes what the machine holds.
+        seed: Seeds the sampler.
+        dir: The search directory; null is `<project>/runs/<name>/<timestamp>`.
+        sampler: `_target_` of an Optuna sampler.
+        pruner: `_target_` of an Optuna pruner.
+        storage: An Optuna storage URL in place of the journal in the search directory.
+        max_attempts: Starts a trial gets when its worker or node dies.
+        keep_checkpoints: Best trials whose checkpoints stay after the search.
+    """
+
+    name: str = MISSING
+    num_trials: int = 50
+    metric: str = "val/top1"
+    mode: Mode = Mode.max
+    max_concurrent: int | None = None
+    seed: int = 0
+    dir: str | None = None
+    sampler: Any = MISSING
+    pruner: Any = MISSING
+    storage: str | None = None
+    max_attempts: int = 3
+    keep_checkpoints: int = 3
+
+
+@dataclass
+class RayConfig:
+    """The Ray to run on: `local` starts one, `auto` or `ray://host:port` joins a cluster."""
+
+    address: str = "local"
+
+
+@dataclass
+class RunExperimentConfig(ExperimentConfig):
+    """What `sesemi-search train` composes."""
+
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+@dataclass
+class SearchExperimentConfig(RunExperimentConfig):
+    """What `sesemi-search run` composes; `space` stays as it was written, for `sesemi_search.space` to parse."""
+
+    search: SearchConfig = field(default_factory=SearchConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
+    space: Any = MISSING

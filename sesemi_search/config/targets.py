@@ -1,0 +1,144 @@
+"""`_target_` nodes: found, checked against their signature, and built.
+
+`hydra.utils.instantiate` does the building. What this module adds is that a mistake is found before anything is built,
+and that its message names the key, the class, what it takes and where it was looked for.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object
+from hydra.utils import instantiate as hydra_instantiate
+
+from sesemi_search.config.errors import ConfigError, suggest
+
+__all__ = ["accepted_arguments", "check_target", "instantiate", "locate"]
+
+_HYDRA_KEYS = frozenset({"_target_", "_args_", "_partial_", "_recursive_", "_convert_"})
+
+
+def locate(target: object, key: str) -> Callable[..., Any]:
+    """Returns the class or function that `target` names.
+
+    Args:
+        target: Dotted path, as in `_target_`.
+        key: Dotted key of the node, for the message.
+
+    Raises:
+        ConfigError: `target` is no dotted path, does not import, or is not callable.
+    """
+    if not isinstance(target, str) or "." not in target:
+        raise ConfigError(f"{key}._target_: got {target!r}; it takes the dotted path of a class or function.")
+    try:
+        found = get_object(target)
+    except Exception as error:
+        raise ConfigError(f"{key}._target_: {_why_not_found(target, error)}") from error
+    if not callable(found):
+        raise ConfigError(f"{key}._target_: {target!r} is a {type(found).__name__}, not a class or function.")
+    return found  # type: ignore[no-any-return]
+
+
+def check_target(node: object, key: str, supplied: Iterable[str] = ()) -> list[str]:
+    """Returns what is wrong with a `_target_` node, nested ones included: a list of messages, empty when it is right.
+
+    Args:
+        node: A resolved node: a mapping with `_target_` and arguments.
+        key: Dotted key of the node, for the messages.
+        supplied: Names of the arguments that the program passes besides those in the node.
+    """
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        return [f"{key}: got {node!r}; it takes a mapping with a _target_ (the dotted path of a class) and its arguments."]
+    supplied = set(supplied)
+    try:
+        function = locate(node["_target_"], key)
+    except ConfigError as error:
+        return [str(error)]
+    problems = [
+        problem
+        for name, value in node.items()
+        if isinstance(value, Mapping) and "_target_" in value
+        for problem in check_target(value, f"{key}.{name}")
+    ]
+    arguments = {str(name) for name in node} - _HYDRA_KEYS
+    return problems + _check_call(function, node["_target_"], key, arguments, supplied, bool(node.get("_args_")))
+
+
+def accepted_arguments(function: Callable[..., Any]) -> list[str] | None:
+    """Returns the names of the keyword arguments that `function` takes; None when it takes any or does not say."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+        return None
+    return [p.name for p in parameters if p.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)]
+
+
+def instantiate(node: Mapping[str, Any], key: str, **supplied: Any) -> Any:
+    """Builds a `_target_` node, with `supplied` as further arguments.
+
+    Raises:
+        ConfigError: `check_target` finds something, or the constructor raises.
+    """
+    problems = check_target(node, key, supplied)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    try:
+        # Without "all", lists and mappings reach the target as OmegaConf containers, and its state dict with them.
+        return hydra_instantiate({"_convert_": "all", **node}, **supplied)
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, ConfigError):
+            raise cause from None
+        shown = ", ".join(f"{name}={value!r}" for name, value in node.items() if name not in _HYDRA_KEYS)
+        raise ConfigError(f"{key}: {node['_target_']}({shown}) raised {type(cause).__name__}: {cause}") from cause
+
+
+def _check_call(
+    function: Callable[..., Any], target: str, key: str, arguments: set[str], supplied: set[str], positional: bool
+) -> list[str]:
+    """Holds the names of a call against a signature."""
+    accepted = accepted_arguments(function)
+    if accepted is None:
+        return []
+    problems = [
+        f"{key}.{name}: {target} takes no argument {name!r}; it takes {', '.join(accepted) or 'none'}.{suggest(name, accepted)}"
+        for name in sorted(arguments - set(accepted))
+    ]
+    problems += [
+        f"{key}: {target} does not accept {name!r}, which the program passes to it; its signature is {target}({', '.join(accepted)})."
+        for name in sorted(supplied - set(accepted))
+    ]
+    if not positional:
+        missing = [
+            p.name
+            for p in inspect.signature(function).parameters.values()
+            if p.default is p.empty and p.name in accepted and p.name not in arguments | supplied
+        ]
+        problems += [f"{key}.{name}: missing; {target} cannot be built without it." for name in missing]
+    return problems
+
+
+def _why_not_found(target: str, error: Exception) -> str:
+    """Tells a module that is not there from one that fails while it is imported and from a name it does not have."""
+    parts = target.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        module_name = ".".join(parts[:length])
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as missing:
+            if missing.name is not None and (module_name == missing.name or module_name.startswith(missing.name + ".")):
+                continue
+            return f"{target!r} cannot be imported: {module_name} needs {missing.name!r}, which is not installed."
+        except Exception as raised:
+            return f"{target!r} cannot be imported: {module_name} raised {type(raised).__name__}: {raised}"
+        missing_name = parts[length]
+        public = [name for name in vars(module) if not name.startswith("_")]
+        return f"{target!r} does not exist: module {module_name} has no {missing_name!r}.{suggest(missing_name, public)}"
+    folders = ", ".join(path for path in sys.path if path and "site-packages" not in path and not path.endswith(".zip"))
+    return f"{target!r} cannot be imported: there is no module {parts[0]!r} ({error.__class__.__name__}). Searched {folders} and the installed packages."

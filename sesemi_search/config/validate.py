@@ -1,0 +1,47 @@
+"""The ranges of values that their types alone do not hold."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+__all__ = ["check_values"]
+
+_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "run.num_epochs": (lambda v: v >= 1, "a whole number, at least 1"),
+    "run.batch_size_per_gpu": (lambda v: v >= 1, "a whole number, at least 1"),
+    "run.num_threads": (lambda v: v >= 1, "a whole number, at least 1"),
+    "run.gpus": (lambda v: 0 <= v <= 1, "0, a fraction (several trials share a GPU) or 1"),
+    "run.gradient_clip_norm": (lambda v: v > 0, "a positive number, or null for no clipping"),
+    "data.image_size": (lambda v: v >= 1, "a size in pixels, at least 1"),
+    "data.channels": (lambda v: v >= 1, "a whole number, at least 1"),
+    "data.val_size": (lambda v: v >= 1, "a number of images, at least 1"),
+    "data.test_size": (lambda v: v >= 1, "a number of images, at least 1, or null for the source's own test split"),
+    "data.std": (lambda v: all(x > 0 for x in v), "a positive number for each channel"),
+    "learner.hparams.num_classes": (lambda v: v >= 2, "a whole number, at least 2"),
+    "learner.hparams.model.ema.decay": (lambda v: 0 < v < 1, "a number between 0 and 1, or null for no average"),
+    "learner.hparams.lr_scheduler.frequency": (lambda v: v >= 1, "a whole number, at least 1"),
+    "search.num_trials": (lambda v: v >= 1, "a whole number, at least 1"),
+    "search.max_concurrent": (lambda v: v >= 1, "a whole number, at least 1, or null for all that the machine holds"),
+    "search.max_attempts": (lambda v: v >= 1, "a whole number, at least 1"),
+    "search.keep_checkpoints": (lambda v: v >= 0, "a whole number, at least 0"),
+    "tracking.init_timeout_s": (lambda v: v > 0, "a positive number of seconds"),
+    "tracking.finish_timeout_s": (lambda v: v > 0, "a positive number of seconds"),
+}
+
+
+def check_values(config: DictConfig) -> Iterator[str]:
+    """Yields a message for each value outside its range; keys that are absent, missing or null are passed over."""
+    for key, (holds, allowed) in _RANGES.items():
+        value = OmegaConf.select(config, key, throw_on_missing=False)
+        if value is None:
+            continue
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if not (finite and holds(value)):
+            yield f"{key}: got {value!r}; it takes {allowed}."
+    channels = OmegaConf.select(config, "data.channels", throw_on_missing=False)
+    for key in ("data.mean", "data.std"):
+        value = OmegaConf.select(config, key, throw_on_missing=False)
+        if value is not None and channels is not None and len(value) != channels:
+            yield f"{key}: got {len(value)} values; it takes one for each of the {channels} channels."
