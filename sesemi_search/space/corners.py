@@ -1,0 +1,80 @@
+"""The corners of a space: each combination of its choices, all numbers at their lowest and all at their highest.
+
+A config that cannot work nearly always fails at one of them, and there are few.
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from sesemi_search.space.domains import Choice, Float, Int, Node, Options
+from sesemi_search.space.space import Space, children, join
+
+__all__ = ["corners", "count_branches"]
+
+
+def corners(space: Space, limit: int) -> list[dict[str, Any]]:
+    """Returns the parameters of every corner; of a space with more than `limit` branches, of `limit` random ones.
+
+    Args:
+        space: The space.
+        limit: Most branches to visit, each at its low and at its high end.
+    """
+    ends = (True, False)
+    if count_branches(space) <= limit:
+        return [params for low in ends for params in _assignments(space.root, "", low)]
+    rng = random.Random(0)
+    return [space.sample(_CornerTrial(rng, low)) for _ in range(limit) for low in ends]
+
+
+def count_branches(space: Space) -> int:
+    """Returns the number of combinations of choices."""
+    return _count(space.root)
+
+
+class _CornerTrial:
+    """Answers a space with random choices and with one end of every range."""
+
+    def __init__(self, rng: random.Random, low: bool) -> None:
+        self._rng = rng
+        self._low = low
+
+    def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool) -> float:  # noqa: ARG002
+        """Returns an end of the range."""
+        return low if self._low else high
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int:  # noqa: ARG002
+        """Returns an end of the range."""
+        return low if self._low else high
+
+    def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:  # noqa: ARG002
+        """Returns any choice."""
+        return self._rng.choice(choices)
+
+
+def _assignments(node: Node, name: str, low: bool) -> Iterator[dict[str, Any]]:
+    """Yields the parameters of a node, one dict for each combination of its choices."""
+    match node:
+        case Float() | Int():
+            yield {name: node.low if low else node.high}
+        case Choice():
+            yield from ({name: value} for value in node.values)
+        case Options():
+            for option, child in node.nodes.items():
+                yield from ({name: option, **rest} for rest in _assignments(child, join(name, option), low))
+        case _:
+            parts = [list(_assignments(child, join(name, part), low)) for part, child in children(node)]
+            for combination in itertools.product(*parts):
+                yield {key: value for params in combination for key, value in params.items()}
+
+
+def _count(node: Node) -> int:
+    match node:
+        case Choice():
+            return len(node.values)
+        case Options():
+            return sum(_count(child) for child in node.nodes.values())
+        case _:
+            return math.prod(_count(child) for _, child in children(node))

@@ -1,0 +1,73 @@
+"""`space.PATH=VALUE` and `~space.PATH` of the command line, applied to the overlay before it is parsed.
+
+VALUE replaces the node at PATH whole (Hydra would merge `{choice: ...}` into a `{float: ...}`). The name of an option pins
+the option. PATH may name an option with or without the word `choice` before it, as in the names of parameters.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sesemi_search.config.compose import SpaceOverride
+from sesemi_search.config.errors import ConfigError, suggest
+
+__all__ = ["override_space"]
+
+
+def override_space(raw: Mapping[str, Any], overrides: Sequence[SpaceOverride]) -> dict[str, Any]:
+    """Returns the overlay with overrides applied, in order.
+
+    Raises:
+        ConfigError: A path to delete that is not there, or one that leads through a value.
+    """
+    space = copy.deepcopy(dict(raw))
+    for override in overrides:
+        _apply(space, override)
+    return space
+
+
+def _apply(space: dict[str, Any], override: SpaceOverride) -> None:
+    key = ".".join(("space", *override.path))
+    parent: Any = space
+    for part in override.path[:-1]:
+        parent = _descend(parent, part, key, create=not override.delete)
+    last = override.path[-1]
+    holder = _options(parent) if last in (_options(parent) or ()) else parent
+    if override.delete:
+        if not isinstance(holder, dict) or last not in holder:
+            known = _options(parent) or (holder if isinstance(holder, dict) else {})
+            raise ConfigError(f"~{key}: the space has no {last!r} there; it has {', '.join(known) or 'nothing'}.{suggest(last, known)}")
+        del holder[last]
+    elif not isinstance(holder, dict):
+        raise ConfigError(f"{key}: leads through {holder!r}, which is a value and has no keys.")
+    else:
+        options = _options(holder.get(last))
+        pinned = isinstance(override.value, str) and options is not None
+        if pinned and options is not None:
+            if override.value not in options:
+                near = suggest(override.value, options)
+                raise ConfigError(f"{key}: got {override.value!r}; the options are {', '.join(map(str, options))}.{near}")
+            holder[last] = options[override.value]
+        else:
+            holder[last] = override.value
+
+
+def _descend(node: Any, part: str, key: str, create: bool) -> Any:
+    """Returns the child of a node; where there is none, a new mapping when `create`."""
+    options = _options(node)
+    if options is not None and part in options:
+        return options[part]
+    if not isinstance(node, dict):
+        raise ConfigError(f"{key}: leads through {node!r}, which is a value and has no keys.")
+    if part not in node:
+        if not create:
+            raise ConfigError(f"~{key}: the space has no {part!r} there; it has {', '.join(map(str, node)) or 'nothing'}.{suggest(part, map(str, node))}")
+        node[part] = {}
+    return node[part]
+
+
+def _options(node: Any) -> dict[str, Any] | None:
+    """Returns the named options of a choice, None for any other node."""
+    if isinstance(node, dict) and isinstance(node.get("choice"), dict):
+        return node["choice"]
+    return None
