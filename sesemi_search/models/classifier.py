@@ -1,0 +1,104 @@
+"""The classifier, and how one is built from its config.
+
+A backbone and a head are held to their interfaces by attributes, not by base class: a user's class conforms when it
+exposes what is needed. What does not conform gets an error that says what to write.
+"""
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+from torch import Tensor, nn
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.targets import instantiate
+
+__all__ = ["BACKBONE_KEY", "HEAD_KEY", "Classifier", "build_classifier"]
+
+BACKBONE_KEY = "learner.hparams.model.backbone"
+HEAD_KEY = "learner.hparams.model.head"
+_TUTORIAL = 'See the tutorial "Custom Backbones and Heads".'
+
+
+class Classifier(nn.Module):
+    """Images (B, C, H, W) to logits (B, K).
+
+    Attributes:
+        backbone: Images to features (B, D).
+        head: Features to logits.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) to logits (B, K)."""
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+
+def build_classifier(backbone: Mapping[str, Any], head: Mapping[str, Any], num_classes: int) -> Classifier:
+    """Builds a classifier from the `_target_` nodes of its backbone and its head.
+
+    Args:
+        backbone: Node of `learner.hparams.model.backbone`.
+        head: Node of `learner.hparams.model.head`; `in_features` and `out_features` are added here.
+        num_classes: K, the number of classes.
+
+    Raises:
+        ConfigError: A node cannot be built, or what it builds does not conform to the interface.
+    """
+    built_backbone = instantiate(backbone, BACKBONE_KEY)
+    in_features = _backbone_features(built_backbone)
+    built_head = instantiate(head, HEAD_KEY, in_features=in_features, out_features=num_classes)
+    _check_head(built_head, {"in_features": in_features, "out_features": num_classes})
+    return Classifier(built_backbone, built_head)
+
+
+def _backbone_features(backbone: object) -> int:
+    """Returns the number of features that a backbone gives, having checked that it conforms."""
+    name = _check_module(backbone, BACKBONE_KEY)
+    if not hasattr(backbone, "out_features"):
+        raise ConfigError(
+            f"{BACKBONE_KEY}: {name} has no attribute 'out_features'. A backbone tells the head how many features it "
+            f"gives: write `self.out_features = 84` (its own number) in {name}.__init__. {_TUTORIAL}"
+        )
+    features = backbone.out_features
+    if not _is_positive_int(features):
+        raise ConfigError(
+            f"{BACKBONE_KEY}: {name}.out_features, got {features!r}; it takes an int of at least 1, the number of "
+            f"features of an image. Set it in {name}.__init__. {_TUTORIAL}"
+        )
+    return int(features)
+
+
+def _check_head(head: object, expected: Mapping[str, int]) -> None:
+    """Checks that a head exposes the two numbers that it was built with."""
+    name = _check_module(head, HEAD_KEY)
+    for attribute, value in expected.items():
+        if not hasattr(head, attribute):
+            raise ConfigError(
+                f"{HEAD_KEY}: {name} has no attribute {attribute!r}. Write `self.{attribute} = {attribute}` in "
+                f"{name}.__init__. {_TUTORIAL}"
+            )
+        found = getattr(head, attribute)
+        if not _is_positive_int(found) or found != value:
+            raise ConfigError(
+                f"{HEAD_KEY}: {name}.{attribute}, got {found!r}, but the head was built with {attribute}={value}. "
+                f"Write `self.{attribute} = {attribute}` in {name}.__init__. {_TUTORIAL}"
+            )
+
+
+def _check_module(module: object, key: str) -> str:
+    """Checks that what was built is an nn.Module; returns the name of its class."""
+    name = type(module).__name__
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"{key}: {name} is not a torch.nn.Module. Write `class {name}(nn.Module)`. {_TUTORIAL}")
+    return name
+
+
+def _is_positive_int(value: object) -> bool:
+    # A bool is an int to Python; as a number of features it is a mistake.
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1

@@ -1,0 +1,31 @@
+"""The user's side: tutorial modules on the path, and modules written by a test."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sesemi_search.config.aliases import install
+
+_SOURCES = Path(__file__).parents[2] / "experiments" / "src"
+
+
+@pytest.fixture(autouse=True)
+def tutorial_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(_SOURCES))
+    install()
+
+
+@pytest.fixture
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Writes a module as a user would and returns the name that it imports by."""
+
+    def write(source: str) -> str:
+        name = f"written_by_{tmp_path.name.replace('-', '_')}"
+        (tmp_path / f"{name}.py").write_text("from torch import nn\n\n" + source)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        sys.modules.pop(name, None)
+        return name
+
+    return write

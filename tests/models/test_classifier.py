@@ -1,0 +1,96 @@
+"""What a classifier is built from, and what a module that does not conform is told."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.models import build_classifier
+
+LENET = {"_target_": "sesemi_tutorials.models.LeNet5"}
+LINEAR = {"_target_": "sesemi_search.models.heads.LinearHead"}
+GOOD_BACKBONE = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out_features = 7
+"""
+
+
+def test_images_become_one_logit_per_class() -> None:
+    classifier = build_classifier({**LENET, "out_features": 33}, LINEAR, num_classes=10)
+    assert classifier.head.in_features == 33
+    assert classifier(torch.randn(5, 3, 32, 32)).shape == (5, 10)
+
+
+def test_tutorial_lenet5_has_its_published_size() -> None:
+    classifier = build_classifier(LENET, {"_target_": "sesemi_tutorials.models.CosineSimilarityHead"}, 10)
+    assert sum(p.numel() for p in classifier.backbone.parameters()) == 61_156
+    assert sum(p.numel() for p in classifier.parameters()) == 61_156 + 84 * 10
+
+
+def test_classifier_builds_on_meta() -> None:
+    with torch.device("meta"):
+        classifier = build_classifier(LENET, LINEAR, 10)
+        assert classifier(torch.empty(2, 3, 32, 32)).shape == (2, 10)
+    assert all(parameter.is_meta for parameter in classifier.parameters())
+
+
+def test_a_backbone_of_another_base_class_conforms_by_its_attributes(user_module: Callable[[str], str]) -> None:
+    name = user_module(GOOD_BACKBONE)
+    assert build_classifier({"_target_": f"{name}.Net"}, LINEAR, 3).head.in_features == 7
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("class Net:\n    out_features = 3\n", ["Net is not a torch.nn.Module", "class Net(nn.Module)"]),
+        ("class Net(nn.Module):\n    pass\n", ["Net has no attribute 'out_features'", "self.out_features = "]),
+        ("class Net(nn.Module):\n    out_features = 0\n", ["Net.out_features, got 0", "at least 1"]),
+        ("class Net(nn.Module):\n    out_features = '84'\n", ["Net.out_features, got '84'", "an int"]),
+        ("class Net(nn.Module):\n    out_features = True\n", ["Net.out_features, got True"]),
+    ],
+)
+def test_backbone_that_does_not_conform_is_told_what_to_write(
+    user_module: Callable[[str], str], source: str, found: list[str]
+) -> None:
+    name = user_module(source)
+    with pytest.raises(ConfigError) as raised:
+        build_classifier({"_target_": f"{name}.Net"}, LINEAR, 10)
+    for text in [*found, "learner.hparams.model.backbone", "Custom Backbones and Heads"]:
+        assert text in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("        self.in_features = in_features\n", ["Top has no attribute 'out_features'", "self.out_features = "]),
+        ("        self.out_features = out_features\n", ["Top has no attribute 'in_features'"]),
+        (
+            "        self.in_features, self.out_features = 3, out_features\n",
+            ["Top.in_features, got 3", "in_features=84"],
+        ),
+        ("        self.in_features, self.out_features = in_features, None\n", ["Top.out_features, got None"]),
+    ],
+)
+def test_head_that_does_not_conform_is_told_what_to_write(
+    user_module: Callable[[str], str], body: str, found: list[str]
+) -> None:
+    top = "class Top(nn.Module):\n    def __init__(self, in_features, out_features):\n        super().__init__()\n"
+    name = user_module(top + body)
+    with pytest.raises(ConfigError) as raised:
+        build_classifier(LENET, {"_target_": f"{name}.Top"}, 10)
+    for text in [*found, "learner.hparams.model.head", "Custom Backbones and Heads"]:
+        assert text in str(raised.value)
+
+
+def test_head_that_does_not_accept_in_features_is_named(user_module: Callable[[str], str]) -> None:
+    name = user_module("class Top(nn.Module):\n    def __init__(self, out_features):\n        super().__init__()\n")
+    with pytest.raises(ConfigError, match=r"model\.head: .*Top does not accept 'in_features'"):
+        build_classifier(LENET, {"_target_": f"{name}.Top"}, 10)
+
+
+def test_a_constructor_that_raises_is_named_with_its_arguments() -> None:
+    with pytest.raises(ConfigError, match=r"LinearHead\(dropout=2\) raised ValueError"):
+        build_classifier(LENET, {**LINEAR, "dropout": 2}, 10)
