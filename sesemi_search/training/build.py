@@ -1,0 +1,101 @@
+"""Builds loss, optimizer and schedule from their `_target_` nodes. All of it also works on torch's meta device."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.schema import Interval
+from sesemi_search.config.targets import instantiate, locate
+
+__all__ = ["LOSS_KEY", "OPTIMIZER_KEY", "SCHEDULER_KEY", "build_loss", "build_lr_scheduler", "build_optimizer"]
+
+LOSS_KEY = "learner.hparams.model.loss"
+OPTIMIZER_KEY = "learner.hparams.optimizer"
+SCHEDULER_KEY = "learner.hparams.lr_scheduler.scheduler"
+
+
+def build_loss(node: Mapping[str, Any]) -> nn.Module:
+    """Builds a loss: logits (B, K) and labels (B,) to the mean over the batch, a scalar.
+
+    Raises:
+        ConfigError: It cannot be built or is not a module.
+    """
+    loss = instantiate(node, LOSS_KEY)
+    if not isinstance(loss, nn.Module):
+        raise ConfigError(f"{LOSS_KEY}: {node['_target_']} gave a {type(loss).__name__}; it takes a torch.nn.Module.")
+    return loss
+
+
+def build_optimizer(node: Mapping[str, Any], params: Iterable[Parameter]) -> Optimizer:
+    """Builds an optimizer of those `params` that train.
+
+    Raises:
+        ConfigError: It cannot be built, is no torch optimizer, or nothing trains.
+    """
+    trainable = [parameter for parameter in params if parameter.requires_grad]
+    if not trainable:
+        raise ConfigError(
+            "learner.hparams.model: nothing to train; every parameter of the backbone and head is frozen."
+        )
+    optimizer = instantiate(node, OPTIMIZER_KEY, params=trainable)
+    if not isinstance(optimizer, Optimizer):
+        found = type(optimizer).__name__
+        raise ConfigError(f"{OPTIMIZER_KEY}: {node['_target_']} gave a {found}; it takes a torch.optim.Optimizer.")
+    return optimizer
+
+
+def build_lr_scheduler(
+    node: Mapping[str, Any] | None,
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    num_epochs: int,
+    interval: Interval = Interval.step,
+    frequency: int = 1,
+) -> LRScheduler | None:
+    """Builds a learning-rate schedule; None keeps the rate constant.
+
+    Args:
+        node: Node of the schedule. Of `num_steps`, `steps_per_epoch` and `num_epochs` it gets those that its target
+            takes and the node does not set; the first two are counted in steps of the schedule.
+        optimizer: What the schedule steers.
+        steps_per_epoch: Optimizer steps an epoch, at least 1.
+        num_epochs: Epochs of the run, at least 1.
+        interval: Whether the schedule steps after optimizer steps or after epochs.
+        frequency: After how many of them, at least 1.
+
+    Raises:
+        ConfigError: It cannot be built or is no torch schedule.
+    """
+    if node is None:
+        return None
+    per_epoch = steps_per_epoch if interval is Interval.step else 1
+    known = {
+        "num_steps": max(1, per_epoch * num_epochs // frequency),
+        "steps_per_epoch": max(1, per_epoch // frequency),
+        "num_epochs": num_epochs,
+    }
+    scheduler = instantiate(node, SCHEDULER_KEY, optimizer=optimizer, **_accepted(node, known))
+    # Plateau schedules count as schedules to torch, but step on a metric, which most of a search never looks at.
+    if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
+        found = type(scheduler).__name__
+        raise ConfigError(
+            f"{SCHEDULER_KEY}: {node['_target_']} gave a {found}; it takes a torch.optim.lr_scheduler.LRScheduler "
+            "that steps without a metric."
+        )
+    return scheduler
+
+
+def _accepted(node: Mapping[str, Any], known: Mapping[str, int]) -> dict[str, int]:
+    """Returns those of `known` that the target's signature names and the node leaves open."""
+    function = locate(node.get("_target_"), SCHEDULER_KEY)
+    try:
+        names = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+    return {name: value for name, value in known.items() if name in names and name not in node}

@@ -1,0 +1,74 @@
+"""Which device a run trains on, and in which arithmetic."""
+
+from typing import NamedTuple
+
+import torch
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.schema import Accelerator, Precision
+
+__all__ = ["Placement", "autocast_dtype", "make_deterministic", "resolve_device"]
+
+
+class Placement(NamedTuple):
+    """Where a run trains.
+
+    Attributes:
+        device: The device.
+        note: A line for the user where the choice was the program's; None where it was theirs.
+    """
+
+    device: torch.device
+    note: str | None
+
+
+def resolve_device(accelerator: Accelerator, gpus: float) -> Placement:
+    """Chooses the device of a run on this machine.
+
+    Args:
+        accelerator: `run.accelerator`.
+        gpus: `run.gpus`: 0, a fraction or 1.
+
+    Raises:
+        ConfigError: `gpus` is more than a run can take, or a GPU is demanded and there is none.
+    """
+    if not 0 <= gpus <= 1:
+        raise ConfigError(
+            f"run.gpus: got {gpus:g}; a run takes at most one GPU in this version. "
+            "It takes 0, a fraction (several trials share a GPU) or 1."
+        )
+    if accelerator is Accelerator.gpu and gpus == 0:
+        raise ConfigError("run.gpus: got 0 with run.accelerator=gpu; it takes a fraction or 1, or accelerator=auto.")
+    if accelerator is Accelerator.cpu or gpus == 0:
+        return Placement(torch.device("cpu"), None)
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name(0)
+        return Placement(torch.device("cuda", 0), f"training on the GPU ({name})")
+    if accelerator is Accelerator.gpu:
+        raise ConfigError("run.accelerator: got 'gpu', but there is no GPU here; it takes auto or cpu on this machine.")
+    return Placement(torch.device("cpu"), f"run.gpus={gpus:g}, but there is no GPU here: training on the CPU")
+
+
+def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
+    """Returns the type of the forward pass under autocast, or None for float32 throughout.
+
+    Raises:
+        ConfigError: float16 on a CPU, where it is slower than float32 and not supported by every layer.
+    """
+    if precision is Precision.fp16 and device.type == "cpu":
+        raise ConfigError("run.precision: got 'fp16' on the CPU; it takes auto, fp32 or bf16 there.")
+    if precision is Precision.auto and device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}.get(precision)
+
+
+def make_deterministic(device: torch.device, num_threads: int) -> None:
+    """Sets what makes equal seeds give equal numbers: the thread count, and on a GPU cuDNN's choice of algorithms.
+
+    Both are global to the process and leak into the next trial of a reused worker, so every run sets them.
+    """
+    # Sums of 1 and of 2 threads differ in the last bits.
+    torch.set_num_threads(num_threads)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True

@@ -1,0 +1,294 @@
+"""The fit loop: one model, one device, one epoch at a time.
+
+It owns the model, its optimizer, schedule and average, and the numbers of every epoch. It does not load data, write
+files or decide when to stop: a trial and the final run do, and both train through this class.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from sesemi_search.config.errors import SesemiSearchError
+from sesemi_search.config.schema import ExperimentConfig, Interval
+from sesemi_search.data.images import InMemoryImages
+from sesemi_search.data.splits import check_labels
+from sesemi_search.models.classifier import build_classifier
+from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
+from sesemi_search.training.device import autocast_dtype, make_deterministic
+from sesemi_search.training.seeds import seed_epoch
+
+__all__ = ["METRICS", "Diverged", "Fit", "eval_weights", "evaluate"]
+
+# What an epoch reports. `lr` is that of its last step; `val/top1/best` the best so far; top1 lies in [0, 1].
+METRICS = ("train/loss", "train/top1", "val/loss", "val/top1", "val/top1/best", "lr", "epoch_seconds")
+
+
+class Diverged(SesemiSearchError):
+    """The loss is NaN or infinite.
+
+    Attributes:
+        epoch: The epoch that it happened in, from 1 on.
+        metrics: That epoch's metrics, the NaN among them.
+    """
+
+    def __init__(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.epoch = epoch
+        self.metrics = dict(metrics)
+        super().__init__(
+            f"training diverged in epoch {epoch}: train/loss={metrics['train/loss']}, val/loss={metrics['val/loss']}. "
+            f"Try a lower learner.hparams.optimizer.lr (it was {metrics['lr']:g}) or set run.gradient_clip_norm."
+        )
+
+    def __reduce__(self) -> tuple[type["Diverged"], tuple[int, dict[str, float]]]:
+        """Keeps the attributes where the error crosses processes."""
+        return type(self), (self.epoch, self.metrics)
+
+
+class Fit:
+    """Trains one experiment config, deterministically: the same config, data and device give the same numbers.
+
+    Args:
+        config: The experiment; nodes that are left open are plain mappings.
+        train: Training images.
+        val: Validation images, on the same device.
+
+    Attributes:
+        num_epochs: Epochs of the whole run.
+        epoch: Epochs finished.
+        history: Metrics of every finished epoch, in order.
+        model: The classifier that is trained.
+
+    Raises:
+        ConfigError: Something cannot be built, or labels exceed the classes.
+    """
+
+    def __init__(self, config: ExperimentConfig, train: InMemoryImages, val: InMemoryImages) -> None:
+        hparams, run = config.learner.hparams, config.run
+        for split in (train, val):
+            check_labels(split.labelled, hparams.num_classes)
+        self.num_epochs = run.num_epochs
+        self.epoch = 0
+        self.history: list[dict[str, float]] = []
+        self.device = train.device
+        self._run, self._train, self._val = run, train, val
+        self._dtype = autocast_dtype(run.precision, self.device)
+        make_deterministic(self.device, run.num_threads)
+        seed_epoch(run.seed, 0)
+        self.model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes).to(self.device)
+        self._loss = build_loss(hparams.model.loss).to(self.device)
+        self._optimizer = build_optimizer(hparams.optimizer, self.model.parameters())
+        # A smaller last batch would weigh its images more, and fails in batch norm when it is one image.
+        self._drop_last = len(train) >= run.batch_size_per_gpu
+        self._scheduler_config = hparams.lr_scheduler
+        self._scheduler = build_lr_scheduler(
+            hparams.lr_scheduler.scheduler,
+            self._optimizer,
+            train.num_batches(run.batch_size_per_gpu, self._drop_last),
+            run.num_epochs,
+            hparams.lr_scheduler.interval,
+            hparams.lr_scheduler.frequency,
+        )
+        # float16 underflows without scaled gradients; bfloat16 has float32's range.
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._dtype is torch.float16)
+        self._ema = _build_ema(self.model, hparams.model.ema.decay)
+        self._step = 0
+
+    @property
+    def eval_model(self) -> nn.Module:
+        """The classifier that is evaluated: the average of the weights where there is one."""
+        return self.model if self._ema is None else self._ema.module
+
+    def train_epoch(self) -> dict[str, float]:
+        """Trains one epoch and evaluates on the validation images.
+
+        Returns:
+            The metrics, named as in `METRICS`.
+
+        Raises:
+            Diverged: The loss of training or validation is NaN or infinite. The epoch does not count as finished.
+        """
+        start = time.perf_counter()
+        epoch = self.epoch + 1
+        seed_epoch(self._run.seed, epoch)
+        metrics, lr = self._train_pass()
+        metrics |= self.evaluate(self._val, "val")
+        best = max([metrics["val/top1"], *(past["val/top1"] for past in self.history)])
+        metrics |= {"val/top1/best": best, "lr": lr, "epoch_seconds": time.perf_counter() - start}
+        if not (math.isfinite(metrics["train/loss"]) and math.isfinite(metrics["val/loss"])):
+            raise Diverged(epoch, metrics)
+        self.epoch = epoch
+        self.history.append(metrics)
+        return dict(metrics)
+
+    def evaluate(self, images: InMemoryImages, split: str, model: nn.Module | None = None) -> dict[str, float]:
+        """Scores a model, by default `eval_model`, with this run's loss and precision.
+
+        Returns:
+            `<split>/loss` and `<split>/top1`.
+        """
+        model = self.eval_model if model is None else model
+        return evaluate(model, self._loss, images, self._run.batch_size_per_gpu, split, self._dtype)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns all that a later `load_state_dict` needs to go on as if undisturbed; plain values and tensors.
+
+        The tensors are the live ones: save or copy them before the next epoch.
+        """
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": None if self._scheduler is None else self._scheduler.state_dict(),
+            "ema": None if self._ema is None else self._ema.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "step": self._step,
+            "epoch": self.epoch,
+            "num_epochs": self.num_epochs,
+            "history": [dict(metrics) for metrics in self.history],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a `state_dict` of a Fit of the same config.
+
+        Raises:
+            SesemiSearchError: The state is another model's, or its parts are not those of this config.
+        """
+        # The schedule spans the run, and its state holds that span: a longer run would go on at a rate of zero.
+        if state.get("num_epochs") != self.num_epochs:
+            raise SesemiSearchError(
+                f"the checkpoint is of a run of {state.get('num_epochs')} epochs, this one has {self.num_epochs}; "
+                "the learning-rate schedule spans the run, so set run.num_epochs to the same number."
+            )
+        try:
+            self.model.load_state_dict(state["model"])
+            # torch's optimizers keep the tensors that they are given, and would train on in the caller's state.
+            self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+            for part, name in ((self._scheduler, "scheduler"), (self._ema, "ema"), (self._scaler, "scaler")):
+                if part is not None:
+                    part.load_state_dict(state[name])
+            self._step, self.epoch = state["step"], state["epoch"]
+            self.history = [dict(metrics) for metrics in state["history"]]
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise SesemiSearchError(f"the checkpoint does not fit this experiment: {error}") from error
+
+    def load_weights(self, weights: Mapping[str, Any]) -> None:
+        """Begins with the weights of a classifier, every one of which must match.
+
+        Raises:
+            SesemiSearchError: Names or shapes differ.
+        """
+        try:
+            self.model.load_state_dict(weights, strict=True)
+        except (TypeError, RuntimeError, AttributeError) as error:
+            raise SesemiSearchError(f"the weights do not fit this model: {error}") from error
+        # The average starts from the first update's weights, so it never saw the random ones.
+
+    def _train_pass(self) -> tuple[dict[str, float], float]:
+        """Runs the training steps of one epoch; returns train/loss and train/top1, and the rate of the last step."""
+        self.model.train()
+        order = torch.randperm(len(self._train))
+        batch_size = self._run.batch_size_per_gpu
+        sums = _Sums(self.device)
+        lr = 0.0
+        for images, labels in self._train.batches(batch_size, order, self._drop_last):
+            lr = float(self._optimizer.param_groups[0]["lr"])
+            with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
+                logits = self.model(images)
+                loss = self._loss(logits, labels)
+            self._update(loss)
+            sums.add(loss, logits, labels)
+        if self._scheduler_config.interval is Interval.epoch:
+            self._advance_schedule(self.epoch + 1)
+        return sums.means("train"), lr
+
+    def _update(self, loss: Tensor) -> None:
+        """Takes one optimizer step, and what follows a step: schedule and average."""
+        self._optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if self._run.gradient_clip_norm is not None:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self._run.gradient_clip_norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._step += 1
+        if self._scheduler_config.interval is Interval.step:
+            self._advance_schedule(self._step)
+        if self._ema is not None:
+            self._ema.update_parameters(self.model)
+
+    def _advance_schedule(self, count: int) -> None:
+        """Steps the schedule after every `frequency` steps or epochs."""
+        if self._scheduler is not None and count % self._scheduler_config.frequency == 0:
+            self._scheduler.step()
+
+
+def eval_weights(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Returns the classifier weights that a `Fit.state_dict` is evaluated with: the average where there is one."""
+    if state["ema"] is None:
+        return dict(state["model"])
+    prefix = "module."  # AveragedModel's own
+    return {name.removeprefix(prefix): value for name, value in state["ema"].items() if name.startswith(prefix)}
+
+
+class _Sums:
+    """Sums of loss and right answers, kept on the device: reading them at every step would wait for the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss = torch.zeros((), device=device, dtype=torch.float64)
+        self._right = torch.zeros((), device=device, dtype=torch.int64)
+        self._count = 0
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Adds a batch: its mean loss, logits (B, K) and labels (B,)."""
+        self._loss += loss.detach() * len(labels)
+        self._right += (logits.detach().argmax(dim=1) == labels).sum()
+        self._count += len(labels)
+
+    def means(self, split: str) -> dict[str, float]:
+        """Returns `<split>/loss` and `<split>/top1`."""
+        return {f"{split}/loss": self._loss.item() / self._count, f"{split}/top1": self._right.item() / self._count}
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    loss: nn.Module,
+    images: InMemoryImages,
+    batch_size: int,
+    split: str,
+    dtype: torch.dtype | None = None,
+) -> dict[str, float]:
+    """Scores a model on every image of a split.
+
+    Args:
+        model: Images (B, C, H, W) to logits (B, K); left in evaluation mode.
+        loss: Logits and labels (B,) to their mean loss.
+        images: The split, on the model's device.
+        batch_size: Images a forward pass.
+        split: Name for the metrics.
+        dtype: Autocast type, or None for float32.
+
+    Returns:
+        `<split>/loss` and `<split>/top1`, the share of right answers in [0, 1].
+    """
+    model.eval()
+    sums = _Sums(images.device)
+    for batch, labels in images.batches(batch_size):
+        with torch.autocast(images.device.type, dtype, enabled=dtype is not None):
+            logits = model(batch)
+            value = loss(logits, labels)
+        sums.add(value, logits, labels)
+    return sums.means(split)
+
+
+def _build_ema(model: nn.Module, decay: float | None) -> AveragedModel | None:
+    """Returns an exponential moving average of weights and buffers, or None without a decay."""
+    if decay is None:
+        return None
+    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
