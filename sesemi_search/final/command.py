@@ -1,0 +1,61 @@
+"""The verb `train`: compose, check, train, score, say what came out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Console
+
+from sesemi_search.atomic import write_text
+from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.experiment import plain, resolve_experiment, to_typed, to_yaml
+from sesemi_search.config.project import PROVENANCE, project_path
+from sesemi_search.config.provenance import describe_provenance
+from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
+from sesemi_search.final.result import FinalResult
+from sesemi_search.final.train import train
+from sesemi_search.space.preflight import check_experiment
+from sesemi_search.tracking import run_tracker
+
+__all__ = ["train_command"]
+
+
+def train_command(request: Request, argv: Sequence[str]) -> int:
+    """Trains one config and scores it on the test split; returns the exit code."""
+    console = Console(highlight=False)
+    composed = compose_config(request)
+    config, project = composed.config, composed.project
+    for note in composed.notes:
+        console.print(note)
+    if project is not None:
+        project.activate()
+    run = config.run
+    folder = project_path(project, run.dir) / run.id / f"{datetime.now():%Y%m%d_%H%M%S}"
+    run.data_root = str(project_path(project, run.data_root))
+    experiment = resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS})
+    for note in check_experiment(plain(experiment)).notes:
+        console.print(note)
+    typed: ExperimentConfig = to_typed(experiment)
+    tracker = run_tracker(to_typed(config).tracking, folder, console)
+
+    def begin() -> None:
+        folder.mkdir(parents=True)
+        save_yaml(
+            folder / "config.yaml", plain(experiment), f"sesemi-search train --config-dir {folder} --config-name config"
+        )
+        write_text(folder / PROVENANCE, describe_provenance(argv, project))
+
+    try:
+        result = train(typed, folder, tracker, console.print, begin)
+    finally:
+        tracker.close()
+    _print_result(result, console)
+    return 0
+
+
+def _print_result(result: FinalResult, console: Console) -> None:
+    test = result.test
+    console.print(
+        f"val/top1   {result.last_top1:.4f} after {result.num_epochs} epochs, best {result.best_top1:.4f} in epoch {result.best_epoch}"
+    )
+    console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
+    console.print(f"{result.run_dir}", soft_wrap=True)

@@ -1,0 +1,156 @@
+"""One final run from config to test score.
+
+The search and its choice rest on train and val; this is the one place that opens the test split, after training and
+once. The run's folder gets last.pt and best.pt (whole states, to go on from), model.pt (the scored weights) and
+metrics.json; its config is the caller's to write.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.data import InMemoryImages, load_splits
+from sesemi_search.final.result import FinalResult, FinalScore, write_metrics
+from sesemi_search.final.start import begin, best_epoch
+from sesemi_search.tracking.tracker import RunStart, Tracker
+from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
+
+__all__ = ["train"]
+
+_NUMBER = 0  # a final run's number in tracking
+
+
+def train(
+    config: ExperimentConfig,
+    run_dir: Path,
+    tracker: Tracker,
+    say: Callable[[str], None],
+    before_start: Callable[[], None] | None = None,
+) -> FinalResult:
+    """Trains a config in full, keeps its checkpoints, and scores one of them on the test split.
+
+    Args:
+        config: The experiment, with absolute paths.
+        run_dir: The run's folder; made if missing.
+        tracker: Gets the start, every epoch (those before a resumed one too) and the end. It is not closed.
+        say: Prints a line for the user.
+        before_start: Called once, when all is built and before the first file is written: a mistake in the config comes
+            out earlier.
+
+    Raises:
+        ConfigError: Something in the config cannot be built or read; nothing was written.
+        Diverged: The loss became NaN or infinite; checkpoints of the epochs before and metrics.json are there.
+    """
+    run = config.run
+    placement = resolve_device(run.accelerator, run.gpus)
+    if placement.note is not None:
+        say(placement.note)
+    images = _load(config, ("train", "val"), placement.device.type)
+    fit = Fit(config, images["train"], images["val"])
+    best = begin(fit, run)
+    if fit.epoch:
+        say(f"going on from {run.resume_from_checkpoint} after epoch {fit.epoch} of {fit.num_epochs}")
+    if before_start is not None:
+        before_start()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    if best is not None:
+        save_checkpoint(run_dir / "best.pt", best)
+    with _tracked(config, run_dir, tracker, fit) as ended:
+        while fit.epoch < fit.num_epochs:
+            _train_epoch(fit, run_dir, tracker)
+        test = _score_test(config, fit, run_dir, placement.device.type)
+        result = _result(fit, run_dir, test)
+        write_metrics(run_dir / "metrics.json", "complete", fit.history, test)
+        ended.update(result.summary())
+    return result
+
+
+def _load(config: ExperimentConfig, names: tuple[str, ...], device: str) -> dict[str, InMemoryImages]:
+    """Loads splits onto the device."""
+    data = config.data
+    splits = load_splits(data, Path(config.run.data_root), names)
+    return {name: InMemoryImages(split, data.mean, data.std, data.channels, device) for name, split in splits.items()}
+
+
+@contextmanager
+def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit) -> Iterator[dict[str, Any]]:
+    """Tells the tracker that the run starts and, however it ends, how; yields the summary for the caller to fill."""
+    tracker.start(
+        RunStart(
+            number=_NUMBER,
+            run_id=f"{config.run.id}-{run_dir.name}",
+            name=config.run.id,
+            job_type="final",
+            group=None,
+            params={},
+            config=asdict(config, dict_factory=_plain),
+            num_epochs=fit.num_epochs,
+        )
+    )
+    for epoch, metrics in enumerate(fit.history, start=1):
+        tracker.log(_NUMBER, epoch, metrics)
+    summary: dict[str, Any] = {}
+    outcome, history = "error", fit.history
+    try:
+        yield summary
+        outcome = "complete"
+    except Diverged as error:
+        outcome, history = "diverged", [*fit.history, error.metrics]
+        tracker.log(_NUMBER, error.epoch, error.metrics)
+        raise
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        raise
+    finally:
+        try:
+            if outcome != "complete":
+                write_metrics(run_dir / "metrics.json", outcome, history)
+        finally:
+            tracker.end(_NUMBER, outcome, summary or (fit.history[-1] if fit.history else {}))
+
+
+def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker) -> None:
+    """Trains one epoch and puts it on disk."""
+    metrics = fit.train_epoch()
+    state = fit.state_dict()
+    # last.pt first: after a crash between the two, the state to go on from still knows that it is the best itself.
+    save_checkpoint(run_dir / "last.pt", state)
+    if best_epoch(fit.history) == fit.epoch:
+        save_checkpoint(run_dir / "best.pt", state)
+    write_metrics(run_dir / "metrics.json", "running", fit.history)
+    tracker.log(_NUMBER, fit.epoch, metrics)
+
+
+def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) -> FinalScore:
+    """Writes the weights of the chosen checkpoint as model.pt and scores them on the test split."""
+    name = f"{config.run.test_checkpoint.value}.pt"
+    # The last epoch is in memory, and on disk only if this attempt trained one.
+    state = fit.state_dict() if name == "last.pt" else load_checkpoint(run_dir / name)
+    model = copy.deepcopy(fit.eval_model)
+    model.load_state_dict(eval_weights(state))
+    save_checkpoint(run_dir / "model.pt", model.state_dict())
+    scores = fit.evaluate(_load(config, ("test",), device)["test"], "test", model)
+    return FinalScore(name, state["epoch"], scores["test/loss"], scores["test/top1"])
+
+
+def _result(fit: Fit, run_dir: Path, test: FinalScore) -> FinalResult:
+    """Sums up a run whose epochs are all behind it."""
+    best = best_epoch(fit.history)
+    return FinalResult(
+        run_dir=run_dir,
+        num_epochs=fit.epoch,
+        best_epoch=best,
+        best_top1=fit.history[best - 1]["val/top1"],
+        last_top1=fit.history[-1]["val/top1"],
+        test=test,
+    )
+
+
+def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Builds the mappings of `asdict`, enums as their values."""
+    return {key: value.value if isinstance(value, Enum) else value for key, value in items}

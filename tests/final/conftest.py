@@ -1,0 +1,95 @@
+"""A final run of the tutorial's experiment on a few hundred real digits, and a tracker that remembers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sesemi_search.config.aliases import install
+from sesemi_search.config.schema import DataConfig, ExperimentConfig
+from sesemi_search.final import FinalResult, train
+from sesemi_search.tracking.tracker import RunStart
+
+_SOURCES = Path(__file__).parents[2] / "experiments" / "src"
+
+
+@dataclass
+class RememberingTracker:
+    """Keeps every event; `fail_after` raises KeyboardInterrupt at the end of that epoch, as Ctrl-C would."""
+
+    fail_after: int | None = None
+    starts: list[RunStart] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=list)
+    ends: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def start(self, run: RunStart) -> None:
+        self.starts.append(run)
+
+    def log(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        assert number == 0
+        assert "val/top1" in metrics
+        self.epochs.append(epoch)
+        if epoch == self.fail_after:
+            raise KeyboardInterrupt
+
+    def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
+        assert number == 0
+        self.ends.append((outcome, dict(summary)))
+
+    def close(self) -> None:
+        raise AssertionError("a final run does not own its tracker")
+
+
+@pytest.fixture(autouse=True)
+def tutorial_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(_SOURCES))
+    install()
+
+
+@pytest.fixture
+def tracker() -> RememberingTracker:
+    return RememberingTracker()
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> ExperimentConfig:
+    """LeNet5 with the cosine head, 4 epochs of 500 digits, 200 to validate and the rest for the test."""
+    config = ExperimentConfig()
+    config.run.id, config.run.num_epochs, config.run.batch_size_per_gpu = "unit", 4, 50
+    config.run.data_root = str(tmp_path / "data")
+    config.data = DataConfig(
+        source={"_target_": "sesemi_search.data.sources.MNIST5k"},
+        image_size=32,
+        channels=3,
+        val_size=200,
+        test_size=4300,
+        split_seed=0,
+        mean=[0.1307] * 3,
+        std=[0.3081] * 3,
+    )
+    hparams = config.learner.hparams
+    hparams.num_classes = 10
+    hparams.model.backbone = {"_target_": "sesemi_tutorials.models.LeNet5"}
+    hparams.model.head = {"_target_": "sesemi_tutorials.models.CosineSimilarityHead"}
+    hparams.model.loss = {"_target_": "torch.nn.CrossEntropyLoss"}
+    hparams.optimizer = {"_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9, "nesterov": True}
+    hparams.lr_scheduler.scheduler = {
+        "_target_": "sesemi_search.training.lr_schedules.PolynomialLR",
+        "warmup_epochs": 1,
+    }
+    return config
+
+
+@pytest.fixture
+def run(
+    experiment: ExperimentConfig, tracker: RememberingTracker, tmp_path: Path
+) -> Callable[..., tuple[FinalResult, list[str]]]:
+    """Carries out a final run; gives its result and what it said."""
+
+    def carry_out(name: str = "first", with_tracker: RememberingTracker = tracker) -> tuple[FinalResult, list[str]]:
+        said: list[str] = []
+        return train(experiment, tmp_path / name, with_tracker, said.append), said
+
+    return carry_out

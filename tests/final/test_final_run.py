@@ -1,0 +1,283 @@
+"""The final run: what it leaves, what it scores, and how it goes on."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sesemi_search import final
+from sesemi_search.config import schema
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.data import InMemoryImages, load_splits
+from sesemi_search.final.result import write_metrics
+from sesemi_search.final.start import best_epoch
+from sesemi_search.models import build_classifier
+from sesemi_search.training import METRICS, Diverged, load_checkpoint
+
+FILES = ["best.pt", "last.pt", "metrics.json", "model.pt"]
+Run = Callable[..., Any]
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Reads metrics.json as strict JSON, without NaN."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
+
+
+def comparable(folder: Path) -> list[dict[str, float]]:
+    """Returns the epochs of metrics.json without their times."""
+    return [{k: v for k, v in epoch.items() if k != "epoch_seconds"} for epoch in read_metrics(folder)["epochs"]]
+
+
+def score_by_hand(experiment: ExperimentConfig, weights: Path) -> float:
+    """Returns test/top1 of a model.pt, by code of this test alone."""
+    model = experiment.learner.hparams.model
+    classifier = build_classifier(model.backbone, model.head, 10)
+    classifier.load_state_dict(torch.load(weights, weights_only=True))
+    data = experiment.data
+    test = load_splits(data, Path("none"), ("test",))["test"]
+    images, labels = next(InMemoryImages(test, data.mean, data.std, 3).batches(len(test)))
+    with torch.no_grad():
+        return (classifier.eval()(images).argmax(1) == labels).float().mean().item()
+
+
+def test_a_run_leaves_checkpoints_weights_and_metrics(run: Run, tmp_path: Path) -> None:
+    result, _ = run()
+    assert sorted(file.name for file in (tmp_path / "first").iterdir()) == FILES
+    written = read_metrics(tmp_path / "first")
+    assert written["outcome"] == "complete"
+    assert [epoch["epoch"] for epoch in written["epochs"]] == [1, 2, 3, 4]
+    assert all(set(METRICS) < set(epoch) for epoch in written["epochs"])
+    assert written["test"]["top1"] == result.test.top1
+    assert (result.num_epochs, result.last_top1) == (4, written["epochs"][-1]["val/top1"])
+    assert load_checkpoint(tmp_path / "first" / "last.pt")["epoch"] == 4
+    assert load_checkpoint(tmp_path / "first" / "best.pt")["epoch"] == result.best_epoch
+
+
+@pytest.mark.parametrize("decay", [None, 0.5])
+def test_the_score_is_that_of_the_weights_left(
+    run: Run, experiment: ExperimentConfig, tmp_path: Path, decay: float | None
+) -> None:
+    experiment.learner.hparams.model.ema.decay = decay
+    result, _ = run()
+    assert result.test.checkpoint == "best.pt"
+    assert result.test.epoch == result.best_epoch
+    assert score_by_hand(experiment, tmp_path / "first" / "model.pt") == pytest.approx(result.test.top1)
+
+
+def test_the_last_checkpoint_is_scored_when_asked(run: Run, experiment: ExperimentConfig, tmp_path: Path) -> None:
+    experiment.run.test_checkpoint = schema.TestCheckpoint.last
+    result, _ = run()
+    assert (result.test.checkpoint, result.test.epoch) == ("last.pt", 4)
+    model = torch.load(tmp_path / "first" / "model.pt", weights_only=True)
+    last = load_checkpoint(tmp_path / "first" / "last.pt")["model"]
+    assert all(torch.equal(model[name], last[name]) for name in last)
+    assert score_by_hand(experiment, tmp_path / "first" / "model.pt") == pytest.approx(result.test.top1)
+
+
+def test_the_test_split_is_opened_once_and_after_training(
+    run: Run, tracker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[tuple[str, ...], int]] = []
+
+    def watched(data: Any, root: Path, names: tuple[str, ...]) -> Any:
+        opened.append((tuple(names), len(tracker.epochs)))
+        return load_splits(data, root, names)
+
+    # By its name in sys.modules: as an attribute of the package, `train` is the function.
+    monkeypatch.setattr(sys.modules["sesemi_search.final.train"], "load_splits", watched)
+    run()
+    assert opened == [(("train", "val"), 0), (("test",), 4)]
+
+
+def test_the_tracker_gets_start_epochs_and_end(run: Run, tracker: Any) -> None:
+    result, said = run()
+    (start,) = tracker.starts
+    assert (start.number, start.job_type, start.group, start.num_epochs) == (0, "final", None, 4)
+    assert (start.name, start.run_id) == ("unit", "unit-first")
+    assert start.config["run"]["accelerator"] == "auto"
+    assert json.dumps(start.config)
+    assert tracker.epochs == [1, 2, 3, 4]
+    assert tracker.ends == [("complete", result.summary())]
+    if not torch.cuda.is_available():
+        assert said == ["run.gpus=1, but there is no GPU here: training on the CPU"]
+
+
+def test_equal_configs_give_equal_runs(run: Run, tmp_path: Path) -> None:
+    first, _ = run("first")
+    second, _ = run("second")
+    assert comparable(tmp_path / "first") == comparable(tmp_path / "second")
+    assert first.test == second.test
+
+
+@pytest.mark.parametrize("interrupted_after", [1, 3])
+@pytest.mark.parametrize("decay", [None, 0.5])
+def test_resuming_gives_the_undisturbed_run(
+    run: Run, experiment: ExperimentConfig, tracker: Any, tmp_path: Path, interrupted_after: int, decay: float | None
+) -> None:
+    experiment.learner.hparams.model.ema.decay = decay
+    undisturbed, _ = run("undisturbed")
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", type(tracker)(fail_after=interrupted_after))
+    assert read_metrics(tmp_path / "stopped")["outcome"] == "interrupted"
+    experiment.run.resume_from_checkpoint = str(tmp_path / "stopped" / "last.pt")
+    after = type(tracker)()
+    resumed, said = run("resumed", after)
+    assert resumed.test == undisturbed.test
+    assert comparable(tmp_path / "resumed") == comparable(tmp_path / "undisturbed")
+    assert after.epochs == [1, 2, 3, 4]
+    assert any(f"after epoch {interrupted_after} of 4" in line for line in said)
+    one, other = (load_checkpoint(tmp_path / name / "last.pt") for name in ("undisturbed", "resumed"))
+    assert all(torch.equal(one["model"][name], other["model"][name]) for name in one["model"])
+
+
+def test_resuming_a_finished_run_scores_it_again(run: Run, experiment: ExperimentConfig, tmp_path: Path) -> None:
+    first, _ = run()
+    experiment.run.resume_from_checkpoint = str(tmp_path / "first" / "last.pt")
+    again, _ = run("again")
+    assert (again.test, again.best_epoch) == (first.test, first.best_epoch)
+
+
+def make_best_the_first_epoch(path: Path) -> None:
+    """Rewrites a last.pt so that its first epoch is the best; training does so too, but not on demand."""
+    state = torch.load(path, weights_only=True)
+    state["history"][0]["val/top1"] = 1.0
+    torch.save(state, path)
+
+
+def test_resuming_without_the_best_checkpoint_is_an_error(
+    run: Run, experiment: ExperimentConfig, tracker: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run("stopped", type(tracker)(fail_after=2))
+    make_best_the_first_epoch(tmp_path / "stopped" / "last.pt")
+    experiment.run.resume_from_checkpoint = str(tmp_path / "stopped" / "last.pt")
+    with pytest.raises(ConfigError, match=r"the best epoch behind it is 1, but .*best\.pt is not there"):
+        run("resumed", type(tracker)())
+    assert not (tmp_path / "resumed").exists()
+    experiment.run.test_checkpoint = schema.TestCheckpoint.last
+    assert run("resumed", type(tracker)())[0].test.checkpoint == "last.pt"
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "other-model"])
+def test_a_checkpoint_that_cannot_be_resumed_is_a_config_error(
+    run: Run, experiment: ExperimentConfig, tmp_path: Path, damage: str
+) -> None:
+    run()
+    last = tmp_path / "first" / "last.pt"
+    if damage == "missing":
+        last.unlink()
+    elif damage == "cut":
+        last.write_bytes(last.read_bytes()[:1000])
+    else:
+        experiment.learner.hparams.model.backbone["out_features"] = 20
+    experiment.run.resume_from_checkpoint = str(last)
+    with pytest.raises(ConfigError, match=r"run\.resume_from_checkpoint: "):
+        run("second")
+    assert not (tmp_path / "second").exists()
+
+
+def test_pretrained_weights_begin_a_run(run: Run, experiment: ExperimentConfig, tmp_path: Path) -> None:
+    first, _ = run()
+    weights = tmp_path / "elsewhere.pt"
+    shutil.copy(tmp_path / "first" / "model.pt", weights)
+    experiment.run.pretrained_checkpoint_path = str(weights)
+    second, _ = run("second")
+    assert comparable(tmp_path / "second")[0]["val/top1"] > comparable(tmp_path / "first")[0]["val/top1"]
+    assert second.num_epochs == first.num_epochs
+
+
+@pytest.mark.parametrize(
+    ("width", "name", "message"),
+    [
+        (20, "model.pt", "do not fit this model"),
+        (84, "last.pt", "holds a whole run"),
+        (84, "none.pt", "no such checkpoint"),
+    ],
+)
+def test_pretrained_weights_that_do_not_fit_are_a_config_error(
+    run: Run, experiment: ExperimentConfig, tmp_path: Path, width: int, name: str, message: str
+) -> None:
+    run()
+    experiment.learner.hparams.model.backbone["out_features"] = width
+    experiment.run.pretrained_checkpoint_path = str(tmp_path / "first" / name)
+    with pytest.raises(ConfigError, match=rf"run\.pretrained_checkpoint_path: .*{message}"):
+        run("second")
+    assert not (tmp_path / "second").exists()
+
+
+def test_resuming_and_beginning_with_weights_exclude_each_other(run: Run, experiment: ExperimentConfig) -> None:
+    experiment.run.resume_from_checkpoint = experiment.run.pretrained_checkpoint_path = "some.pt"
+    with pytest.raises(ConfigError, match="are both set"):
+        run()
+
+
+def test_a_diverged_run_says_so_and_keeps_its_metrics(
+    run: Run, experiment: ExperimentConfig, tracker: Any, tmp_path: Path
+) -> None:
+    experiment.learner.hparams.optimizer["lr"] = 1e30
+    experiment.learner.hparams.model.head = {"_target_": "sesemi_search.models.heads.LinearHead"}
+    with pytest.raises(Diverged, match="diverged in epoch 1"):
+        run()
+    written = read_metrics(tmp_path / "first")
+    assert (written["outcome"], written["test"]) == ("diverged", None)
+    assert written["epochs"][0]["train/loss"] is None
+    assert [outcome for outcome, _ in tracker.ends] == ["diverged"]
+
+
+def test_a_mistake_in_the_config_leaves_no_file(
+    run: Run, experiment: ExperimentConfig, tracker: Any, tmp_path: Path
+) -> None:
+    experiment.learner.hparams.model.backbone = {"_target_": "sesemi_tutorials.models.LeNet6"}
+    with pytest.raises(ConfigError, match="LeNet6"):
+        run()
+    assert not (tmp_path / "first").exists()
+    assert tracker.starts == []
+
+
+def test_the_caller_writes_first_and_only_when_all_is_built(
+    experiment: ExperimentConfig, tracker: Any, tmp_path: Path
+) -> None:
+    folder, calls = tmp_path / "run", []
+
+    def write_config() -> None:
+        assert not folder.exists()
+        assert tracker.starts == []
+        calls.append("written")
+        folder.mkdir()
+
+    good = experiment.learner.hparams.optimizer
+    experiment.learner.hparams.optimizer = {"_target_": "torch.optim.SGD", "lr": -1.0}
+    with pytest.raises(ConfigError, match="Invalid learning rate"):
+        final.train(experiment, folder, tracker, print, write_config)
+    assert calls == []
+    experiment.learner.hparams.optimizer = good
+    final.train(experiment, folder, tracker, print, write_config)
+    assert calls == ["written"]
+
+
+def test_a_crash_is_reported_as_an_error(run: Run, experiment: ExperimentConfig, tracker: Any, tmp_path: Path) -> None:
+    experiment.data.image_size = 28  # LeNet5 takes 29 to 32
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        run()
+    assert [outcome for outcome, _ in tracker.ends] == ["error"]
+    assert read_metrics(tmp_path / "first")["outcome"] == "error"
+
+
+def test_the_earliest_best_epoch_wins() -> None:
+    assert best_epoch([{"val/top1": value} for value in (0.5, 0.9, 0.7, 0.9)]) == 2
+    assert best_epoch([]) == 0
+
+
+def test_metrics_are_valid_json_whatever_the_numbers(tmp_path: Path) -> None:
+    write_metrics(tmp_path / "metrics.json", "diverged", [{"train/loss": float("nan"), "lr": float("inf"), "x": 1.0}])
+    assert read_metrics(tmp_path)["epochs"] == [{"epoch": 1, "train/loss": None, "lr": None, "x": 1.0}]
