@@ -1,0 +1,74 @@
+"""The verbs `run` and `resume`: compose, plan, search, say what came out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from sesemi_search.report.search_end import print_search_end
+
+from sesemi_search.config.compose import Composed, Request, compose_config
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.overrides import override_config
+from sesemi_search.config.project import find_project
+from sesemi_search.config.schema import SearchExperimentConfig
+from sesemi_search.search.directory import SEARCH_YAML, choose_directory, holds_search
+from sesemi_search.search.driver import SearchResult, new_study_name, search
+from sesemi_search.search.plan import Plan, make_plan
+from sesemi_search.tracking import search_tracker
+
+__all__ = ["resume_command", "run_command"]
+
+
+def run_command(request: Request, argv: Sequence[str]) -> int:
+    """Begins a search; returns the exit code."""
+    console = Console(highlight=False)
+    composed = compose_config(request)
+    options = composed.config.search
+    now = datetime.now()
+    directory = choose_directory(options.dir, composed.project, options.name, now)
+    for note in composed.notes:
+        console.print(note)
+    plan = make_plan(composed, console.print)
+    return _search(plan, directory, argv, console, new_study_name(options.name, f"{now:%Y%m%d_%H%M%S}"))
+
+
+def resume_command(request: Request, argv: Sequence[str]) -> int:
+    """Goes on with the search in a directory; returns the exit code."""
+    console = Console(highlight=False)
+    if not request.overrides or "=" in request.overrides[0]:
+        raise ConfigError("resume: say which search to go on with, sesemi-search resume DIR.")
+    directory = Path(request.overrides[0]).expanduser().absolute()
+    if not holds_search(directory):
+        raise ConfigError(f"resume: {directory} holds no search (it has no {SEARCH_YAML}).")
+    plan = make_plan(_stored(directory, request), console.print)
+    return _search(plan, directory, argv, console, None)
+
+
+def _stored(directory: Path, request: Request) -> Composed:
+    """Returns the config that a search began with, with further overrides of `search`, `tracking` and `ray`."""
+    try:
+        stored = OmegaConf.load(directory / SEARCH_YAML)
+        config = OmegaConf.merge(OmegaConf.structured(SearchExperimentConfig), stored)
+    except (OSError, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(f"resume: {directory / SEARCH_YAML} cannot be read: {error}") from error
+    config = override_config(config, request.overrides[1:], ("search.", "tracking.", "ray."))
+    return Composed(config, find_project(request.project, directory), [], [])
+
+
+def _search(plan: Plan, directory: Path, argv: Sequence[str], console: Console, new_name: str | None) -> int:
+    tracker = search_tracker(plan.settings, directory, console)
+    try:
+        result = search(plan, directory, argv, tracker, console.print, new_name)
+    finally:
+        tracker.close()
+    print_search_end(result, plan.space, plan.settings.search, console)
+    return _exit_code(result)
+
+
+def _exit_code(result: SearchResult) -> int:
+    if result.interrupted:
+        return 130
+    return 0 if result.best is not None else 1

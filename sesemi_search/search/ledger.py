@@ -1,0 +1,316 @@
+"""The ledger: an Optuna study, the only record of a search.
+
+Trials are asked, reported, judged and told here and nowhere else. One process writes, under the directory's lock. A trial
+that was running when its worker or its driver died is still in the study, and `adopt` goes on with it under its number.
+
+An interrupted trial is WAITING, Optuna's state for "to be run": after an orderly end none is RUNNING, and a resumed search
+takes the same trial up again, which a finished state would forbid.
+"""
+
+import hashlib
+import math
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from sesemi_search.config.targets import accepted_arguments, instantiate, locate
+from sesemi_search.search.records import Outcome, TrialRecord, best_record
+from sesemi_search.space.space import Space
+
+__all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler"]
+
+JOURNAL = "study.journal"
+_STATES = {
+    Outcome.complete: TrialState.COMPLETE,
+    Outcome.stopped: TrialState.PRUNED,
+    Outcome.diverged: TrialState.PRUNED,
+    Outcome.infeasible: TrialState.PRUNED,
+    Outcome.out_of_memory: TrialState.PRUNED,
+    Outcome.error: TrialState.FAIL,
+    Outcome.lost: TrialState.FAIL,
+}
+
+
+def build_sampler(node: Mapping[str, Any], seed: int, number: int) -> optuna.samplers.BaseSampler:
+    """Returns the sampler that asks for trial `number`.
+
+    It is built anew for each ask, with a seed of its own: what is asked then depends on the seed, the number and the
+    trials so far, and not on how often the search was interrupted.
+    """
+    supplied = {}
+    if "seed" in (accepted_arguments(locate(node.get("_target_"), "search.sampler")) or ()):
+        supplied["seed"] = int.from_bytes(hashlib.blake2b(f"{seed}/{number}".encode(), digest_size=4).digest())
+    with _experimental_is_fine():
+        sampler: optuna.samplers.BaseSampler = instantiate(node, "search.sampler", **supplied)
+    return sampler
+
+
+def build_pruner(node: Mapping[str, Any]) -> optuna.pruners.BasePruner:
+    """Returns the pruner; it reads the study and keeps nothing."""
+    pruner: optuna.pruners.BasePruner = instantiate(node, "search.pruner")
+    return pruner
+
+
+class Ledger:
+    """The study of one search, and the trials of it that are running now."""
+
+    def __init__(self, study: optuna.Study, space: Space, sampler: Mapping[str, Any], seed: int) -> None:
+        self._study = study
+        self._space = space
+        self._sampler = sampler
+        self._seed = seed
+        self._live: dict[int, Trial] = {}
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        name: str,
+        space: Space,
+        *,
+        sampler: Mapping[str, Any],
+        pruner: Mapping[str, Any],
+        seed: int,
+        maximize: bool,
+        storage: str | None = None,
+    ) -> "Ledger":
+        """Begins a search: a new study in `<directory>/study.journal`, or in the Optuna storage at the URL `storage`.
+
+        Raises:
+            optuna.exceptions.DuplicatedStudyError: `storage` has a study of that name.
+        """
+        study = optuna.create_study(
+            storage=_open_storage(directory, storage),
+            study_name=name,
+            direction="maximize" if maximize else "minimize",
+            pruner=build_pruner(pruner),
+        )
+        return cls(study, space, sampler, seed)
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        name: str | None,
+        space: Space,
+        *,
+        sampler: Mapping[str, Any],
+        pruner: Mapping[str, Any],
+        seed: int,
+        storage: str | None = None,
+    ) -> "Ledger":
+        """Goes on with a search. Call it only under the directory's lock: it clears what a dead writer left behind."""
+        if storage is None:
+            _repair_journal(directory / JOURNAL)
+        study = optuna.load_study(
+            storage=_open_storage(directory, storage), study_name=name, pruner=build_pruner(pruner)
+        )
+        return cls(study, space, sampler, seed)
+
+    @property
+    def name(self) -> str:
+        """Name of the study, unique to the search."""
+        return self._study.study_name
+
+    @property
+    def maximize(self) -> bool:
+        """Whether a larger objective is better."""
+        return self._study.direction is optuna.study.StudyDirection.MAXIMIZE
+
+    def __len__(self) -> int:
+        """Trials asked for so far, in whatever state."""
+        return len(self._study.get_trials(deepcopy=False))
+
+    def ask(self) -> TrialRecord:
+        """Begins the next trial, with parameters from the sampler."""
+        self._study.sampler = build_sampler(self._sampler, self._seed, len(self))
+        with _experimental_is_fine():
+            trial = self._study.ask()
+        return self._begin(trial)
+
+    def adopt(self, number: int) -> TrialRecord:
+        """Goes on with a trial that was running or interrupted, under its own number, after all that it reported."""
+        frozen = self._study.get_trials(deepcopy=False)[number]
+        self._study.sampler = build_sampler(self._sampler, self._seed, number)
+        if frozen.state is TrialState.WAITING:
+            self._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
+        with _experimental_is_fine():
+            trial = Trial(self._study, frozen._trial_id)
+        return self._begin(trial)
+
+    def _begin(self, trial: Trial) -> TrialRecord:
+        was_asked = "attempts" in trial.user_attrs
+        with _experimental_is_fine():
+            self._space.sample(trial if was_asked else _Replay(trial))
+        trial.set_user_attr("attempts", trial.user_attrs.get("attempts", 0) + 1)
+        self._live[trial.number] = trial
+        return self.record(trial.number)
+
+    def unfinished(self) -> list[int]:
+        """Returns the numbers of the trials that are neither finished nor running in this process."""
+        unfinished = (TrialState.RUNNING, TrialState.WAITING)
+        trials = self._study.get_trials(deepcopy=False, states=unfinished)
+        return [t.number for t in trials if t.number not in self._live]
+
+    def describe(self, number: int, **attributes: str | int | float) -> None:
+        """Notes facts of a running trial: num_params, flops, node, run_id."""
+        trial = self._live[number]
+        for name, value in attributes.items():
+            if trial.user_attrs.get(name) != value:
+                trial.set_user_attr(name, value)
+
+    def report(self, number: int, epoch: int, value: float, metrics: Mapping[str, float]) -> bool:
+        """Records an epoch; returns False when it was there already, as after a crash it may be."""
+        trial = self._live[number]
+        key = f"epoch {epoch:04d}"
+        if key in trial.user_attrs:
+            return False
+        # The metrics first: an epoch that has its report then has them too, whenever this process dies.
+        trial.set_user_attr(key, {name: _storable(v) for name, v in metrics.items()})
+        trial.report(value, epoch)
+        return True
+
+    def should_prune(self, number: int, epoch: int) -> bool:
+        """Asks the pruner about the last report, if that is the one of `epoch`.
+
+        Never ask at the last epoch: there is nothing left to save.
+        """
+        last = max(self._study.get_trials(deepcopy=False)[number].intermediate_values, default=0)
+        return epoch == last and self._live[number].should_prune()
+
+    def tell(self, number: int, outcome: Outcome, message: str = "") -> None:
+        """Ends a trial. `complete` takes the last report as its value."""
+        trial = self._live.pop(number)
+        trial.set_user_attr("outcome", outcome.value)
+        if message:
+            trial.set_user_attr("message", message)
+        if outcome is Outcome.interrupted:
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            return
+        value = self.record(number).value if outcome is Outcome.complete else None
+        with warnings.catch_warnings():
+            # A diverged trial's last report is NaN, and Optuna warns that it takes no value from it. That is the intent.
+            warnings.simplefilter("ignore", UserWarning)
+            self._study.tell(trial, value, state=_STATES[outcome])
+
+    def release(self) -> None:
+        """Leaves every running trial to be resumed, those of a driver that died among them."""
+        for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._storage.set_trial_state_values(frozen._trial_id, TrialState.WAITING)
+        self._live.clear()
+
+    def record(self, number: int) -> TrialRecord:
+        """Returns one trial."""
+        return to_record(self._study.get_trials(deepcopy=False)[number])
+
+    def records(self) -> list[TrialRecord]:
+        """Returns every trial, by number."""
+        return [to_record(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def best(self) -> TrialRecord | None:
+        """Returns the best complete trial, None where there is none yet."""
+        return best_record(self.records(), self.maximize)
+
+    @property
+    def _storage(self) -> BaseStorage:
+        return self._study._storage
+
+
+class _Replay:
+    """Asks for a trial's parameters when the driver may have died while it asked.
+
+    Optuna answers from the trial what it has already. The sampler is made to draw those as well, and its draws thrown
+    away, so that its random numbers stand where they stood and the open parameters come out as they would have.
+    """
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    def suggest_float(self, name: str, low: float, high: float, **arguments: Any) -> float:
+        self._draw(name)
+        return self._trial.suggest_float(name, low, high, **arguments)
+
+    def suggest_int(self, name: str, low: int, high: int, **arguments: Any) -> int:
+        self._draw(name)
+        return self._trial.suggest_int(name, low, high, **arguments)
+
+    def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
+        self._draw(name)
+        return self._trial.suggest_categorical(name, choices)
+
+    def _draw(self, name: str) -> None:
+        distribution = self._trial.distributions.get(name)
+        if distribution is not None and not distribution.single() and name not in self._trial.relative_params:
+            study = self._trial.study
+            frozen = study.get_trials(deepcopy=True)[self._trial.number]
+            study.sampler.sample_independent(study, frozen, name, distribution)
+
+
+def to_record(trial: FrozenTrial) -> TrialRecord:
+    """Translates one of Optuna's trials."""
+    attrs = trial.user_attrs
+    metrics = {int(key.split()[1]): dict(value) for key, value in attrs.items() if key.startswith("epoch ")}
+    return TrialRecord(
+        number=trial.number,
+        params=dict(trial.params),
+        values=dict(trial.intermediate_values),
+        metrics=metrics,
+        outcome=_outcome(trial),
+        attempts=attrs.get("attempts", 0),
+        seconds=sum(m.get("epoch_seconds") or 0.0 for m in metrics.values()),
+        num_params=attrs.get("num_params"),
+        flops=attrs.get("flops"),
+        node=attrs.get("node", ""),
+        message=attrs.get("message", ""),
+    )
+
+
+def _outcome(trial: FrozenTrial) -> Outcome:
+    if trial.state is TrialState.RUNNING:
+        return Outcome.running
+    if trial.state is TrialState.WAITING:
+        return Outcome.interrupted
+    return Outcome(trial.user_attrs["outcome"])
+
+
+def _storable(value: float) -> float | None:
+    """NaN and infinity are not JSON; in the metrics they are null. The objective's own reports keep them."""
+    return value if math.isfinite(value) else None
+
+
+def _open_storage(directory: Path, url: str | None) -> BaseStorage:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url is not None:
+        return optuna.storages.get_storage(url)
+    # An absolute path: after a change of directory Optuna would wait for ever for a lock beside a relative one.
+    return JournalStorage(JournalFileBackend(str((directory / JOURNAL).absolute())))
+
+
+def _repair_journal(path: Path) -> None:
+    """Removes what a writer that was killed in an append left: its lock, and a last line without an end.
+
+    Optuna waits 30 s for such a lock, and a journal that is written on after a torn line is broken for good.
+    """
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    with path.open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def _experimental_is_fine() -> Iterator[None]:
+    """`group=True` is experimental in Optuna, and the default here by decision."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield

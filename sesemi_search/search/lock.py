@@ -1,0 +1,46 @@
+"""One driver a search directory: a lock that its holder cannot outlive.
+
+`flock` is released by the kernel when the process ends, however it ends. The file also says who holds it, for people.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from sesemi_search.config.errors import ConfigError
+
+__all__ = ["lock_directory"]
+
+
+@contextlib.contextmanager
+def lock_directory(directory: Path) -> Iterator[None]:
+    """Holds the driver's lock on a search directory.
+
+    Raises:
+        ConfigError: Another process holds it; the message names its host and process id.
+    """
+    with (directory / "driver.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"search.dir: {directory} is in use by {_holder(directory)}; one driver at a time."
+            ) from None
+        file.truncate(0)
+        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        file.flush()
+        yield
+        # Emptied, not removed: a file removed while another process opens it would give two locks.
+        file.truncate(0)
+
+
+def _holder(directory: Path) -> str:
+    try:
+        holder = json.loads((directory / "driver.lock").read_text())
+        return f"process {holder['pid']} on {holder['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

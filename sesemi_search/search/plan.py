@@ -1,0 +1,116 @@
+"""A search that can start: composed, checked, its data loaded, nothing begun and nothing written."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from sesemi_search.config.compose import Composed
+from sesemi_search.config.errors import ConfigError, raise_problems, suggest
+from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
+from sesemi_search.config.project import Project, project_path
+from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig, Mode, SearchExperimentConfig
+from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.splits import check_labels, load_splits
+from sesemi_search.search.ledger import build_pruner, build_sampler
+from sesemi_search.space.overrides import override_space
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.preflight import Architectures, check_space
+from sesemi_search.space.space import Space
+from sesemi_search.training.fit import METRICS
+
+__all__ = ["Plan", "make_plan", "resolve_plain"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search needs to start.
+
+    Attributes:
+        config: The composed config, unresolved, the space as it will be searched.
+        settings: The same, typed and resolved; its `space` is not to be used.
+        space: The space.
+        experiment: The experiment's config, plain and unresolved.
+        project: The user's project.
+        architectures: Models measured so far.
+        data: The splits `train` and `val`.
+    """
+
+    config: DictConfig
+    settings: SearchExperimentConfig
+    space: Space
+    experiment: Mapping[str, Any]
+    project: Project | None
+    architectures: Architectures
+    data: Mapping[str, LabelledImages]
+
+
+def make_plan(composed: Composed, say: Callable[[str], None]) -> Plan:
+    """Checks a composed search and loads its data.
+
+    Raises:
+        ConfigError: With all that is wrong.
+    """
+    if composed.project is not None:
+        composed.project.activate()
+    config = composed.config
+    config.run.data_root = str(project_path(composed.project, config.run.data_root))
+    raw = override_space(plain(config).pop("space"), composed.space_overrides)
+    space = Space(parse_space(raw))
+    config.space = raw
+    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
+    settings = _settings(config)
+    architectures = Architectures()
+    problems = _check_search(settings)
+    try:
+        checked = check_space(space, experiment, architectures)
+    except ConfigError as error:
+        problems.append(str(error))
+    raise_problems(problems)
+    for note in checked.notes:
+        say(note)
+    branches = f"{checked.branches} branch{'es' if checked.branches > 1 else ''}"
+    some = "" if checked.visited == checked.branches else f" ({checked.visited} of them, at random)"
+    say(f"pre-flight: {branches} of {len(space.dimensions)} dimensions built and run on one batch{some}")
+    return Plan(config, settings, space, experiment, composed.project, architectures, _load_data(settings))
+
+
+def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an experiment's config with its interpolations resolved, as plain containers."""
+    return plain(resolve_experiment(container))
+
+
+def _settings(config: DictConfig) -> SearchExperimentConfig:
+    """Types everything but the space, which has a language of its own."""
+    without_space = config.copy()
+    without_space.space = None
+    settings: SearchExperimentConfig = to_typed(without_space)
+    return settings
+
+
+def _check_search(settings: SearchExperimentConfig) -> list[str]:
+    """Returns what is wrong with `search.*`."""
+    search, problems = settings.search, []
+    if search.metric not in METRICS:
+        problems.append(
+            f"search.metric: got {search.metric!r}, which no trial reports; it takes one of {', '.join(METRICS)}."
+            f"{suggest(search.metric, METRICS)}"
+        )
+    elif search.mode is Mode.max and search.metric.endswith(("/loss", "_seconds")):
+        problems.append(f"search.mode: got 'max' for {search.metric}, of which less is better; set search.mode=min.")
+    for build in (lambda: build_sampler(search.sampler, search.seed, 0), lambda: build_pruner(search.pruner)):
+        try:
+            build()
+        except ConfigError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
+    """Loads what a search sees. The test split stays closed."""
+    data = load_splits(settings.data, Path(settings.run.data_root), ("train", "val"))
+    for split in data.values():
+        check_labels(split, settings.learner.hparams.num_classes)
+    return data

@@ -1,0 +1,98 @@
+"""What is known of a trial, as our own types: how trials end, what a worker reports, what the ledger holds."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Outcome", "TrialRecord", "TrialReport", "best_record"]
+
+
+class Outcome(StrEnum):
+    """How a trial ended, or that it has not.
+
+    Only `complete` is a finished trial. The sampler learns from `complete`, `stopped`, `diverged`, `infeasible` and
+    `out_of_memory`; it never sees `error` and `lost`. `interrupted` waits to be resumed.
+    """
+
+    complete = "complete"
+    stopped = "stopped"
+    diverged = "diverged"
+    infeasible = "infeasible"
+    out_of_memory = "out_of_memory"
+    error = "error"
+    lost = "lost"
+    interrupted = "interrupted"
+    running = "running"
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """What a worker says after an epoch, or at the end of a trial.
+
+    Attributes:
+        number: The trial's number.
+        epoch: Epochs finished, 0 when not even one is.
+        metrics: The epoch's metrics by name; empty when the epoch did not end.
+        outcome: None while the trial goes on.
+        message: Traceback of an error, or a reason.
+        node: Host that the trial runs on.
+    """
+
+    number: int
+    epoch: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    message: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial as the ledger has it.
+
+    Attributes:
+        number: Its number, for ever.
+        params: Sampled parameters by full name.
+        values: The objective by epoch, 1 to num_epochs.
+        metrics: All metrics by epoch.
+        outcome: How it ended, or `running` or `interrupted`.
+        attempts: Times it was started.
+        seconds: Wall seconds of training, all attempts together.
+        num_params: Parameters of its model.
+        flops: Floating-point operations of one forward pass of one image.
+        node: Host of the last attempt.
+        message: Traceback or reason.
+    """
+
+    number: int
+    params: Mapping[str, Any]
+    values: Mapping[int, float]
+    metrics: Mapping[int, Mapping[str, float]]
+    outcome: Outcome
+    attempts: int = 0
+    seconds: float = 0.0
+    num_params: int | None = None
+    flops: int | None = None
+    node: str = ""
+    message: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs finished."""
+        return max(self.values, default=0)
+
+    @property
+    def value(self) -> float | None:
+        """The objective after the last epoch that finished."""
+        return self.values[self.epochs] if self.values else None
+
+
+def best_record(records: list[TrialRecord], maximize: bool) -> TrialRecord | None:
+    """Returns the complete trial with the best last value, the earliest of equals; None where no trial is complete."""
+    complete = [r for r in records if r.outcome is Outcome.complete and r.value is not None and math.isfinite(r.value)]
+    if not complete:
+        return None
+    sign = -1.0 if maximize else 1.0
+    return min(complete, key=lambda r: (sign * (r.value or 0.0), r.number))

@@ -1,0 +1,196 @@
+"""One sitting of a search: which trial comes next, what an epoch's report means for it, how each one ends.
+
+The rules are here, free of Ray: its adapters translate their callbacks into calls of `Session`, which runs on one thread
+and is the only caller of the ledger's writing methods.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from sesemi_search.atomic import write_text
+from sesemi_search.config.experiment import to_yaml
+from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.records import Outcome, TrialRecord, TrialReport
+from sesemi_search.space.preflight import Architectures
+from sesemi_search.space.space import Space
+from sesemi_search.tracking.tracker import RunStart, Tracker
+
+__all__ = ["Next", "Session"]
+
+
+class Next(Enum):
+    """Why there is no next trial: all slots are busy, or the search is over."""
+
+    wait = "wait"
+    over = "over"
+
+
+class Session:
+    """The state of a running search that the ledger does not hold: the slots, and the wish to stop.
+
+    Args:
+        ledger: Where trials are recorded.
+        space: The space that is searched.
+        experiment: The experiment's config, plain and unresolved.
+        resolve: Turns a trial's unresolved config into a resolved, plain one.
+        directory: The search directory.
+        tracker: Shown every event.
+        architectures: Counts parameters and operations of a trial's model.
+        metric: Name of the objective among the metrics.
+        num_trials: Trials to ask for, earlier sittings included.
+        max_concurrent: Slots.
+        max_attempts: Starts that a trial gets when workers die.
+        keep_checkpoints: Complete trials whose checkpoints stay, the best ones.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        space: Space,
+        experiment: Mapping[str, Any],
+        resolve: Callable[[Mapping[str, Any]], dict[str, Any]],
+        directory: Path,
+        tracker: Tracker,
+        architectures: Architectures,
+        *,
+        metric: str,
+        num_trials: int,
+        max_concurrent: int,
+        max_attempts: int,
+        keep_checkpoints: int,
+    ) -> None:
+        self._ledger = ledger
+        self._space = space
+        self._experiment = experiment
+        self._resolve = resolve
+        self._directory = directory
+        self._tracker = tracker
+        self._architectures = architectures
+        self._metric = metric
+        self._num_trials = num_trials
+        self._max_concurrent = max_concurrent
+        self._max_attempts = max_attempts
+        self._keep_checkpoints = keep_checkpoints
+        self._queue = deque(ledger.unfinished())
+        self._num_epochs: dict[int, int] = {}
+        self.stopping = False
+
+    @property
+    def running(self) -> list[int]:
+        """Numbers of the trials in the slots."""
+        return list(self._num_epochs)
+
+    def next_trial(self) -> int | Next:
+        """Begins a trial: one that a crash or a stop left unfinished, else a new one."""
+        if self.stopping and not self._num_epochs:
+            return Next.over
+        if self.stopping or len(self._num_epochs) >= self._max_concurrent:
+            return Next.wait
+        if self._queue:
+            return self._start(self._ledger.adopt(self._queue.popleft()))
+        if len(self._ledger) < self._num_trials:
+            return self._start(self._ledger.ask())
+        # A running trial may yet lose its worker and come back, so the search is over only when none runs.
+        return Next.wait if self._num_epochs else Next.over
+
+    def epoch_ended(self, report: TrialReport) -> bool:
+        """Records an epoch of a trial that has more to come; returns whether the trial goes on."""
+        number = report.number
+        if number not in self._num_epochs:
+            return False
+        self._record(report)
+        if self._ledger.should_prune(number, report.epoch):
+            self._end(number, Outcome.stopped)
+            return False
+        if self.stopping:
+            self._end(number, Outcome.interrupted)
+            return False
+        return True
+
+    def trial_ended(self, report: TrialReport) -> None:
+        """Records the last report of a trial; one that was ended before is passed over."""
+        if report.number not in self._num_epochs or report.outcome is None:
+            return
+        self._record(report)
+        if report.message:
+            trial_dir(self._directory, report.number).joinpath("error.txt").write_text(report.message)
+        self._end(report.number, report.outcome, report.message)
+
+    def worker_lost(self, number: int, reason: str) -> None:
+        """A worker died: its trial goes on from its checkpoint, unless it has had its attempts."""
+        if number not in self._num_epochs:
+            return
+        if self._ledger.record(number).attempts >= self._max_attempts:
+            self._end(number, Outcome.lost, reason)
+            return
+        self._end(number, Outcome.interrupted)
+        self._queue.append(number)
+
+    def interrupt(self) -> None:
+        """Leaves every running trial to be resumed, as it stands."""
+        for number in self.running:
+            self._end(number, Outcome.interrupted)
+
+    def _start(self, record: TrialRecord) -> int:
+        """Writes a trial's config for its worker and announces it."""
+        number = record.number
+        config = self._resolve(self._space.apply(self._experiment, record.params))
+        folder = trial_dir(self._directory, number)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "config.yaml", to_yaml(config, f"Trial {number:04d} of {self._ledger.name}."))
+        self._num_epochs[number] = config["run"]["num_epochs"]
+        measured = self._architectures.measure(config)
+        run_id = f"{self._ledger.name}-{number:04d}"
+        self._ledger.describe(number, run_id=run_id, num_params=measured.num_params, flops=measured.flops)
+        self._tracker.start(
+            RunStart(
+                number=number,
+                run_id=run_id,
+                name=f"{number:04d}",
+                job_type="trial",
+                group=self._ledger.name,
+                params=self._space.shorten(record.params),
+                config=config,
+                num_epochs=config["run"]["num_epochs"],
+                history=record.metrics,
+            )
+        )
+        return number
+
+    def _record(self, report: TrialReport) -> None:
+        """Puts an epoch into the ledger and before the trackers."""
+        if not report.metrics:
+            return
+        value = report.metrics[self._metric] if report.outcome is not Outcome.diverged else math.nan
+        self._ledger.describe(report.number, node=report.node)
+        if self._ledger.report(report.number, report.epoch, value, report.metrics):
+            self._tracker.log(report.number, report.epoch, report.metrics)
+
+    def _end(self, number: int, outcome: Outcome, message: str = "") -> None:
+        self._ledger.tell(number, outcome, message)
+        del self._num_epochs[number]
+        record = self._ledger.record(number)
+        finite = [value for value in record.values.values() if math.isfinite(value)]
+        best = (max if self._ledger.maximize else min)(finite, default=None)
+        summary = {"outcome": outcome.value, "epochs": record.epochs, "best": best, "last": record.value}
+        self._tracker.end(number, outcome.value, summary)
+        if outcome is not Outcome.interrupted:
+            self._drop_checkpoints(number, outcome)
+
+    def _drop_checkpoints(self, number: int, outcome: Outcome) -> None:
+        """Keeps the checkpoints of the best complete trials; nobody needs another's any more."""
+        drop = [number] if outcome is not Outcome.complete else self._outdone()
+        for each in drop:
+            trial_dir(self._directory, each).joinpath("checkpoint.pt").unlink(missing_ok=True)
+
+    def _outdone(self) -> list[int]:
+        """Numbers of the complete trials that are not among the best to keep."""
+        sign = -1.0 if self._ledger.maximize else 1.0
+        complete = [r for r in self._ledger.records() if r.outcome is Outcome.complete and r.value is not None]
+        complete.sort(key=lambda r: (sign * (r.value or 0.0), r.number))
+        return [r.number for r in complete[self._keep_checkpoints :]]

@@ -1,0 +1,92 @@
+"""A trial in its worker: an epoch a step, a checkpoint after each, every end reported and none raised.
+
+An exception would cost the worker (a new one imports torch again and loads the data again), so what goes wrong in a
+user's module becomes the outcome of its trial. Nothing here knows of Ray.
+"""
+
+import socket
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from sesemi_search.config.experiment import load_experiment
+from sesemi_search.data.images import InMemoryImages
+from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.records import Outcome, TrialReport
+from sesemi_search.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from sesemi_search.training.device import resolve_device
+from sesemi_search.training.fit import Diverged, Fit
+
+__all__ = ["TrialRun"]
+
+
+class TrialRun:
+    """Trains one trial of a search.
+
+    Args:
+        directory: The search directory; the trial's config and checkpoint are in its folder there.
+        number: The trial's number.
+        data: The splits `train` and `val`.
+    """
+
+    def __init__(self, directory: Path, number: int, data: Mapping[str, LabelledImages]) -> None:
+        self._folder = trial_dir(directory, number)
+        self._number = number
+        self._data = data
+        self._fit: Fit | None = None
+        self._repeat = False
+
+    def step(self) -> TrialReport:
+        """Trains one epoch and reports it.
+
+        After a crash the first report is the checkpoint's own epoch once more: whoever died may not have recorded it.
+        """
+        try:
+            if self._fit is None:
+                self._fit = self._begin()
+            if self._repeat:
+                self._repeat = False
+            else:
+                self._fit.train_epoch()
+                save_checkpoint(self._folder / "checkpoint.pt", self._fit.state_dict())
+            outcome = Outcome.complete if self._fit.epoch >= self._fit.num_epochs else None
+            return self._report(self._fit.epoch, self._fit.history[-1], outcome)
+        except Diverged as error:
+            return self._report(error.epoch, error.metrics, Outcome.diverged, str(error))
+        except (MemoryError, torch.OutOfMemoryError):
+            return self._failed(Outcome.out_of_memory)
+        except Exception as error:
+            is_memory = "can't allocate memory" in str(error)
+            return self._failed(Outcome.out_of_memory if is_memory else Outcome.error)
+
+    def _begin(self) -> Fit:
+        """Builds the trial from its config, and takes up its checkpoint where there is one."""
+        config = load_experiment(self._folder / "config.yaml")
+        device = resolve_device(config.run.accelerator, config.run.gpus).device
+        train, val = (
+            InMemoryImages(self._data[name], config.data.mean, config.data.std, config.data.channels, device)
+            for name in ("train", "val")
+        )
+        fit = Fit(config, train, val)
+        try:
+            fit.load_state_dict(load_checkpoint(self._folder / "checkpoint.pt"))
+            self._repeat = fit.epoch > 0
+        except CheckpointError:
+            # None yet, or one that a crash cut short: from the beginning. The epochs come out the same.
+            pass
+        return fit
+
+    def _failed(self, outcome: Outcome) -> TrialReport:
+        message = traceback.format_exc()
+        epoch = self._fit.epoch if self._fit else 0
+        # A failed model may hold a GPU's memory; the next trial of this worker needs it.
+        self._fit = None
+        return self._report(epoch, {}, outcome, message)
+
+    def _report(
+        self, epoch: int, metrics: Mapping[str, float], outcome: Outcome | None, message: str = ""
+    ) -> TrialReport:
+        return TrialReport(self._number, epoch, metrics, outcome, message, socket.gethostname())
