@@ -1,0 +1,96 @@
+"""The command line: parses, hands over, turns errors into messages. It imports nothing heavy."""
+
+import argparse
+import difflib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sesemi_search import __version__
+
+__all__ = ["main"]
+
+_VERBS = {
+    "run": "search a space: sesemi-search run space=NAME [KEY=VALUE ...]",
+    "resume": "go on with a search that was interrupted: sesemi-search resume DIR [KEY=VALUE ...]",
+    "train": "train one config and score it on the test split: sesemi-search train --config-name NAME [KEY=VALUE ...]",
+}
+_EPILOG = """\
+overrides (Hydra's syntax):
+  run.num_epochs=9 data=mnist          a value, an option of a config group
+  space.PATH=VALUE                     replaces a node of the space: a value pins it,
+                                       '{float: [1e-4, 1e-2], log: true}' reshapes it, the name of an option pins that
+  ~space.PATH.choice.NAME              drops an option
+
+examples:
+  sesemi-search run space=lenet_cosine search.num_trials=100
+  sesemi-search resume experiments/runs/lenet_cosine/20260101_120000
+  sesemi-search train --config-dir experiments/runs/lenet_cosine/20260101_120000 --config-name best
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line; returns its exit code: 0 done, 1 failed, 2 a mistake of the user's, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parsed = _parse(arguments)
+    from sesemi_search.config.errors import ConfigError, SesemiSearchError
+
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        return _dispatch(parsed, arguments)
+    except SesemiSearchError as error:
+        if parsed.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="sesemi-search",
+        description="Hyperparameter and architecture search for image classifiers.\n\n"
+        + "\n".join(f"  {verb:8}{text}" for verb, text in _VERBS.items()),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("verb", metavar="VERB", help=", ".join(_VERBS))
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides (for resume: DIR first)")
+    parser.add_argument("--config-name", "-cn", metavar="NAME", help="the experiment: a YAML file on the search path")
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", type=Path, help="a folder of YAML to search first")
+    parser.add_argument("--project", metavar="DIR", type=Path, help="the folder that has configs/ and src/")
+    parser.add_argument("--cfg", choices=["job"], help="print the composed config and do nothing else")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action="version", version=__version__)
+    parsed = parser.parse_intermixed_args(arguments)
+    if parsed.verb not in _VERBS:
+        near = difflib.get_close_matches(parsed.verb, _VERBS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        parser.exit(2, f"error: unknown verb {parsed.verb!r}; there are: {', '.join(_VERBS)}.{hint}\n")
+    return parsed
+
+
+def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from sesemi_search.config.compose import Request
+
+    request = Request(
+        search=parsed.verb != "train",
+        overrides=parsed.overrides,
+        config_name=parsed.config_name,
+        config_dir=parsed.config_dir,
+        project=parsed.project,
+    )
+    if parsed.cfg:
+        from sesemi_search.config.show import show_config
+
+        return show_config(request)
+    if parsed.verb == "train":
+        from sesemi_search.final.command import train_command
+
+        return train_command(request, arguments)
+    from sesemi_search.search.command import resume_command, run_command
+
+    return (run_command if parsed.verb == "run" else resume_command)(request, arguments)

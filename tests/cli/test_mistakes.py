@@ -1,0 +1,125 @@
+"""Each mistake of a user's: exit code 2, one message that says what to do, no traceback, no file left behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+BACKBONE = "learner.hparams.model.backbone"
+LR = "space.learner.hparams.optimizer.lr"
+
+MISTAKES = {
+    "no space": (["run"], ["space: missing", "space=NAME", "lenet_cosine", "tiny"]),
+    "unknown verb": (["rnu", "space=tiny"], ["unknown verb 'rnu'", "run, resume, train", "Did you mean 'run'?"]),
+    "unknown space": (["run", "space=lenet_cosin"], ["'lenet_cosin'", "Did you mean 'lenet_cosine'?"]),
+    "unknown group": (["run", "space=tiny", "datas/x=mnist"], ["datas/x", "no such config group"]),
+    "unknown data": (["run", "space=tiny", "data=mnst"], ["'mnst'", "mnist5k", "Did you mean 'mnist'?"]),
+    "unknown key": (["run", "space=tiny", "run.num_epoch=3"], ["run.num_epoch", "Did you mean 'num_epochs'?"]),
+    "unknown key in the space": (
+        ["run", "space=tiny", "space.run.num_epoch=3"],
+        ["space.run.num_epoch", "Did you mean 'num_epochs'?"],
+    ),
+    "wrong type": (["run", "space=tiny", "run.num_epochs=many"], ["run.num_epochs", "many"]),
+    "not an override": (["run", "space=tiny", "nonsense"], ["nonsense", "KEY=VALUE"]),
+    "a sweep of Hydra's": (["run", "space=tiny", "run.seed=1,2"], ["run.seed=1,2", "choice"]),
+    "unknown argument": (
+        ["run", "space=tiny", f"space.{BACKBONE}.out_feature=8"],
+        [
+            f"{BACKBONE}.out_feature",
+            "faulty.Flat takes no argument",
+            "it takes out_features",
+            "Did you mean 'out_features'?",
+        ],
+    ),
+    "no such module": (
+        ["run", "space=tiny", f"{BACKBONE}._target_=sesemi_tutorial.models.LeNet5"],
+        ["sesemi_tutorial.models.LeNet5", "Searched", "/project/src"],
+    ),
+    "no such class": (
+        ["run", "space=tiny", f"{BACKBONE}._target_=sesemi_tutorials.models.LeNet"],
+        ["sesemi_tutorials.models has no 'LeNet'", "Did you mean 'LeNet5'?"],
+    ),
+    "no out_features": (
+        ["run", "space=tiny", f"space.{BACKBONE}={{_target_: faulty.NoOutFeatures}}"],
+        ["NoOutFeatures", "out_features", "self.out_features ="],
+    ),
+    "no in_features": (
+        ["run", "space=tiny", "space.learner.hparams.model.head={_target_: faulty.NoInFeatures}"],
+        ["faulty.NoInFeatures does not accept 'in_features'"],
+    ),
+    "wrong image size": (
+        ["run", "space=lenet_cosine", "data.image_size=28"],
+        ["LeNet5", "3x28x28", "Flatten gave (2, 256)", "Linear(in_features=400", "learner.hparams.model"],
+    ),
+    "no trials": (["run", "space=tiny", "search.num_trials=0"], ["search.num_trials", "got 0", "at least 1"]),
+    "low above high": (["run", "space=tiny", f"{LR}={{float: [1, 0.1]}}"], [LR, "[1, 0.1]", "low is above high"]),
+    "log of zero": (["run", "space=tiny", f"{LR}={{float: [0, 1], log: true}}"], [LR, "low > 0"]),
+    "empty choice": (["run", "space=tiny", f"{LR}={{choice: []}}"], [LR, "is empty"]),
+    "the last option dropped": (
+        ["run", "space=tiny", "~space.learner.hparams.model.head.linear", "~space.learner.hparams.model.head.scaled"],
+        ["space.learner.hparams.model.head.choice: is empty"],
+    ),
+    "unknown metric": (
+        ["run", "space=tiny", "search.metric=val/top5"],
+        ["search.metric", "'val/top5'", "val/top1", "Did you mean 'val/top1'?"],
+    ),
+    "a loss to maximize": (["run", "space=tiny", "search.metric=val/loss"], ["search.mode", "search.mode=min"]),
+    "a value out of range": (["run", "space=tiny", "run.gpus=2"], ["run.gpus", "got 2.0"]),
+    "a value out of range in one branch": (
+        ["run", "space=tiny", "space.run.batch_size_per_gpu={int: [0, 8]}"],
+        ["run.batch_size_per_gpu: got 0", "found at"],
+    ),
+    "an unknown sampler argument": (
+        ["run", "space=tiny", "search.sampler.multivariat=true"],
+        ["search.sampler.multivariat", "Did you mean 'multivariate'?"],
+    ),
+    "a resource in the space": (
+        ["run", "space=tiny", "space.run.num_threads={choice: [1, 2]}"],
+        ["run.num_threads", "same"],
+    ),
+    "a split that is too large": (["run", "space=tiny", "data.val_size=6000"], ["data.val_size", "6000"]),
+    "too many threads": (["run", "space=tiny", "run.num_threads=4096"], ["run.num_threads=4096", "no node can hold"]),
+    "train without a config": (["train"], ["--config-name: missing"]),
+    "unknown config": (["train", "--config-name", "tinny"], ["tinny.yaml", "Did you mean 'tiny'?"]),
+    "no such config folder": (["train", "--config-dir", "nowhere", "--config-name", "x"], ["--config-dir", "nowhere"]),
+    "a space for train": (["train", "--config-name", "tiny", "space=tiny"], ["space"]),
+    "no such project": (["run", "--project", "src", "space=tiny"], ["--project", "configs/ and src/"]),
+    "resume without a folder": (["resume"], ["resume DIR"]),
+    "resume of nothing": (["resume", "configs"], ["holds no search"]),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_message_and_exit_code_2(
+    name: str, command: Callable[..., tuple[int, str]], project: Path
+) -> None:
+    argv, says = MISTAKES[name]
+    before = sorted(path for path in project.rglob("*") if "__pycache__" not in path.parts)
+    code, output = command(*argv)
+    assert code == 2, output
+    assert "Traceback" not in output
+    assert output.count("error:") == 1, output
+    for words in says:
+        assert words in output
+    assert sorted(path for path in project.rglob("*") if "__pycache__" not in path.parts) == before
+
+
+def test_all_mistakes_are_told_at_once(command: Callable[..., tuple[int, str]]) -> None:
+    code, output = command("run", "space=tiny", "run.num_epoch=3", "run.sed=1", "data=mnst")
+    assert code == 2
+    assert all(words in output for words in ("3 problems", "num_epoch", "run.sed", "mnst"))
+
+
+def test_a_directory_that_holds_a_search_is_refused(command: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    used = tmp_path / "used"
+    used.mkdir()
+    (used / "study.journal").write_text("")
+    code, output = command("run", "space=tiny", f"search.dir={used}")
+    assert code == 2
+    assert f"already holds a search. To go on with it: sesemi-search resume {used}" in " ".join(output.split())
+    assert list(used.iterdir()) == [used / "study.journal"]
+
+
+def test_debug_shows_the_traceback(command: Callable[..., tuple[int, str]]) -> None:
+    with pytest.raises(ValueError, match=r"search\.num_trials"):
+        command("run", "space=tiny", "search.num_trials=0", "--debug")
