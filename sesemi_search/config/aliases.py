@@ -42,7 +42,9 @@ class _AliasFinder(MetaPathFinder):
     def __init__(self) -> None:
         self._said = False
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Returns a spec for a name of SESEMI's that we have, else None."""
         if fullname != _THEIRS and not fullname.startswith(_THEIRS + "."):
             return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from sesemi_search.config import aliases
 from sesemi_search.config.errors import ConfigError
 
-__all__ = ["PROVENANCE", "Project", "find_project", "list_options", "resource_dirs"]
+__all__ = ["PROVENANCE", "Project", "find_project", "list_options", "project_path", "resource_dirs"]
 
 PROVENANCE = "provenance.json"
 
@@ -63,6 +63,11 @@ def find_project(given: Path | None, config_dir: Path | None) -> Project | None:
             if project is not None:
                 return project
     return None
+
+
+def project_path(project: Project | None, path: str) -> Path:
+    """Returns a path of the config as an absolute one; a relative one starts at the project, else here."""
+    return ((project.root if project else Path.cwd()) / Path(path).expanduser()).absolute()
 
 
 def resource_dirs() -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import MISSING
 
 __all__ = [
+    "EXPERIMENT_KEYS",
     "OPEN_NODES",
     "Accelerator",
     "DataConfig",
@@ -33,6 +34,9 @@ __all__ = [
     "TrackingKind",
     "TrackingMode",
 ]
+
+# The top of an experiment config; what a trial is run again from.
+EXPERIMENT_KEYS = ("run", "data", "learner")
 
 # Nodes whose keys belong to a target's signature and not to this schema.
 OPEN_NODES = (
@@ -166,7 +170,7 @@ class ModelConfig:
 
 @dataclass
 class LRSchedulerConfig:
-    """A learning-rate schedule, stepped once every `frequency` steps or epochs. A null scheduler keeps the rate constant."""
+    """A learning-rate schedule, stepped every `frequency` steps or epochs. A null scheduler keeps the rate constant."""
 
     scheduler: Any = None
     interval: Interval = Interval.step

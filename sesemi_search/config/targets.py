@@ -52,7 +52,9 @@ def check_target(node: object, key: str, supplied: Iterable[str] = ()) -> list[s
         supplied: Names of the arguments that the program passes besides those in the node.
     """
     if not isinstance(node, Mapping) or "_target_" not in node:
-        return [f"{key}: got {node!r}; it takes a mapping with a _target_ (the dotted path of a class) and its arguments."]
+        return [
+            f"{key}: got {node!r}; it takes a mapping with a _target_ (the dotted path of a class) and its arguments."
+        ]
     supplied = set(supplied)
     try:
         function = locate(node["_target_"], key)
@@ -76,7 +78,11 @@ def accepted_arguments(function: Callable[..., Any]) -> list[str] | None:
         return None
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         return None
-    return [p.name for p in parameters if p.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)]
+    return [
+        p.name
+        for p in parameters
+        if p.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    ]
 
 
 def instantiate(node: Mapping[str, Any], key: str, **supplied: Any) -> Any:
@@ -106,12 +112,13 @@ def _check_call(
     accepted = accepted_arguments(function)
     if accepted is None:
         return []
+    takes = ", ".join(accepted)
     problems = [
-        f"{key}.{name}: {target} takes no argument {name!r}; it takes {', '.join(accepted) or 'none'}.{suggest(name, accepted)}"
+        f"{key}.{name}: {target} takes no argument {name!r}; it takes {takes or 'none'}.{suggest(name, accepted)}"
         for name in sorted(arguments - set(accepted))
     ]
     problems += [
-        f"{key}: {target} does not accept {name!r}, which the program passes to it; its signature is {target}({', '.join(accepted)})."
+        f"{key}: {target} does not accept {name!r}, which the program passes to it; its signature is {target}({takes})."
         for name in sorted(supplied - set(accepted))
     ]
     if not positional:
@@ -139,6 +146,11 @@ def _why_not_found(target: str, error: Exception) -> str:
             return f"{target!r} cannot be imported: {module_name} raised {type(raised).__name__}: {raised}"
         missing_name = parts[length]
         public = [name for name in vars(module) if not name.startswith("_")]
-        return f"{target!r} does not exist: module {module_name} has no {missing_name!r}.{suggest(missing_name, public)}"
+        return (
+            f"{target!r} does not exist: module {module_name} has no {missing_name!r}.{suggest(missing_name, public)}"
+        )
     folders = ", ".join(path for path in sys.path if path and "site-packages" not in path and not path.endswith(".zip"))
-    return f"{target!r} cannot be imported: there is no module {parts[0]!r} ({error.__class__.__name__}). Searched {folders} and the installed packages."
+    return (
+        f"{target!r} cannot be imported: there is no module {parts[0]!r} ({type(error).__name__}). "
+        f"Searched {folders} and the installed packages."
+    )

@@ -39,9 +39,8 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
 
     def begin() -> None:
         folder.mkdir(parents=True)
-        save_yaml(
-            folder / "config.yaml", plain(experiment), f"sesemi-search train --config-dir {folder} --config-name config"
-        )
+        again = f"sesemi-search train --config-dir {folder} --config-name config"
+        write_text(folder / "config.yaml", to_yaml(plain(experiment), again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
     try:
@@ -55,7 +54,8 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
 def _print_result(result: FinalResult, console: Console) -> None:
     test = result.test
     console.print(
-        f"val/top1   {result.last_top1:.4f} after {result.num_epochs} epochs, best {result.best_top1:.4f} in epoch {result.best_epoch}"
+        f"val/top1   {result.last_top1:.4f} after {result.num_epochs} epochs, "
+        f"best {result.best_top1:.4f} in epoch {result.best_epoch}"
     )
     console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
-    console.print(f"{result.run_dir}", soft_wrap=True)
+    console.print(str(result.run_dir), soft_wrap=True)

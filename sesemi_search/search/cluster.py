@@ -44,7 +44,7 @@ class Slots:
 
 @contextlib.contextmanager
 def connect(address: str, project: Project | None) -> Iterator[None]:
-    """Starts a local Ray, or joins a cluster, until the block ends; one that this process is in already is used as it is.
+    """Starts a local Ray, or joins a cluster, for the block; one that this process is in already is used as it is.
 
     Raises:
         ConfigError: There is no cluster at `address`.

@@ -7,13 +7,13 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
-from sesemi_search.report.search_end import print_search_end
 
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.project import find_project
 from sesemi_search.config.schema import SearchExperimentConfig
+from sesemi_search.report.search_end import print_search_end
 from sesemi_search.search.directory import SEARCH_YAML, choose_directory, holds_search
 from sesemi_search.search.driver import SearchResult, new_study_name, search
 from sesemi_search.search.plan import Plan, make_plan

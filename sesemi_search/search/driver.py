@@ -76,7 +76,7 @@ def search(
     """
     run, options = plan.settings.run, plan.settings.search
     with connect(plan.settings.ray.address, plan.project):
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         slots = count_slots(run, options.max_concurrent, nodes)
         _say_placement(plan, slots, say)
         directory.mkdir(parents=True, exist_ok=True)
@@ -199,9 +199,8 @@ def _say_placement(plan: Plan, slots: Slots, say: Callable[[str], None]) -> None
     if run.gpus and not slots.gpus and run.accelerator.value == "auto":
         say(f"run.gpus={run.gpus:g}, but there is no GPU here: training on the CPU")
     where = f"{slots.gpus:g} GPU, " if slots.gpus else ""
-    say(
-        f"{slots.count} trial{'s' * (slots.count != 1)} at a time, {where}{slots.cpus} CPU thread{'s' * (slots.cpus != 1)} each"
-    )
+    trials = f"{slots.count} trial{'s' * (slots.count != 1)} at a time"
+    say(f"{trials}, {where}{slots.cpus} CPU thread{'s' * (slots.cpus != 1)} each")
 
 
 def _write_best(directory: Path, best: TrialRecord, metric: str) -> None:

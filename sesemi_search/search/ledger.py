@@ -1,10 +1,11 @@
 """The ledger: an Optuna study, the only record of a search.
 
-Trials are asked, reported, judged and told here and nowhere else. One process writes, under the directory's lock. A trial
-that was running when its worker or its driver died is still in the study, and `adopt` goes on with it under its number.
+Trials are asked, reported, judged and told here and nowhere else. One process writes, under the directory's lock. A
+trial that was running when its worker or its driver died is still in the study, and `adopt` goes on with it under its
+number.
 
-An interrupted trial is WAITING, Optuna's state for "to be run": after an orderly end none is RUNNING, and a resumed search
-takes the same trial up again, which a finished state would forbid.
+An interrupted trial is WAITING, Optuna's state for "to be run": after an orderly end none is RUNNING, and a resumed
+search takes the same trial up again, which a finished state would forbid.
 """
 
 import hashlib
@@ -197,7 +198,7 @@ class Ledger:
             return
         value = self.record(number).value if outcome is Outcome.complete else None
         with warnings.catch_warnings():
-            # A diverged trial's last report is NaN, and Optuna warns that it takes no value from it. That is the intent.
+            # A diverged trial's last report is NaN, and Optuna warns that it takes no value from it: as it should.
             warnings.simplefilter("ignore", UserWarning)
             self._study.tell(trial, value, state=_STATES[outcome])
 

@@ -1,7 +1,7 @@
-"""Ray Tune's three interfaces, translated: a trainable that steps a trial, a searcher and a scheduler that ask the session.
+"""Ray Tune's three interfaces, translated: a trainable that steps a trial, a searcher and a scheduler.
 
-They decide nothing. An exception in an adapter would come out of Ray as text inside another, so the first one is kept, the
-search winds down, and `Adapters.failure` has it.
+They decide nothing; the session does. An exception in an adapter would come out of Ray as text inside another, so the
+first one is kept, the search winds down, and `Adapters.failure` has it.
 """
 
 import logging
@@ -25,10 +25,10 @@ __all__ = ["Adapters", "LedgerScheduler", "LedgerSearcher", "TrialTrainable"]
 _OBJECTIVE = "objective"  # Ray insists on a metric; the ledger never looks at this one.
 
 
-class TrialTrainable(tune.Trainable):  # type: ignore[misc]
+class TrialTrainable(tune.Trainable):
     """Trains trials one after another in one worker; Ray calls `step` for each epoch and `reset` between two trials."""
 
-    def setup(
+    def setup(  # type: ignore[override]  # the further arguments come from tune.with_parameters
         self, config: dict[str, Any], directory: Path, project: Project | None, data: Mapping[str, LabelledImages]
     ) -> None:
         """Prepares the worker: the user's code importable, the data mapped from the object store."""
@@ -70,14 +70,14 @@ class Adapters:
         self.failure = self.failure or error
 
 
-class LedgerSearcher(Searcher):  # type: ignore[misc]
+class LedgerSearcher(Searcher):
     """Gives Ray the number of the next trial."""
 
     def __init__(self, adapters: Adapters) -> None:
         super().__init__(metric=_OBJECTIVE, mode="max")
         self._adapters = adapters
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # Searcher.FINISHED
         """Returns `{"number": n}`, None while all slots are busy, FINISHED at the end."""
         finished: str = Searcher.FINISHED
         if self._adapters.failure is not None:
@@ -102,11 +102,11 @@ class LedgerSearcher(Searcher):  # type: ignore[misc]
         """Nothing: the ledger is the state."""
 
 
-class LedgerScheduler(TrialScheduler):  # type: ignore[misc]
+class LedgerScheduler(TrialScheduler):
     """Brings Ray's results to the session, and its verdicts back."""
 
     def __init__(self, adapters: Adapters) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._metric = _OBJECTIVE
         self._adapters = adapters
 

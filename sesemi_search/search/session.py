@@ -1,7 +1,7 @@
 """One sitting of a search: which trial comes next, what an epoch's report means for it, how each one ends.
 
-The rules are here, free of Ray: its adapters translate their callbacks into calls of `Session`, which runs on one thread
-and is the only caller of the ledger's writing methods.
+The rules are here, free of Ray: its adapters translate their callbacks into calls of `Session`, which runs on one
+thread and is the only caller of the ledger's writing methods.
 """
 
 import math

@@ -1,15 +1,15 @@
 """`space.PATH=VALUE` and `~space.PATH` of the command line, applied to the overlay before it is parsed.
 
-VALUE replaces the node at PATH whole (Hydra would merge `{choice: ...}` into a `{float: ...}`). The name of an option pins
-the option. PATH may name an option with or without the word `choice` before it, as in the names of parameters.
+VALUE replaces the node at PATH whole (Hydra would merge `{choice: ...}` into a `{float: ...}`). The name of an option
+pins the option. PATH may name an option with or without the word `choice` before it, as in the names of parameters.
 """
 
 import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sesemi_search.config.compose import SpaceOverride
 from sesemi_search.config.errors import ConfigError, suggest
+from sesemi_search.config.overrides import SpaceOverride
 
 __all__ = ["override_space"]
 
@@ -36,7 +36,7 @@ def _apply(space: dict[str, Any], override: SpaceOverride) -> None:
     if override.delete:
         if not isinstance(holder, dict) or last not in holder:
             known = _options(parent) or (holder if isinstance(holder, dict) else {})
-            raise ConfigError(f"~{key}: the space has no {last!r} there; it has {', '.join(known) or 'nothing'}.{suggest(last, known)}")
+            raise _missing(key, last, known)
         del holder[last]
     elif not isinstance(holder, dict):
         raise ConfigError(f"{key}: leads through {holder!r}, which is a value and has no keys.")
@@ -46,7 +46,9 @@ def _apply(space: dict[str, Any], override: SpaceOverride) -> None:
         if pinned and options is not None:
             if override.value not in options:
                 near = suggest(override.value, options)
-                raise ConfigError(f"{key}: got {override.value!r}; the options are {', '.join(map(str, options))}.{near}")
+                raise ConfigError(
+                    f"{key}: got {override.value!r}; the options are {', '.join(map(str, options))}.{near}"
+                )
             holder[last] = options[override.value]
         else:
             holder[last] = override.value
@@ -61,13 +63,18 @@ def _descend(node: Any, part: str, key: str, create: bool) -> Any:
         raise ConfigError(f"{key}: leads through {node!r}, which is a value and has no keys.")
     if part not in node:
         if not create:
-            raise ConfigError(f"~{key}: the space has no {part!r} there; it has {', '.join(map(str, node)) or 'nothing'}.{suggest(part, map(str, node))}")
+            raise _missing(key, part, node)
         node[part] = {}
     return node[part]
 
 
+def _missing(key: str, part: str, known: Mapping[str, Any]) -> ConfigError:
+    names = [str(name) for name in known]
+    there_are = ", ".join(names) or "nothing"
+    return ConfigError(f"~{key}: the space has no {part!r} there; it has {there_are}.{suggest(part, names)}")
+
+
 def _options(node: Any) -> dict[str, Any] | None:
     """Returns the named options of a choice, None for any other node."""
-    if isinstance(node, dict) and isinstance(node.get("choice"), dict):
-        return node["choice"]
-    return None
+    options = node.get("choice") if isinstance(node, dict) else None
+    return options if isinstance(options, dict) else None

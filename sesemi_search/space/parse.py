@@ -1,7 +1,7 @@
 """From the plain containers of a YAML overlay to a space, with every mistake found on the way.
 
-The syntax is `{float: [low, high]}`, `{int: [low, high]}`, `{choice: [...]}`, `{choice: {name: fragment, ...}}` and, for a
-constant that looks like one of these, `{literal: ...}`.
+The syntax is `{float: [low, high]}`, `{int: [low, high]}`, `{choice: [...]}`, `{choice: {name: fragment, ...}}` and,
+for a constant that looks like one of these, `{literal: ...}`.
 """
 
 import math
@@ -32,7 +32,9 @@ def parse_space(raw: Any) -> Tree:
         raise_problems([f"space: got {raw!r}; it takes a mapping, the experiment's own tree with domains as values."])
     node = _parse(raw, "space", problems)
     if not isinstance(node, Tree) and not problems:
-        problems.append("space: is one domain; domains belong at the keys of the experiment, space.learner... and so on.")
+        problems.append(
+            "space: is one domain; domains belong at the keys of the experiment, space.learner... and so on."
+        )
     raise_problems(problems)
     assert isinstance(node, Tree)
     return node
@@ -52,8 +54,9 @@ def _parse(raw: Any, key: str, problems: list[str]) -> Node:
     unknown = [name for name in raw if name not in DOMAIN_KEYS[kind]]
     if unknown:
         allowed = sorted(DOMAIN_KEYS[kind] - {kind})
+        takes = ", ".join(allowed) or "nothing else"
         problems.append(
-            f"{key}: got the key {unknown[0]!r} beside {kind!r}; a {kind} domain takes {', '.join(allowed) or 'nothing else'}."
+            f"{key}: got the key {unknown[0]!r} beside {kind!r}; a {kind} domain takes {takes}."
             f"{suggest(str(unknown[0]), allowed)} A constant mapping that has such keys is written {{literal: ...}}."
         )
         return Constant(None)
@@ -73,7 +76,9 @@ def _parse_tree(raw: Mapping[Any, Any], key: str, problems: list[str]) -> Tree:
 def _is_good_name(name: Any, key: str, what: str, problems: list[str]) -> bool:
     """Whether a key of a mapping can be part of a parameter's name."""
     if isinstance(name, bool):
-        problems.append(f"{key}: YAML reads the {what} {'yes/on/true' if name else 'no/off/false'} as {name}; put it in quotes.")
+        problems.append(
+            f"{key}: YAML reads the {what} {'yes/on/true' if name else 'no/off/false'} as {name}; put it in quotes."
+        )
     elif not isinstance(name, str):
         problems.append(f"{key}: got the {what} {name!r}, a {type(name).__name__}; it takes a name; put it in quotes.")
     elif not name or "." in name:

@@ -5,7 +5,7 @@ Models are built on torch's `meta` device, where tensors have shapes and no cont
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sesemi_search.config.compose import check_key, resolve_experiment, to_typed
 from sesemi_search.config.errors import ConfigError, raise_problems
+from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
+from sesemi_search.config.explain import check_key
 from sesemi_search.config.schema import OPEN_NODES, ExperimentConfig
 from sesemi_search.config.targets import check_target
 from sesemi_search.config.validate import check_values
@@ -57,7 +58,9 @@ class Architectures:
         hparams, data = config["learner"]["hparams"], config["data"]
         model = hparams["model"]
         shape = (_BATCH, data["channels"], data["image_size"], data["image_size"])
-        key = json.dumps([model["backbone"], model["head"], model["loss"], hparams["num_classes"], shape], sort_keys=True)
+        key = json.dumps(
+            [model["backbone"], model["head"], model["loss"], hparams["num_classes"], shape], sort_keys=True
+        )
         if key not in self._known:
             self._known[key] = self._build(model, hparams["num_classes"], shape)
         return self._known[key]
@@ -142,26 +145,22 @@ def _check_corner(
     try:
         resolved = resolve_experiment(space.apply(experiment, params))
         problems = list(check_values(resolved))
-        return problems or list(_check_config(_plain(resolved), architectures, seen))
+        return problems or list(_check_config(plain(resolved), architectures, seen))
     except ConfigError as error:
         return [str(error)]
 
 
 def _check_config(config: Mapping[str, Any], architectures: Architectures, seen: dict[str, list[str]]) -> Iterator[str]:
     """Yields what is wrong with the parts of a config; a part that was seen before is not looked at again."""
-    parts = {
-        "source": lambda: check_source(config["data"]["source"]),
-        "model": lambda: _check_model(config, architectures),
-        "optimization": lambda: _check_optimization(config),
-    }
-    hparams = config["learner"]["hparams"]
-    inputs = {
-        "source": config["data"]["source"],
-        "model": [hparams["model"], hparams["num_classes"], config["data"]],
-        "optimization": [hparams["optimizer"], hparams["lr_scheduler"], config["run"]["num_epochs"]],
-    }
-    for name, check in parts.items():
-        key = name + json.dumps(inputs[name], sort_keys=True)
+    hparams, data = config["learner"]["hparams"], config["data"]
+    schedule = [hparams["optimizer"], hparams["lr_scheduler"], config["run"]["num_epochs"]]
+    parts: list[tuple[Any, Callable[[], list[str]]]] = [
+        (["source", data["source"]], lambda: check_source(data["source"])),
+        (["model", hparams["model"], hparams["num_classes"], data], lambda: _check_model(config, architectures)),
+        (["optimization", *schedule], lambda: _check_optimization(config)),
+    ]
+    for inputs, check in parts:
+        key = json.dumps(inputs, sort_keys=True)
         if key not in seen:
             seen[key] = check()
         yield from seen[key]
@@ -207,7 +206,8 @@ def _try_model(model: Mapping[str, Any], num_classes: int, shape: tuple[int, ...
         try:
             logits = classifier(images)
         except Exception as error:
-            raise ConfigError(f"learner.hparams.model: {watch.explain(shape, error)}") from error
+            names = f"{type(classifier.backbone).__name__} with {type(classifier.head).__name__}"
+            raise ConfigError(f"learner.hparams.model: {names} {watch.explain(shape, error)}") from error
     expected = (shape[0], num_classes)
     if not isinstance(logits, Tensor) or logits.shape != expected:
         found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
@@ -220,7 +220,9 @@ def _try_model(model: Mapping[str, Any], num_classes: int, shape: tuple[int, ...
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(f"learner.hparams.model.loss: {model['loss']['_target_']} failed on logits and labels: {error}") from error
+        raise ConfigError(
+            f"learner.hparams.model.loss: {model['loss']['_target_']} failed on logits and labels: {error}"
+        ) from error
     num_params = sum(parameter.numel() for parameter in classifier.parameters())
     return Architecture(num_params, counter.get_total_flops() // shape[0])
 
@@ -234,7 +236,7 @@ class _Watch:
         for name, module in classifier.named_modules():
             if not list(module.children()):
                 module.register_forward_pre_hook(lambda module, args, name=name: self._enter(name, module, args))
-                module.register_forward_hook(lambda module, args, output, name=name: self._leave(name, module, output))
+                module.register_forward_hook(lambda module, _, output, name=name: self._leave(name, module, output))
 
     def _enter(self, name: str, module: nn.Module, args: tuple[Any, ...]) -> None:
         self._entered = f"{name} = {module} got {_shapes(args)}"
@@ -245,9 +247,9 @@ class _Watch:
 
     def explain(self, shape: tuple[int, ...], error: Exception) -> str:
         """Says where a forward pass failed."""
-        images = "x".join(map(str, shape[1:]))
-        place = f" {self._left}; {self._entered}." if self._left and self._entered else f" {self._entered or self._left}"
-        return f"fails on images of {images}.{place} ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+        places = "; ".join(place for place in (self._left, self._entered) if place)
+        reason = (str(error).splitlines() or [""])[0]
+        return f"fails on images of {'x'.join(map(str, shape[1:]))}: {places} ({type(error).__name__}: {reason})"
 
 
 def _shapes(values: tuple[Any, ...]) -> str:
@@ -260,9 +262,3 @@ def _where(space: Space, corners_: list[dict[str, Any]], visited: int) -> str:
         return ""
     shown = ", ".join(f"{name}={value}" for name, value in space.shorten(corners_[0]).items())
     return f" (found at {shown})"
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    from sesemi_search.config.compose import plain
-
-    return plain(config)

@@ -44,7 +44,7 @@ class Space:
     root: Tree
 
     def sample(self, trial: Suggester) -> dict[str, Any]:
-        """Asks `trial` for every parameter that exists in its branch; the chosen option of a named choice is its name."""
+        """Asks `trial` for every parameter that exists in its branch; of named options the value is the name."""
         params: dict[str, Any] = {}
         _sample(self.root, "", trial, params)
         return params

@@ -12,7 +12,7 @@ MISTAKES = {
     "no space": (["run"], ["space: missing", "space=NAME", "lenet_cosine", "tiny"]),
     "unknown verb": (["rnu", "space=tiny"], ["unknown verb 'rnu'", "run, resume, train", "Did you mean 'run'?"]),
     "unknown space": (["run", "space=lenet_cosin"], ["'lenet_cosin'", "Did you mean 'lenet_cosine'?"]),
-    "unknown group": (["run", "space=tiny", "datas/x=mnist"], ["datas/x", "no such config group"]),
+    "unknown group": (["run", "space=tiny", "dataset/x=mnist"], ["dataset/x", "no such config group"]),
     "unknown data": (["run", "space=tiny", "data=mnst"], ["'mnst'", "mnist5k", "Did you mean 'mnist'?"]),
     "unknown key": (["run", "space=tiny", "run.num_epoch=3"], ["run.num_epoch", "Did you mean 'num_epochs'?"]),
     "unknown key in the space": (
@@ -77,7 +77,10 @@ MISTAKES = {
         ["run", "space=tiny", "space.run.num_threads={choice: [1, 2]}"],
         ["run.num_threads", "same"],
     ),
-    "a split that is too large": (["run", "space=tiny", "data.val_size=6000"], ["data.val_size", "6000"]),
+    "a split that is too large": (
+        ["run", "space=tiny", "data.val_size=6000"],
+        ["data.val_size + data.test_size", "got 9500", "5000 images"],
+    ),
     "too many threads": (["run", "space=tiny", "run.num_threads=4096"], ["run.num_threads=4096", "no node can hold"]),
     "train without a config": (["train"], ["--config-name: missing"]),
     "unknown config": (["train", "--config-name", "tinny"], ["tinny.yaml", "Did you mean 'tiny'?"]),

@@ -1,0 +1,134 @@
+"""The overrides of a command line: parsed, held against what there is, those of the space taken out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sesemi_search.config.errors import ConfigError, raise_problems, suggest
+from sesemi_search.config.explain import check_key, explain
+from sesemi_search.config.project import list_options
+from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
+from sesemi_search.config.validate import check_values
+
+__all__ = [
+    "SpaceOverride",
+    "check_choices",
+    "check_keys",
+    "for_hydra",
+    "override_config",
+    "parse_overrides",
+    "space_overrides",
+]
+
+
+@dataclass(frozen=True)
+class SpaceOverride:
+    """One `space.PATH=VALUE` or `~space.PATH` of the command line; `path` is without `space.`."""
+
+    path: tuple[str, ...]
+    value: Any = None
+    delete: bool = False
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Parses overrides, each with its own error."""
+    parsed, problems = [], []
+    for text in overrides:
+        try:
+            override = OverridesParser.create().parse_override(text)
+            if override.is_sweep_override():
+                raise ConfigError(
+                    f"{text}: a sweep of Hydra's; the values of a search belong into its space: '{{choice: [...]}}'."
+                )
+            parsed.append(override)
+        except HydraException as error:
+            problems.append(f"{text}: not an override KEY=VALUE ({str(error).splitlines()[0]})")
+        except ConfigError as error:
+            problems.append(str(error))
+    raise_problems(problems)
+    return parsed
+
+
+def space_overrides(overrides: Sequence[Override]) -> list[SpaceOverride]:
+    """Takes the overrides of the space out, in order."""
+    return [
+        SpaceOverride(tuple(o.key_or_group.split(".")[1:]), None if o.is_delete() else o.value(), o.is_delete())
+        for o in overrides
+        if _is_space_override(o)
+    ]
+
+
+def check_choices(overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
+    """Holds the options that are picked of config groups against what there is."""
+    for override in overrides:
+        if not _is_choice(override) or override.is_delete():
+            continue
+        group, value = override.key_or_group, override.value()
+        names = [name for name, _ in list_options(group, folders)]
+        if not names:
+            yield f"{group}: there is no such config group."
+        elif value is not None and value not in names:
+            yield f"{group}: got {value!r}; there are: {', '.join(names)}.{suggest(str(value), names)}"
+
+
+def check_keys(schema: type, overrides: Sequence[Override]) -> Iterator[str]:
+    """Holds the keys of value overrides against the schema."""
+    for override in overrides:
+        key = override.key_or_group
+        if _is_choice(override) or _is_space_override(override) or key.startswith("hydra"):
+            continue
+        yield from check_key(schema, key)
+
+
+def for_hydra(override: Override) -> str:
+    """An open node takes new keys without a `+`."""
+    text = override.input_line or ""
+    if any(override.key_or_group.startswith(node + ".") for node in OPEN_NODES) and text[0] not in "+~":
+        return "++" + text
+    return text
+
+
+def override_config(config: Any, overrides: Sequence[str], allowed: Sequence[str]) -> DictConfig:
+    """Returns a composed config with plain values set anew, as for a search that goes on.
+
+    Args:
+        config: A typed config.
+        overrides: `KEY=VALUE`.
+        allowed: Beginnings of the keys that may change.
+
+    Raises:
+        ConfigError: Another key, one that the schema does not know, or a value of the wrong type.
+    """
+    parsed = parse_overrides(overrides)
+    problems = []
+    for override in parsed:
+        key = override.key_or_group
+        if not key.startswith(tuple(allowed)):
+            problems.append(f"{key}: cannot change any more; what can is {', '.join(a + '*' for a in allowed)}")
+        problems.extend(check_key(SearchExperimentConfig, key))
+    raise_problems(problems)
+    try:
+        for override in parsed:
+            OmegaConf.update(config, override.key_or_group, override.value())
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
+    raise_problems(list(check_values(config)))
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def _is_space_override(override: Override) -> bool:
+    return override.key_or_group.startswith("space.")
+
+
+def _is_choice(override: Override) -> bool:
+    """Whether an override picks an option of a config group."""
+    key = override.key_or_group
+    return "/" in key or (key in ("space", "data", "tracking") and not isinstance(override.value(), dict))

@@ -1,0 +1,1 @@
+"""What a search leaves to read: tables in the terminal."""

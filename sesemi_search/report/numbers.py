@@ -1,0 +1,36 @@
+"""How values read in tables and progress lines: short, and the same everywhere."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["format_metric", "format_params", "format_seconds", "format_value"]
+
+
+def format_value(value: Any) -> str:
+    """A parameter: 3.1e-03 for a learning rate, 0.9312 for a momentum, the rest as it is."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    if value != 0 and not 1e-2 <= abs(value) < 1e5:
+        return f"{value:.1e}"
+    return f"{value:.4g}"
+
+
+def format_params(params: Mapping[str, Any]) -> str:
+    """Parameters on one line: `lr=3.1e-03 head=cosine`."""
+    return " ".join(f"{name}={format_value(value)}" for name, value in params.items())
+
+
+def format_metric(value: float | None) -> str:
+    """A metric with four decimals; a dash for none."""
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration: 4.2s, 1:05 or 2:03:10."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

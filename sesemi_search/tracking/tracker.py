@@ -1,0 +1,54 @@
+"""The events of a run and the interface of whatever shows them.
+
+Trackers follow; they never lead. Nothing is read back from one, none may block the caller for longer than it takes to
+queue an event, and none may raise for trouble of its own (a server that is down, a terminal that is closed).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+__all__ = ["RunStart", "Tracker"]
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """A run that begins: one trial of a search, or a final run.
+
+    Attributes:
+        number: Number of the trial; 0 for a final run.
+        run_id: Identifier that the run keeps for ever, unique in its tracking project.
+        name: What people read.
+        job_type: `trial` or `final`.
+        group: Name of the search, or None.
+        params: Sampled parameters by short name.
+        config: The full, resolved experiment config.
+        num_epochs: Epochs that a whole run has.
+        history: Metrics of the epochs that were logged before, by epoch; empty unless the run goes on after a crash.
+    """
+
+    number: int
+    run_id: str
+    name: str
+    job_type: str
+    group: str | None
+    params: Mapping[str, Any]
+    config: Mapping[str, Any] = field(repr=False)
+    num_epochs: int
+    history: Mapping[int, Mapping[str, float]] = field(default_factory=dict, repr=False)
+
+
+class Tracker(Protocol):
+    """Shows runs. Calls come from one thread, in order: start, log for each epoch, end; close comes last."""
+
+    def start(self, run: RunStart) -> None:
+        """A run begins, or goes on after a crash (the same `run_id`; the next epoch logged is the next one due)."""
+
+    def log(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        """An epoch (1 to num_epochs) ended with these metrics, named `split/name`."""
+
+    def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
+        """A run ended: how, and its last words (best and last value, say)."""
+
+    def close(self) -> None:
+        """No more events come. Returns within the tracker's own stated time."""

@@ -1,0 +1,67 @@
+from typing import Any
+
+import pytest
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.overrides import SpaceOverride
+from sesemi_search.space.overrides import override_space
+
+RAW = {
+    "lr": {"float": [0.1, 1.0], "log": True},
+    "head": {"choice": {"cosine": {"_target_": "x.C"}, "scaled": {"_target_": "x.S", "scale": {"float": [1, 2]}}}},
+}
+
+
+def override(key: str, value: Any = None, delete: bool = False) -> dict[str, Any]:
+    return override_space(RAW, [SpaceOverride(tuple(key.split(".")), value, delete)])
+
+
+def test_a_domain_replaces_a_domain_whole() -> None:
+    assert override("lr", {"choice": [1, 2]})["lr"] == {"choice": [1, 2]}
+
+
+def test_a_value_pins_a_dimension() -> None:
+    assert override("lr", 0.5)["lr"] == 0.5
+
+
+def test_the_name_of_an_option_pins_it_with_its_domains() -> None:
+    assert override("head", "scaled")["head"] == {"_target_": "x.S", "scale": {"float": [1, 2]}}
+
+
+def test_an_option_can_be_dropped() -> None:
+    assert list(override("head.choice.cosine", delete=True)["head"]["choice"]) == ["scaled"]
+    assert list(override("head.cosine", delete=True)["head"]["choice"]) == ["scaled"]
+
+
+def test_a_domain_inside_an_option_is_reached_with_and_without_the_word_choice() -> None:
+    assert override("head.choice.scaled.scale", 4)["head"]["choice"]["scaled"]["scale"] == 4
+    assert override("head.scaled.scale", 4)["head"]["choice"]["scaled"]["scale"] == 4
+
+
+def test_a_new_dimension_can_be_added() -> None:
+    assert override("optimizer.momentum", {"float": [0, 1]})["optimizer"] == {"momentum": {"float": [0, 1]}}
+
+
+def test_overrides_apply_in_order() -> None:
+    changed = override_space(RAW, [SpaceOverride(("head",), "scaled"), SpaceOverride(("head", "scale"), 7)])
+    assert changed["head"] == {"_target_": "x.S", "scale": 7}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "delete", "says"),
+    [
+        ("head", "scald", False, "Did you mean 'scaled'?"),
+        ("head.choice.cosin", None, True, "Did you mean 'cosine'?"),
+        ("nothing.here", None, True, "no 'nothing' there"),
+        ("lr.float.low", 3, False, "leads through"),
+    ],
+)
+def test_a_path_or_option_that_is_not_there_is_refused(key: str, value: Any, delete: bool, says: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        override(key, value, delete)
+    assert says in str(error.value)
+
+
+def test_the_space_that_is_given_stays_as_it_was() -> None:
+    override("head.choice.cosine", delete=True)
+    assert list(RAW["head"]["choice"]) == ["cosine", "scaled"]
