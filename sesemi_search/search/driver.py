@@ -23,9 +23,10 @@ from sesemi_search.search.directory import SEARCH_YAML, trial_dir
 from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.plan import Plan, resolve_plain
-from sesemi_search.search.ray_adapters import Adapters, LedgerScheduler, LedgerSearcher, TrialTrainable
+from sesemi_search.search.ray_adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.records import TrialRecord
 from sesemi_search.search.session import Session
+from sesemi_search.search.trainable import TrialTrainable
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["SearchResult", "search"]

@@ -1,53 +1,21 @@
-"""Ray Tune's three interfaces, translated: a trainable that steps a trial, a searcher and a scheduler.
+"""Ray Tune's searcher and scheduler, translated into calls of the session.
 
 They decide nothing; the session does. An exception in an adapter would come out of Ray as text inside another, so the
 first one is kept, the search winds down, and `Adapters.failure` has it.
 """
 
-import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ray import tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from sesemi_search.config.project import Project
-from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.search.records import TrialReport
 from sesemi_search.search.session import Next, Session
-from sesemi_search.search.trial import TrialRun
+from sesemi_search.search.trainable import OBJECTIVE
 
-__all__ = ["Adapters", "LedgerScheduler", "LedgerSearcher", "TrialTrainable"]
-
-_OBJECTIVE = "objective"  # Ray insists on a metric; the ledger never looks at this one.
-
-
-class TrialTrainable(tune.Trainable):
-    """Trains trials one after another in one worker; Ray calls `step` for each epoch and `reset` between two trials."""
-
-    def setup(  # type: ignore[override]  # the further arguments come from tune.with_parameters
-        self, config: dict[str, Any], directory: Path, project: Project | None, data: Mapping[str, LabelledImages]
-    ) -> None:
-        """Prepares the worker: the user's code importable, the data mapped from the object store."""
-        logging.getLogger("sesemi_search").setLevel(logging.ERROR)  # the driver has said it
-        if project is not None:
-            project.activate()
-        self._directory = directory
-        self._data = data
-        self.reset_config(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins the trial whose number Ray passes; nothing else goes through Ray."""
-        self._trial = TrialRun(self._directory, new_config["number"], self._data)
-        return True
-
-    def step(self) -> dict[str, Any]:
-        """Trains an epoch."""
-        report = self._trial.step()
-        return {"report": report, _OBJECTIVE: 0.0, "done": report.outcome is not None}
+__all__ = ["Adapters", "LedgerScheduler", "LedgerSearcher"]
 
 
 @dataclass
@@ -74,7 +42,7 @@ class LedgerSearcher(Searcher):
     """Gives Ray the number of the next trial."""
 
     def __init__(self, adapters: Adapters) -> None:
-        super().__init__(metric=_OBJECTIVE, mode="max")
+        super().__init__(metric=OBJECTIVE, mode="max")
         self._adapters = adapters
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # Searcher.FINISHED
@@ -107,7 +75,7 @@ class LedgerScheduler(TrialScheduler):
 
     def __init__(self, adapters: Adapters) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._metric = _OBJECTIVE
+        self._metric = OBJECTIVE
         self._adapters = adapters
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:

@@ -4,7 +4,7 @@ It reads one JSON event a line from its standard input and answers with one JSON
 process of its own because wandb cannot be stopped from inside: its exit hooks were seen to hold a process for 30 s when
 the server accepts and never answers. This one is killed instead, and what it wrote to disk stays.
 
-The first line holds the settings. Events: `start`, `log`, `end`, `close`. Answers: `opened`, `failed`, `finished`,
+The first line holds the settings. Events: `start`, `log`, `end`, `close`. Answers: `failed`, `finished`,
 `unsynced` (each with the key of its start) and `offline` (with the reason). The end of the input without `close` means
 that the driver died.
 """
@@ -103,11 +103,11 @@ class WandbSession:
             earlier.join()  # it holds the run's id
         try:
             run = self._open(start)
+            # What a server that resumes the run has of it is not sent again.
+            logged = max(run.step - 1, run.summary.get("epoch") or 0)
             for epoch, metrics in start["history"]:
-                # A server that resumes the run says which step comes next; what it has is not sent again.
-                if epoch >= run.step:
+                if epoch > logged:
                     _log(run, epoch, metrics)
-            self._answer("opened", start["key"])
         except Exception as error:  # wandb raises its own, requests' and pydantic's
             self._failed = True
             self._answer("failed", start["key"], reason=_first_line(error))

@@ -21,10 +21,10 @@ __all__ = ["WandbTracker"]
 _Event = dict[str, Any]
 
 # Seconds that uploads still get at the end when the server has failed before.
-_FAILED_SERVER_TIMEOUT_S = 3.0
+_FAILED_SERVER_TIMEOUT_S = 2.0
 # Seconds that a process gets to end by itself when all its runs are finished.
 _STOP_S = 1.0
-# Seconds that it takes to write the runs offline that a server has left waiting.
+# Seconds for writing the runs offline that the server has not taken: 1 s, and 10 to 20 ms a run.
 _RESCUE_S = 3.0
 
 
@@ -71,8 +71,6 @@ class WandbTracker:
         # The tracker's own thread only. A key is one start of a run; a lost worker gives a second one.
         self._unfinished: dict[int, list[_Event]] = {}
         self._offline: set[int] = set()
-        self._opened: set[int] = set()
-        self._unsynced: set[int] = set()
         self._processes: dict[str, WandbPipe] = {}
         self._server_failed = False
         self._deadline: float | None = None
@@ -136,17 +134,19 @@ class WandbTracker:
             self._shut_down()
             self._closed.set()
 
-    def _unopened(self) -> list[int]:
-        return [key for key in self._unfinished if key not in self._opened | self._offline]
+    def _online(self) -> list[int]:
+        return [key for key in self._unfinished if key not in self._offline]
 
     def _reserve_s(self) -> float:
-        """Seconds before the deadline at which runs that the server has not taken are written offline."""
-        return min(_RESCUE_S, self._finish_timeout_s / 3) if self._unopened() else 0.0
+        """Seconds before the deadline at which the wait for uploads ends."""
+        return min(_RESCUE_S, self._finish_timeout_s / 3) if self._online() else 0.0
 
     def _rescue(self) -> None:
-        if unopened := self._unopened():
-            self._fail_server("the server did not answer in time")
-            for key in unopened:
+        """Writes offline what the server has not taken by the end: wandb-core has it in memory and dies with its process."""
+        if online := self._online():
+            self._processes.pop(self._settings["mode"]).kill()
+            self._fail_server("the server did not take every run in time")
+            for key in online:
                 self._replay_offline(key)
 
     def _handle(self, event: _Event) -> None:
@@ -155,8 +155,6 @@ class WandbTracker:
                 self._forward(event)
             case "close":
                 self._on_close(event)
-            case "opened":
-                self._opened.add(event["key"])
             case "offline":
                 self._on_offline(event)
             case "failed":
@@ -164,9 +162,8 @@ class WandbTracker:
             case "finished":
                 self._unfinished.pop(event["key"], None)
             case "unsynced":
-                self._unfinished.pop(event["key"], None)
-                self._unsynced.add(event["key"])
-                self._fail_server("uploads do not get through")
+                self._fail_server(f"uploads do not get through ({event['reason']})")
+                self._replay_offline(event["key"])
             case "gone":
                 self._on_gone(event["mode"])
 
@@ -216,7 +213,7 @@ class WandbTracker:
     def _fail_server(self, reason: str) -> None:
         if not self._server_failed:
             self._server_failed = True
-            self._say(f"W&B: {reason}; new runs are kept offline. To upload them: {self._sync_command()}")
+            self._say(f"W&B: {reason}; runs are kept offline from here on. To upload them: {self._sync_command()}")
 
     def _replay_offline(self, key: int) -> None:
         self._offline.add(key)
@@ -229,7 +226,7 @@ class WandbTracker:
         if mode == "offline":
             raise RuntimeError("the process that writes offline runs ended")
         self._fail_server("the uploading process ended")
-        for key in [key for key in self._unfinished if key not in self._offline]:
+        for key in self._online():
             self._replay_offline(key)
 
     def _shut_down(self) -> None:
@@ -237,12 +234,10 @@ class WandbTracker:
         busy = {"offline" if key in self._offline else self._settings["mode"] for key in self._unfinished}
         for mode, process in self._processes.items():
             process.stop(timeout_s=0.0 if mode in busy else _STOP_S)
-        late = self._unsynced | set(self._unfinished)
-        if online := sorted({self._run_ids[key] for key in late - self._offline}):
-            paths = " ".join(f"{self._files}/run-*-{run_id}" for run_id in online[:3]) + (" ..." if online[3:] else "")
-            self._say(f"W&B: {_count(len(online), 'run')} not fully uploaded; to upload them: wandb sync {paths}")
-        if late & self._offline:
-            self._say(f"W&B: {_count(len(late & self._offline), 'offline run')} not fully written under {self._files}")
+        if self._server_failed:
+            self._say(f"W&B: {_count(len(self._offline), 'run')} not fully uploaded. To upload: {self._sync_command()}")
+        if self._unfinished:
+            self._say(f"W&B: {_count(len(self._unfinished), 'run')} not fully written under {self._files}")
 
     def _sync_command(self) -> str:
         return f"wandb sync {self._files}/offline-run-*"

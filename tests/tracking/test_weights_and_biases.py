@@ -193,8 +193,8 @@ def test_server_that_disappears_costs_no_data(tmp_path: Path, openwandb: OpenWan
     runs = read_wandb_files(tmp_path)
     assert sorted(runs) == ["digits-0000", "digits-0001"]
     assert all([row["_step"] for row in run.history] == [1, 2, 3] for run in runs.values())
-    assert "1 run was not fully uploaded" in tracked.notes[-1]
-    assert f"wandb sync {tmp_path}/wandb/run-*-digits-0000" in tracked.notes[-1]
+    assert "2 runs were not fully uploaded" in tracked.notes[-1]
+    assert f"wandb sync {tmp_path}/wandb/offline-run-*" in tracked.notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ def test_server_that_takes_nothing_delays_nothing(
     runs = read_wandb_files(tmp_path)
     assert sorted(runs) == [f"digits-{number:04d}" for number in range(6)]
     assert all(len(run.history) == 3 and run.tags == ["complete"] for run in runs.values())
-    [note] = tracked.notes
-    assert f"wandb sync {tmp_path}/wandb/offline-run-*" in note
-    assert KEY not in note
+    assert len(tracked.notes) == 2
+    assert all(f"wandb sync {tmp_path}/wandb/offline-run-*" in note and KEY not in note for note in tracked.notes)
+    assert "6 runs were not fully uploaded" in tracked.notes[-1]
     assert not files_with_key(tmp_path, KEY)
 
 
