@@ -1,6 +1,6 @@
 """The verbs `run` and `resume`: compose, plan, search, say what came out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from sesemi_search.search.driver import SearchResult, new_study_name, search
 from sesemi_search.search.plan import Plan, make_plan
 from sesemi_search.tracking import search_tracker
 
-__all__ = ["resume_command", "run_command"]
+__all__ = ["resume_command", "resume_plan", "run_command"]
 
 
 def run_command(request: Request, argv: Sequence[str]) -> int:
@@ -38,13 +38,22 @@ def run_command(request: Request, argv: Sequence[str]) -> int:
 def resume_command(request: Request, argv: Sequence[str]) -> int:
     """Goes on with the search in a directory; returns the exit code."""
     console = Console(highlight=False)
+    plan = resume_plan(request, console.print)
+    return _search(plan, Path(request.overrides[0]).expanduser().absolute(), argv, console, None)
+
+
+def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
+    """Returns the plan of a search that goes on; the directory is the first override.
+
+    Raises:
+        ConfigError: There is no search, or an override would change what its trials are.
+    """
     if not request.overrides or "=" in request.overrides[0]:
         raise ConfigError("resume: say which search to go on with, sesemi-search resume DIR.")
     directory = Path(request.overrides[0]).expanduser().absolute()
     if not holds_search(directory):
         raise ConfigError(f"resume: {directory} holds no search (it has no {SEARCH_YAML}).")
-    plan = make_plan(_stored(directory, request), console.print)
-    return _search(plan, directory, argv, console, None)
+    return make_plan(_stored(directory, request), say)
 
 
 def _stored(directory: Path, request: Request) -> Composed:

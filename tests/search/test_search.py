@@ -1,0 +1,237 @@
+"""Whole searches on real Ray workers."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.experiment import load_experiment
+from sesemi_search.final import train
+from sesemi_search.models.classifier import build_classifier
+from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.driver import SearchResult
+from sesemi_search.search.records import Outcome
+from sesemi_search.tracking.fan_out import Trackers
+from sesemi_search.tracking.tracker import RunStart
+
+RunSearch = Callable[..., SearchResult]
+BACKBONE = "space.learner.hparams.model.backbone"
+LR = "space.learner.hparams.optimizer.lr"
+
+
+class Recorder:
+    """Keeps all events."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+        self.starts: list[RunStart] = []
+
+    def start(self, run: RunStart) -> None:
+        self.starts.append(run)
+        self.events.append(("start", run.number))
+
+    def log(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.events.append(("log", number, epoch))
+
+    def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
+        self.events.append(("end", number, outcome))
+
+    def close(self) -> None:
+        self.events.append(("close",))
+
+
+def plain_trials(directory: Path) -> list[optuna.trial.FrozenTrial]:
+    """Opens the journal as anybody would, with nothing of ours."""
+    storage = JournalStorage(JournalFileBackend(str(directory / "study.journal")))
+    return optuna.load_study(study_name=None, storage=storage).get_trials()
+
+
+@pytest.fixture(scope="module")
+def _once() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def finished(
+    _once: dict[str, Any], run_search: RunSearch, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SearchResult, Recorder]:
+    """One search of nine trials, run for the first test that asks."""
+    if not _once:
+        recorder = Recorder()
+        directory = tmp_path_factory.mktemp("finished") / "search"
+        _once["it"] = (run_search("search.num_trials=9", directory=directory, tracker=recorder), recorder)
+    it: tuple[SearchResult, Recorder] = _once["it"]
+    return it
+
+
+def test_plain_optuna_sees_every_trial_ended_and_every_report_kept(finished: tuple[SearchResult, Recorder]) -> None:
+    result, _ = finished
+    trials = plain_trials(result.directory)
+    states = Counter(t.state.name for t in trials)
+    assert set(states) == {"COMPLETE", "PRUNED"}
+    assert sum(states.values()) == 9
+    for trial in trials:
+        epochs = sorted(trial.intermediate_values)
+        assert epochs == list(range(1, len(epochs) + 1))
+        assert len(epochs) == 3 if trial.state.name == "COMPLETE" else 1 <= len(epochs) < 3
+        assert trial.value == trial.intermediate_values[epochs[-1]]
+
+
+def test_the_ledger_has_what_the_trial_measured(finished: tuple[SearchResult, Recorder]) -> None:
+    for record in finished[0].records:
+        config = load_experiment(trial_dir(finished[0].directory, record.number) / "config.yaml")
+        model = config.learner.hparams.model
+        classifier = build_classifier(model.backbone, model.head, config.learner.hparams.num_classes)
+        assert record.num_params == sum(parameter.numel() for parameter in classifier.parameters())
+        assert record.flops > 0
+        assert record.node
+        assert record.attempts == 1
+        assert set(record.metrics[1]) >= {"train/loss", "train/top1", "val/loss", "val/top1", "lr", "epoch_seconds"}
+        assert record.metrics[record.epochs]["val/top1"] == record.value
+
+
+def test_trackers_see_each_trial_start_log_and_end_in_order(finished: tuple[SearchResult, Recorder]) -> None:
+    result, recorder = finished
+    for record in result.records:
+        events = [event for event in recorder.events if event[1:2] == (record.number,)]
+        logs = [("log", record.number, epoch) for epoch in range(1, record.epochs + 1)]
+        assert events == [("start", record.number), *logs, ("end", record.number, record.outcome.value)]
+    start = recorder.starts[0]
+    assert (start.group, start.job_type, start.run_id) == ("tiny-test", "trial", "tiny-test-0000")
+    assert set(start.params) <= {"head", "lr", "out_features", "dropout", "scale"}
+    assert start.config["learner"]["hparams"]["optimizer"]["lr"] == start.params["lr"]
+
+
+def test_the_directory_holds_what_the_design_says_and_no_pickle(finished: tuple[SearchResult, Recorder]) -> None:
+    directory = finished[0].directory
+    names = {path.name for path in directory.iterdir()}
+    assert names == {"search.yaml", "study.journal", "trials", "best.yaml", "provenance.json", "driver.lock"}
+    assert sorted(path.name for path in (directory / "trials").iterdir()) == [f"{i:04d}" for i in range(9)]
+    kept = {path.name for path in directory.rglob("*") if path.is_file()} - names
+    assert kept == {"config.yaml", "checkpoint.pt"}
+
+
+def test_checkpoints_stay_for_the_best_complete_trials_only(finished: tuple[SearchResult, Recorder]) -> None:
+    result, _ = finished
+    complete = [r for r in result.records if r.outcome is Outcome.complete]
+    best = sorted(complete, key=lambda r: (-r.value, r.number))[:3]
+    holders = {int(path.parent.name) for path in result.directory.glob("trials/*/checkpoint.pt")}
+    assert holders == {r.number for r in best}
+
+
+def test_every_trial_runs_again_from_its_config_with_the_same_numbers(
+    finished: tuple[SearchResult, Recorder], tmp_path: Path
+) -> None:
+    result, _ = finished
+    for record in result.records[:3]:
+        config = load_experiment(trial_dir(result.directory, record.number) / "config.yaml")
+        train(config, tmp_path / str(record.number), Trackers([]), lambda line: None)
+        again = yaml.safe_load((tmp_path / str(record.number) / "metrics.json").read_text())["epochs"]
+        for epoch, metrics in record.metrics.items():
+            for name in ("train/loss", "val/loss", "val/top1"):
+                assert again[epoch - 1][name] == metrics[name]
+
+
+def test_best_yaml_is_the_config_of_the_best_complete_trial(finished: tuple[SearchResult, Recorder]) -> None:
+    result, _ = finished
+    complete = [r for r in result.records if r.outcome is Outcome.complete]
+    assert result.best.value == max(r.value for r in complete)
+    trial = trial_dir(result.directory, result.best.number) / "config.yaml"
+    assert yaml.safe_load((result.directory / "best.yaml").read_text()) == yaml.safe_load(trial.read_text())
+
+
+def test_a_second_driver_is_refused_with_the_first_ones_process(
+    finished: tuple[SearchResult, Recorder], resume_search: Callable[..., SearchResult]
+) -> None:
+    from sesemi_search.search.lock import lock_directory
+
+    directory = finished[0].directory
+    with lock_directory(directory), pytest.raises(ConfigError, match=r"in use by process \d+ on"):
+        resume_search(directory)
+
+
+def test_a_finished_search_is_extended_by_a_higher_number_of_trials(
+    finished: tuple[SearchResult, Recorder], resume_search: Callable[..., SearchResult]
+) -> None:
+    before = [(r.number, r.params, r.values) for r in finished[0].records]
+    result = resume_search(finished[0].directory, "search.num_trials=11")
+    assert [(r.number, r.params, r.values) for r in result.records[:9]] == before
+    assert len(result.records) == 11
+
+
+def test_an_in_place_change_of_a_batch_does_not_reach_the_next_trial(run_search: RunSearch, tmp_path: Path) -> None:
+    pinned = [
+        "search.max_concurrent=1",
+        "search.pruner._target_=optuna.pruners.NopPruner",
+        "~search.pruner.min_resource",
+        "~search.pruner.reduction_factor",
+        "~search.pruner.min_early_stopping_rate",
+        "run.num_epochs=1",
+        "space.learner.hparams.model.head=linear",
+        "space.learner.hparams.model.head.dropout=0.1",
+        f"{LR}=0.1",
+    ]
+    mixed = run_search(
+        *pinned,
+        "search.num_trials=6",
+        f"{BACKBONE}={{choice: {{bad: {{_target_: faulty.InPlace}}, good: {{_target_: faulty.Flat}}}}}}",
+    )
+    alone = run_search(
+        *pinned, "search.num_trials=1", f"{BACKBONE}={{_target_: faulty.Flat}}", directory=tmp_path / "alone"
+    )
+    kinds = [r.params["learner.hparams.model.backbone"] for r in mixed.records]
+    assert "bad" in kinds[: kinds.index("good", kinds.index("bad"))], "a good trial must come after a bad one"
+    good = [r for r in mixed.records if r.params["learner.hparams.model.backbone"] == "good"]
+    assert {r.metrics[1]["train/loss"] for r in good} == {alone.records[0].metrics[1]["train/loss"]}
+
+
+def test_a_module_that_raises_ends_its_trial_and_not_the_search(run_search: RunSearch) -> None:
+    result = run_search(
+        "search.num_trials=5",
+        "search.max_concurrent=1",
+        "search/pruner=none",
+        f"{BACKBONE}={{choice: {{bad: {{_target_: faulty.RaisesInEpoch2}}, good: {{_target_: faulty.Flat}}}}}}",
+    )
+    by_kind = {
+        kind: [r for r in result.records if r.params["learner.hparams.model.backbone"] == kind]
+        for kind in ("bad", "good")
+    }
+    assert len(by_kind["bad"]) >= 1
+    assert {r.outcome for r in by_kind["bad"]} == {Outcome.error}
+    assert {r.outcome for r in by_kind["good"]} == {Outcome.complete}
+    for record in by_kind["bad"]:
+        assert record.epochs == 1
+        text = (trial_dir(result.directory, record.number) / "error.txt").read_text()
+        assert "this backbone does not like its second epoch" in text
+        assert "Traceback" in text
+    assert {t.state.name for t in plain_trials(result.directory)} == {"FAIL", "COMPLETE"}
+
+
+def test_a_diverged_trial_ends_as_diverged_and_its_worker_goes_on(run_search: RunSearch) -> None:
+    result = run_search(
+        "search.num_trials=4",
+        "search.max_concurrent=1",
+        f"{BACKBONE}={{choice: {{bad: {{_target_: faulty.Diverges}}, good: {{_target_: faulty.Flat}}}}}}",
+    )
+    bad = [r for r in result.records if r.params["learner.hparams.model.backbone"] == "bad"]
+    assert {r.outcome for r in bad} == {Outcome.diverged}
+    assert all(math.isnan(r.value) for r in bad)
+    assert result.best.params["learner.hparams.model.backbone"] == "good"
+    assert "RUNNING" not in {t.state.name for t in plain_trials(result.directory)}
+
+
+def test_one_trial_at_a_time_and_one_seed_give_one_sequence(run_search: RunSearch, tmp_path: Path) -> None:
+    results = [
+        run_search("search.num_trials=5", "search.max_concurrent=1", "run.num_epochs=1", directory=tmp_path / name)
+        for name in ("first", "second")
+    ]
+    first, second = ([(r.params, r.values) for r in result.records] for result in results)
+    assert first == second
