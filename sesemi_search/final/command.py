@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from rich.console import Console
 
@@ -22,10 +23,11 @@ __all__ = ["train_command"]
 def train_command(request: Request, argv: Sequence[str]) -> int:
     """Trains one config and scores it on the test split; returns the exit code."""
     console = Console(highlight=False)
+    say = partial(console.print, soft_wrap=True, markup=False)
     composed = compose_config(request)
     config, project = composed.config, composed.project
     for note in composed.notes:
-        console.print(note)
+        say(note)
     if project is not None:
         project.activate()
     run = config.run
@@ -33,9 +35,9 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
     run.data_root = str(project_path(project, run.data_root))
     experiment = resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS})
     for note in check_experiment(plain(experiment)).notes:
-        console.print(note)
+        say(note)
     typed: ExperimentConfig = to_typed(experiment)
-    tracker = run_tracker(to_typed(config).tracking, folder, console)
+    tracker = run_tracker(to_typed(config).tracking, folder, console, say)
 
     def begin() -> None:
         folder.mkdir(parents=True)
@@ -44,7 +46,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
     try:
-        result = train(typed, folder, tracker, console.print, begin)
+        result = train(typed, folder, tracker, say, begin)
     finally:
         tracker.close()
     _print_result(result, console)

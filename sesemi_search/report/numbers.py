@@ -29,7 +29,7 @@ def format_metric(value: float | None) -> str:
 
 def format_seconds(seconds: float) -> str:
     """A duration: 4.2s, 1:05 or 2:03:10."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

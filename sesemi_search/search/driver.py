@@ -1,12 +1,12 @@
 """A search from its plan to its end: directory, ledger, Ray, signals, best.yaml."""
 
+import contextlib
 import os
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -60,7 +60,12 @@ class _StopNow(BaseException):
 
 
 def search(
-    plan: Plan, directory: Path, argv: Sequence[str], tracker: Tracker, say: Callable[[str], None], new_name: str | None
+    plan: Plan,
+    directory: Path,
+    argv: Sequence[str],
+    make_tracker: Callable[[Sequence[TrialRecord]], Tracker],
+    say: Callable[[str], None],
+    new_name: str | None,
 ) -> SearchResult:
     """Runs trials until all that were asked for have ended.
 
@@ -68,7 +73,7 @@ def search(
         plan: What to search.
         directory: The search directory.
         argv: The command line, for the provenance.
-        tracker: Shown every event; it is not closed.
+        make_tracker: Makes what is shown every event, from the trials of earlier sittings; closed at the end.
         say: Prints a line for the user.
         new_name: Name of the study of a new search; None goes on with the one in `directory`.
 
@@ -86,15 +91,16 @@ def search(
                 write_text(directory / SEARCH_YAML, to_yaml(plain(plan.config), f"sesemi-search resume {directory}"))
                 write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
             ledger = _open_ledger(plan, directory, new_name)
-            before = sum(record.seconds for record in ledger.records())
-            session = _make_session(plan, ledger, directory, tracker, slots)
-            start = time.perf_counter()
-            _run_trials(plan, session, directory, slots, say)
-            seconds = time.perf_counter() - start
+            earlier = ledger.records()
+            with contextlib.closing(make_tracker(earlier)) as tracker:
+                session = _make_session(plan, ledger, directory, tracker, slots)
+                start = time.perf_counter()
+                _run_trials(plan, session, directory, slots, say)
+                seconds = time.perf_counter() - start
             records, best = ledger.records(), ledger.best()
             if best is not None:
                 _write_best(directory, best, options.metric)
-    trained = sum(record.seconds for record in records) - before
+    trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
     return SearchResult(directory, records, best, session.stopping, seconds, trained, slots.count)
 
 
@@ -176,7 +182,7 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, say
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _signals(session: Session, say: Callable[[str], None]) -> Iterator[None]:
     """SIGINT or SIGTERM once ends the search in order, twice at once."""
 

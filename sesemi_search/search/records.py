@@ -1,7 +1,7 @@
 """What is known of a trial, as our own types: how trials end, what a worker reports, what the ledger holds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -89,7 +89,7 @@ class TrialRecord:
         return self.values[self.epochs] if self.values else None
 
 
-def best_record(records: list[TrialRecord], maximize: bool) -> TrialRecord | None:
+def best_record(records: Sequence[TrialRecord], maximize: bool) -> TrialRecord | None:
     """Returns the complete trial with the best last value, the earliest of equals; None where no trial is complete."""
     complete = [r for r in records if r.outcome is Outcome.complete and r.value is not None and math.isfinite(r.value)]
     if not complete:

@@ -1,5 +1,6 @@
 """Which trackers a search or a final run gets."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -13,19 +14,35 @@ from sesemi_search.tracking.weights_and_biases import WandbTracker
 __all__ = ["run_tracker", "search_tracker"]
 
 
-def search_tracker(settings: SearchExperimentConfig, directory: Path, console: Console) -> Tracker:
-    """Returns what shows the trials of a search: the terminal, and Weights & Biases unless `tracking=none`."""
+def search_tracker(
+    settings: SearchExperimentConfig,
+    directory: Path,
+    console: Console,
+    say: Callable[[str], None],
+    ended: Mapping[str, int],
+    best: tuple[float, int] | None,
+) -> Tracker:
+    """Returns what shows the trials of a search: the terminal, and Weights & Biases unless `tracking=none`.
+
+    Args:
+        settings: The search's config.
+        directory: The search directory.
+        console: The terminal.
+        say: Prints a line for the user.
+        ended: Trials of earlier sittings by outcome.
+        best: Value and number of the best of them.
+    """
     search = settings.search
-    progress = TerminalProgress(console, search.metric, search.mode.value, search.num_trials)
-    return _with_wandb(progress, settings.tracking, directory, console)
+    progress = TerminalProgress(console, search.metric, search.mode.value, search.num_trials, ended, best)
+    return _with_wandb(progress, settings.tracking, directory, say)
 
 
-def run_tracker(tracking: TrackingConfig, directory: Path, console: Console) -> Tracker:
+def run_tracker(tracking: TrackingConfig, directory: Path, console: Console, say: Callable[[str], None]) -> Tracker:
     """Returns what shows a final run."""
-    return _with_wandb(TerminalEpochs(console), tracking, directory, console)
+    return _with_wandb(TerminalEpochs(console), tracking, directory, say)
 
 
-def _with_wandb(terminal: Tracker, tracking: TrackingConfig, directory: Path, console: Console) -> Tracker:
+def _with_wandb(terminal: Tracker, tracking: TrackingConfig, directory: Path, say: Callable[[str], None]) -> Tracker:
     trackers = [terminal]
     if tracking.kind is TrackingKind.wandb:
         trackers.append(
@@ -36,7 +53,7 @@ def _with_wandb(terminal: Tracker, tracking: TrackingConfig, directory: Path, co
                 mode=tracking.mode.value,
                 init_timeout_s=tracking.init_timeout_s,
                 finish_timeout_s=tracking.finish_timeout_s,
-                say=console.print,
+                say=say,
             )
         )
-    return Trackers(trackers, console.print)
+    return Trackers(trackers, say)

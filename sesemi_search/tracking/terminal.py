@@ -36,17 +36,27 @@ class TerminalProgress:
         metric: Name of the objective among the metrics.
         mode: `max` or `min`.
         num_trials: Trials the search will have.
+        ended: Trials of earlier sittings, by outcome.
+        best: Value and number of the best complete one of them.
     """
 
-    def __init__(self, console: Console, metric: str, mode: str, num_trials: int) -> None:
+    def __init__(
+        self,
+        console: Console,
+        metric: str,
+        mode: str,
+        num_trials: int,
+        ended: Mapping[str, int] | None = None,
+        best: tuple[float, int] | None = None,
+    ) -> None:
         self._console = console
         self._metric = metric
         self._sign = 1.0 if mode == "max" else -1.0
         self._num_trials = num_trials
         self._began = time.monotonic()
         self._running: dict[int, _Running] = {}
-        self._outcomes: Counter[str] = Counter()
-        self._best: tuple[float, int] | None = None
+        self._outcomes: Counter[str] = Counter(ended or {})
+        self._best = best
         self._lock = threading.Lock()  # the live table is drawn on a thread of its own
         self._live: Live | None = None
         self._closed = False

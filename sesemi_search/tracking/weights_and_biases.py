@@ -142,7 +142,10 @@ class WandbTracker:
         return min(_RESCUE_S, self._finish_timeout_s / 3) if self._online() else 0.0
 
     def _rescue(self) -> None:
-        """Writes offline what the server has not taken by the end: wandb-core has it in memory and dies with its process."""
+        """Writes offline what the server has not taken by the end.
+
+        Its process is killed first, and wandb-core with it, which had up to 15 s of it in memory only.
+        """
         if online := self._online():
             self._processes.pop(self._settings["mode"]).kill()
             self._fail_server("the server did not take every run in time")

@@ -1,0 +1,116 @@
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from sesemi_search.tracking.fan_out import Trackers
+from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
+from sesemi_search.tracking.tracker import RunStart
+
+
+def run(number: int, history: Mapping[int, Mapping[str, float]] | None = None) -> RunStart:
+    params = {"lr": 0.00312, "head": "cosine"}
+    return RunStart(number, f"s-{number}", f"s {number}", "trial", "s", params, {}, 3, history or {})
+
+
+def console(terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100)
+
+
+def printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_plain_output_is_one_line_a_trial() -> None:
+    out = console(terminal=False)
+    progress = TerminalProgress(out, "val/top1", "max", 3)
+    for number, (outcome, value) in enumerate([("complete", 0.9), ("stopped", 0.95), ("complete", 0.8)]):
+        progress.start(run(number))
+        progress.log(number, 1, {"val/top1": 0.1})
+        progress.log(number, 2, {"val/top1": value})
+        progress.end(number, outcome, {})
+    progress.close()
+    lines = printed(out).splitlines()
+    assert len(lines) == 3
+    assert lines[0].split() == ("trial 0 complete epoch 2/3 val/top1 0.9000 best 0.9000 lr=3.1e-03 head=cosine".split())
+    # The early value of a stopped trial is not the best one.
+    assert "best 0.9000" in lines[1]
+    assert "best 0.9000" in lines[2]
+
+
+def test_lower_is_better_when_asked() -> None:
+    out = console(terminal=False)
+    progress = TerminalProgress(out, "val/loss", "min", 2)
+    for number, value in enumerate([0.5, 0.4]):
+        progress.start(run(number))
+        progress.log(number, 1, {"val/loss": value})
+        progress.end(number, "complete", {})
+    assert "best 0.4000" in printed(out).splitlines()[1]
+
+
+def test_trial_without_a_report_has_a_dash() -> None:
+    out = console(terminal=False)
+    progress = TerminalProgress(out, "val/top1", "max", 1)
+    progress.start(run(0))
+    progress.end(0, "out_of_memory", {})
+    assert "out of memory" in printed(out)
+    assert "val/top1 -" in printed(out)
+
+
+def test_live_table_shows_running_trials_and_counts() -> None:
+    out = console(terminal=True)
+    progress = TerminalProgress(out, "val/top1", "max", 5)
+    progress.start(run(0))
+    progress.log(0, 1, {"val/top1": 0.25})
+    progress.end(0, "complete", {})
+    progress.start(run(1, history={1: {"val/top1": 0.5}}))
+    view = console(terminal=False)
+    view.print(progress._render())
+    progress.close()
+    text = printed(view)
+    assert "1/3" in text
+    assert "0.5000" in text
+    assert "1/5 trials (1 complete)   best val/top1 0.2500 (trial 0)" in text
+
+
+def test_final_run_is_a_line_an_epoch() -> None:
+    out = console(terminal=False)
+    epochs = TerminalEpochs(out)
+    epochs.start(run(0))
+    everything = {"lr": 0.1, "train/loss": 1.5, "train/top1": 0.4, "val/loss": 1.25, "val/top1": 0.5}
+    epochs.log(0, 1, {**everything, "epoch_seconds": 2.04})
+    epochs.log(0, 2, {"lr": 0.1, "val/top1": 0.6})
+    epochs.end(0, "complete", {})
+    epochs.close()
+    header, first, second = printed(out).splitlines()
+    assert header.split() == ["epoch", "lr", "train/loss", "train/top1", "val/loss", "val/top1", "seconds"]
+    assert first.split() == ["1/3", "1.00e-01", "1.5000", "0.4000", "1.2500", "0.5000", "2.0"]
+    assert second.split() == ["2/3", "1.00e-01", "-", "-", "-", "0.6000", "-"]
+    assert len(header) == len(first) == len(second)
+
+
+class Broken:
+    def start(self, run: RunStart) -> None:
+        raise OSError("no space left")
+
+    def log(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        raise AssertionError("called after it was dropped")
+
+    def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
+        raise AssertionError("called after it was dropped")
+
+    def close(self) -> None:
+        raise OSError("no space left")
+
+
+def test_tracker_that_raises_is_dropped_and_the_others_go_on() -> None:
+    out, notes = console(terminal=False), []
+    trackers = Trackers([Broken(), TerminalProgress(out, "val/top1", "max", 1)], notes.append)
+    trackers.start(run(0))
+    trackers.log(0, 1, {"val/top1": 0.5})
+    trackers.end(0, "complete", {})
+    trackers.close()
+    assert notes == ["Broken is switched off: OSError: no space left"]
+    assert "0.5000" in printed(out)
