@@ -57,10 +57,16 @@ class _AliasFinder(MetaPathFinder):
         return ModuleSpec(fullname, _AliasLoader(real_name), is_package=True)
 
 
+def _is_installed() -> bool:
+    """Whether there is a package `sesemi`; a folder without an `__init__.py` is none."""
+    spec = importlib.util.find_spec(_THEIRS)
+    return spec is not None and spec.origin is not None
+
+
 def install() -> None:
     """Makes `sesemi.*` importable, unless SESEMI is installed or this was done before."""
     if any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         return
-    if _THEIRS not in sys.modules and importlib.util.find_spec(_THEIRS) is None:
-        # First, not last: a namespace folder named `sesemi` further down the path must not load our modules twice.
+    if _THEIRS not in sys.modules and not _is_installed():
+        # First, not last: a mere folder named `sesemi` on the path (a clone, a folder of data) must not hide ours.
         sys.meta_path.insert(0, _AliasFinder())

@@ -14,9 +14,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
 from sesemi_search.config.explain import explain
@@ -29,7 +28,7 @@ from sesemi_search.config.overrides import (
     space_overrides,
 )
 from sesemi_search.config.project import Project, find_project, list_options, resource_dirs
-from sesemi_search.config.schema import RunExperimentConfig, SearchExperimentConfig
+from sesemi_search.config.schema import EXPERIMENT_KEYS, RunExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.validate import check_values
 
 __all__ = ["Composed", "Request", "compose_config"]
@@ -42,6 +41,8 @@ _RUN_DEFAULTS: list[Any] = [
     {"search/pruner": "asha"},
     {"space": "???"},
 ]
+# What no sample can change, and so must resolve before there is one.
+_SHARED_KEYS = ("run.data_root", "search", "tracking", "ray")
 _TRAIN_DEFAULTS: list[Any] = [{"tracking": "wandb"}]
 
 
@@ -88,19 +89,22 @@ def compose_config(request: Request) -> Composed:
     config = _compose(request, overrides, folders)
     if request.search and OmegaConf.is_missing(config.search, "name"):
         config.search.name = next(str(o.value()) for o in overrides if o.key_or_group == "space")
-    raise_problems([*_check_missing(config, request.search), *check_values(config)])
-    return Composed(config, project, space_overrides(overrides), _shadowed(project))
+    problems = [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
+    raise_problems([*problems, *check_values(config)])
+    return Composed(config, project, space_overrides(overrides), _shadowed(project, request.config_dir))
 
 
 def _check_names(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
     """Sees that a search has a space, a run a config, and that the config is there."""
-    if request.search and not any(o.key_or_group == "space" for o in overrides):
+    if request.search and not any(o.key_or_group == "space" and isinstance(o.value(), str) for o in overrides):
         names = [name for name, _ in list_options("space", folders)]
         yield f"space: missing; say which space to search, space=NAME. There are: {', '.join(names) or 'none'}."
     if request.config_name is not None:
         name = request.config_name.removesuffix(".yaml")
-        if not any((folder / f"{name}.yaml").is_file() for folder in folders):
-            names = [file.stem for folder in folders for file in sorted(folder.glob("*.yaml"))]
+        if {"@", ":"} & set(name):
+            yield f"--config-name: got {name!r}; Hydra's names hold no '@' and no ':'. Rename the file."
+        elif not any((folder / f"{name}.yaml").is_file() for folder in folders):
+            names = [file.stem for folder in folders for file in sorted(folder.glob("*.yaml")) if file.is_file()]
             there_are = f" There are: {', '.join(names)}." if names else ""
             searched = ", ".join(map(str, folders))
             yield f"--config-name: there is no {name}.yaml in {searched}.{suggest(name, names)}{there_are}"
@@ -123,20 +127,33 @@ def _schema(request: Request) -> type:
 
 
 def _compose(request: Request, overrides: Sequence[Override], folders: list[Path]) -> DictConfig:
-    """Lets Hydra compose."""
+    """Lets Hydra compose, and puts a chosen data set in the place of the experiment's own."""
     name = [] if request.config_name is None else [f"/{request.config_name.removesuffix('.yaml')}@_global_"]
     defaults = _RUN_DEFAULTS if request.search else _TRAIN_DEFAULTS
-    store = ConfigStore.instance()
-    store.store(name=_SCHEMA, node=_schema(request))
-    store.store(name=_PRIMARY, node={"defaults": [_SCHEMA, *name, *defaults, {"optional data": None}, "_self_"]})
-    search_path = ",".join("'file://" + str(folder).replace("'", "\\'") + "'" for folder in folders[1:])
     hydra_overrides = [for_hydra(o) for o in overrides if not o.key_or_group.startswith("space.")]
+    config = _hydra(_schema(request), [*name, *defaults, {"optional data": None}], hydra_overrides, folders)
+    if any(o.key_or_group == "data" and isinstance(o.value(), str) and not o.is_delete() for o in overrides):
+        # Hydra merges: the arguments of the first data set's source would stay beside the second one's `_target_`.
+        of_data = [for_hydra(o) for o in overrides if o.key_or_group.split(".")[0] == "data"]
+        config.data = _hydra(RunExperimentConfig, [{"optional data": None}], of_data, folders).data
+    return config
+
+
+def _hydra(schema: type, defaults: list[Any], overrides: Sequence[str], folders: list[Path]) -> DictConfig:
+    """Composes a defaults list below a schema, in a primary config of ours."""
+    search_path = ["file://" + str(folder).replace("${", "\\${") for folder in folders[1:]]
+    store = ConfigStore.instance()
+    store.store(name=_SCHEMA, node=schema)
+    primary = {"defaults": [_SCHEMA, *defaults, "_self_"], "hydra": {"searchpath": search_path}}
+    store.store(name=_PRIMARY, node=primary)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(folders[0]), job_name="sesemi-search"):
-            return compose(_PRIMARY, overrides=[f"hydra.searchpath=[{search_path}]", *hydra_overrides])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
+            return compose(_PRIMARY, overrides=list(overrides))
+    except Exception as error:
+        # Over a user's file or override, Hydra raises what it comes across: its own errors, OmegaConf's, YAML's,
+        # ValueError, TypeError, RecursionError.
+        raise ConfigError(explain(error, folders)) from error
 
 
 def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:
@@ -146,10 +163,22 @@ def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:
             yield f"{key}: missing; no config sets it, and there is no default."
 
 
-def _shadowed(project: Project | None) -> list[str]:
-    """Says which of our files a project's file of the same name stands in for."""
-    if project is None:
-        return []
+def _check_interpolations(config: DictConfig, search: bool) -> Iterator[str]:
+    """Finds interpolations that lead nowhere; in a search, only where no sample can mend them."""
+    for key in _SHARED_KEYS if search else (*EXPERIMENT_KEYS, "tracking"):
+        try:
+            node = OmegaConf.select(config, key, throw_on_missing=False)
+            if OmegaConf.is_config(node):
+                OmegaConf.to_container(node, resolve=True)
+        except InterpolationToMissingValueError:
+            continue  # what is missing has its own message
+        except (OmegaConfBaseException, RecursionError) as error:
+            yield explain(error)
+
+
+def _shadowed(project: Project | None, config_dir: Path | None) -> list[str]:
+    """Says which of our files a user's file of the same name stands in for."""
     ours = {f.relative_to(folder) for folder in resource_dirs() for f in folder.rglob("*.yaml")}
-    theirs = {f.relative_to(folder): f for folder in project.config_dirs for f in folder.rglob("*.yaml")}
+    folders = [*([config_dir] if config_dir else []), *(project.config_dirs if project else [])]
+    theirs = {name: f for folder in reversed(folders) for name in ours if (f := folder / name).is_file()}
     return [f"{theirs[name]} is used in place of our own {name}" for name in sorted(ours & theirs.keys())]

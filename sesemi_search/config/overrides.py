@@ -1,5 +1,6 @@
 """The overrides of a command line: parsed, held against what there is, those of the space taken out."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
                 raise ConfigError(
                     f"{text}: a sweep of Hydra's; the values of a search belong into its space: '{{choice: [...]}}'."
                 )
+            if not override.key_or_group:
+                raise ConfigError(f"{text}: not an override KEY=VALUE (it has no key).")
             parsed.append(override)
         except HydraException as error:
             problems.append(f"{text}: not an override KEY=VALUE ({str(error).splitlines()[0]})")
@@ -71,10 +74,12 @@ def check_choices(overrides: Sequence[Override], folders: list[Path]) -> Iterato
         if not _is_choice(override) or override.is_delete():
             continue
         group, value = override.key_or_group, override.value()
+        if group.split("/")[0] == "hydra":
+            continue
         names = [name for name, _ in list_options(group, folders)]
         if not names:
             yield f"{group}: there is no such config group."
-        elif value is not None and value not in names:
+        elif value not in names:
             yield f"{group}: got {value!r}; there are: {', '.join(names)}.{suggest(str(value), names)}"
 
 
@@ -82,9 +87,13 @@ def check_keys(schema: type, overrides: Sequence[Override]) -> Iterator[str]:
     """Holds the keys of value overrides against the schema."""
     for override in overrides:
         key = override.key_or_group
-        if _is_choice(override) or _is_space_override(override) or key.startswith("hydra"):
-            continue
-        yield from check_key(schema, key)
+        if re.split("[./]", key)[0] == "hydra":
+            yield (
+                f"{key}: Hydra's own settings have no effect here; a folder of YAML to search is --config-dir, where "
+                "results go is run.dir and search.dir."
+            )
+        elif not (_is_choice(override) or _is_space_override(override)):
+            yield from check_key(schema, key)
 
 
 def for_hydra(override: Override) -> str:
@@ -106,17 +115,19 @@ def override_config(config: Any, overrides: Sequence[str], allowed: Sequence[str
     Raises:
         ConfigError: Another key, one that the schema does not know, or a value of the wrong type.
     """
-    parsed = parse_overrides(overrides)
+    # `tracking=none` picks an option of a group; without Hydra, its one key is set.
+    changes = [
+        ("tracking.kind" if o.key_or_group == "tracking" else o.key_or_group, o) for o in parse_overrides(overrides)
+    ]
     problems = []
-    for override in parsed:
-        key = override.key_or_group
-        if not key.startswith(tuple(allowed)):
+    for key, override in changes:
+        if not key.startswith(tuple(allowed)) or override.is_delete():
             problems.append(f"{key}: cannot change any more; what can is {', '.join(a + '*' for a in allowed)}")
         problems.extend(check_key(SearchExperimentConfig, key))
     raise_problems(problems)
     try:
-        for override in parsed:
-            OmegaConf.update(config, override.key_or_group, override.value())
+        for key, override in changes:
+            OmegaConf.update(config, key, override.value())
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
     raise_problems(list(check_values(config)))

@@ -6,8 +6,9 @@ directory that is one (or whose `experiments/` is one).
 """
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +58,10 @@ def find_project(given: Path | None, config_dir: Path | None) -> Project | None:
         if project is None:
             raise ConfigError(f"--project: {given} is not a project; a project is a folder that has configs/ and src/.")
         return project
-    for start in [folder for folder in (config_dir, Path.cwd()) if folder is not None]:
-        for folder in (start.absolute(), *start.absolute().parents):
+    for start in [Path.cwd()] if config_dir is None else [config_dir, Path.cwd()]:
+        # Without its `..`, the parents of which are not the parents of the folder; links stay as they were typed.
+        start = Path(os.path.normpath(start.absolute()))
+        for folder in (start, *start.parents):
             project = _remembered_project(folder) or _project_at(folder) or _project_at(folder / "experiments")
             if project is not None:
                 return project
@@ -66,8 +69,15 @@ def find_project(given: Path | None, config_dir: Path | None) -> Project | None:
 
 
 def project_path(project: Project | None, path: str) -> Path:
-    """Returns a path of the config as an absolute one; a relative one starts at the project, else here."""
-    return ((project.root if project else Path.cwd()) / Path(path).expanduser()).absolute()
+    """Returns a path of the config as an absolute one; a relative one starts at the project, else here.
+
+    Raises:
+        ConfigError: It begins with the `~` of a user that there is not.
+    """
+    try:
+        return ((project.root if project else Path.cwd()) / Path(path).expanduser()).absolute()
+    except RuntimeError as error:
+        raise ConfigError(f"got the path {path!r}: {error}") from error
 
 
 def resource_dirs() -> list[Path]:
@@ -78,14 +88,15 @@ def resource_dirs() -> list[Path]:
     return [root / "configs", root / "search_spaces"]
 
 
-def list_options(group: str, folders: list[Path]) -> Iterator[tuple[str, Path]]:
-    """Yields the options of a config group with their files; the first folder that has a name wins."""
+def list_options(group: str, folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """Yields the options of a config group, those in folders of it too; the first folder that has a name wins."""
     seen: set[str] = set()
     for folder in folders:
-        for file in sorted((folder / group).glob("*.yaml")):
-            if file.stem not in seen:
-                seen.add(file.stem)
-                yield file.stem, file
+        for file in sorted((folder / group).rglob("*.yaml")):
+            name = file.relative_to(folder / group).with_suffix("").as_posix()
+            if name not in seen and file.is_file():
+                seen.add(name)
+                yield name, file
 
 
 def _project_at(folder: Path) -> Project | None:

@@ -1,6 +1,9 @@
 """`--cfg job`: the composed config as YAML, as Hydra would print it."""
 
+import sys
+
 from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.experiment import plain
 
 __all__ = ["show_config"]
 
@@ -9,5 +12,12 @@ def show_config(request: Request) -> int:
     """Prints the config that a command line composes, interpolations unresolved; returns the exit code."""
     from omegaconf import OmegaConf
 
-    print(OmegaConf.to_yaml(compose_config(request).config), end="")
+    from sesemi_search.space.overrides import override_space
+
+    composed = compose_config(request)
+    if composed.space_overrides:
+        composed.config.space = override_space(plain(composed.config).pop("space"), composed.space_overrides)
+    for note in composed.notes:
+        print(note, file=sys.stderr)
+    print(OmegaConf.to_yaml(composed.config), end="")
     return 0

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 __all__ = ["check_values"]
 
@@ -18,7 +19,9 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.channels": (lambda v: v >= 1, "a whole number, at least 1"),
     "data.val_size": (lambda v: v >= 1, "a number of images, at least 1"),
     "data.test_size": (lambda v: v >= 1, "a number of images, at least 1, or null for the source's own test split"),
-    "data.std": (lambda v: all(x > 0 for x in v), "a positive number for each channel"),
+    "data.split_seed": (lambda v: v >= 0, "a whole number, at least 0"),
+    "data.mean": (lambda v: all(map(math.isfinite, v)), "a number for each channel"),
+    "data.std": (lambda v: all(math.isfinite(x) and x > 0 for x in v), "a positive number for each channel"),
     "learner.hparams.num_classes": (lambda v: v >= 2, "a whole number, at least 2"),
     "learner.hparams.model.ema.decay": (lambda v: 0 < v < 1, "a number between 0 and 1, or null for no average"),
     "learner.hparams.lr_scheduler.frequency": (lambda v: v >= 1, "a whole number, at least 1"),
@@ -32,16 +35,36 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def check_values(config: DictConfig) -> Iterator[str]:
-    """Yields a message for each value outside its range; keys that are absent, missing or null are passed over."""
+    """Yields a message for each value outside its range.
+
+    Keys that are absent, missing or null are passed over, and so is what does not resolve: a sample may yet mend that,
+    and whoever resolves the config says so otherwise.
+    """
     for key, (holds, allowed) in _RANGES.items():
-        value = OmegaConf.select(config, key, throw_on_missing=False)
+        value = _value(config, key)
         if value is None:
+            continue
+        if key in ("data.mean", "data.std") and not _is_numbers(value):
+            yield f"{key}: got {value!r}; it takes {allowed}."
             continue
         finite = not isinstance(value, float) or math.isfinite(value)
         if not (finite and holds(value)):
             yield f"{key}: got {value!r}; it takes {allowed}."
-    channels = OmegaConf.select(config, "data.channels", throw_on_missing=False)
+    channels = _value(config, "data.channels")
     for key in ("data.mean", "data.std"):
-        value = OmegaConf.select(config, key, throw_on_missing=False)
-        if value is not None and channels is not None and len(value) != channels:
+        value = _value(config, key)
+        if _is_numbers(value) and channels is not None and len(value) != channels:
             yield f"{key}: got {len(value)} values; it takes one for each of the {channels} channels."
+
+
+def _value(config: DictConfig, key: str) -> Any:
+    """Returns the value at a key, None where there is none yet."""
+    try:
+        value = OmegaConf.select(config, key, throw_on_missing=False)
+        return OmegaConf.to_container(value, resolve=True) if isinstance(value, ListConfig) else value
+    except OmegaConfBaseException:
+        return None
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(x, int | float) for x in value)

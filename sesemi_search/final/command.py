@@ -1,7 +1,10 @@
 """The verb `train`: compose, check, train, score, say what came out."""
 
+import itertools
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from functools import partial
 
 from rich.console import Console
@@ -22,7 +25,7 @@ __all__ = ["train_command"]
 
 def train_command(request: Request, argv: Sequence[str]) -> int:
     """Trains one config and scores it on the test split; returns the exit code."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True, markup=False)
     composed = compose_config(request)
     config, project = composed.config, composed.project
@@ -31,8 +34,11 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
     if project is not None:
         project.activate()
     run = config.run
-    folder = project_path(project, run.dir) / run.id / f"{datetime.now():%Y%m%d_%H%M%S}"
+    folder = _new_folder(project_path(project, run.dir) / run.id)
     run.data_root = str(project_path(project, run.data_root))
+    for key in ("resume_from_checkpoint", "pretrained_checkpoint_path"):
+        if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
+            run[key] = str(project_path(None, run[key]))
     experiment = resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS})
     for note in check_experiment(plain(experiment)).notes:
         say(note)
@@ -41,7 +47,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
 
     def begin() -> None:
         folder.mkdir(parents=True)
-        again = f"sesemi-search train --config-dir {folder} --config-name config"
+        again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"
         write_text(folder / "config.yaml", to_yaml(plain(experiment), again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
@@ -51,6 +57,13 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         tracker.close()
     _print_result(result, console)
     return 0
+
+
+def _new_folder(parent: Path) -> Path:
+    """Returns the path of a folder that is not there yet, named by the time."""
+    name = f"{datetime.now():%Y%m%d_%H%M%S}"
+    names = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2)))
+    return next(folder for folder in (parent / name for name in names) if not folder.exists())
 
 
 def _print_result(result: FinalResult, console: Console) -> None:

@@ -117,11 +117,11 @@ class TerminalProgress:
             rows = [(row.run, row.epoch, row.value) for row in self._running.values()]
             outcomes = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self._outcomes.items())
             ended, best = self._outcomes.total(), self._best
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        table = Table(box=None, expand=True, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
         table.add_column("trial", justify="right", no_wrap=True)
         table.add_column("epoch", justify="right", no_wrap=True)
         table.add_column(Text(self._metric), justify="right", no_wrap=True)
-        table.add_column("parameters", no_wrap=True, overflow="ellipsis")
+        table.add_column("parameters", no_wrap=True, overflow="ellipsis", ratio=1)
         for run, epoch, value in rows:
             params = Text(format_params(run.params))
             table.add_row(str(run.number), f"{epoch}/{run.num_epochs}", format_metric(value), params)

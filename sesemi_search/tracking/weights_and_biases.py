@@ -25,7 +25,7 @@ _FAILED_SERVER_TIMEOUT_S = 2.0
 # Seconds that a process gets to end by itself when all its runs are finished.
 _STOP_S = 1.0
 # Seconds for writing the runs offline that the server has not taken: 1 s, and 10 to 20 ms a run.
-_RESCUE_S = 3.0
+_RESCUE_S = 5.0
 
 
 class WandbTracker:

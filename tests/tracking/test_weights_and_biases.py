@@ -295,7 +295,7 @@ def test_environment_and_working_directory_are_left_alone(tmp_path: Path, monkey
 def test_sync_command_uploads_what_the_note_says(
     how: str, tmp_path: Path, openwandb: OpenWandb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracked = Tracked(tmp_path, mode="offline" if how == "offline" else "auto", finish_timeout_s=4.0)
+    tracked = Tracked(tmp_path, mode="offline" if how == "offline" else "auto", finish_timeout_s=9.0)
     if how == "lost":
         with serve_silence() as url:
             monkeypatch.setenv("WANDB_BASE_URL", url)
@@ -306,7 +306,7 @@ def test_sync_command_uploads_what_the_note_says(
         tracked.tracker.close()
     monkeypatch.setenv("WANDB_BASE_URL", openwandb.url)
     command = f"{Path(sys.executable).parent}/wandb sync {tmp_path}/wandb/offline-run-*"
-    subprocess.run(command, shell=True, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, shell=True, check=True, capture_output=True, timeout=60, cwd=tmp_path)
     assert openwandb.history("digits-0000", "epoch") == [(1, 1.0), (2, 2.0), (3, 3.0)]
     assert openwandb.runs()["digits-0000"]["tags"] == ["complete"]
 
