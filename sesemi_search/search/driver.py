@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -55,8 +55,31 @@ class SearchResult:
     slots: int
 
 
-class _StopNow(BaseException):
-    """The second signal. No `except Exception` of Ray's may hold it up."""
+class _Signals:
+    """SIGINT or SIGTERM once ends a search in order, twice at once."""
+
+    def __init__(self, session: Session, say: Callable[[str], None]) -> None:
+        self._session = session
+        self._say = say
+        self.twice = False
+
+    def __enter__(self) -> "_Signals":
+        # After ray.init, which sets a handler for SIGTERM.
+        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self._session.stopping:
+            self.twice = True
+            raise KeyboardInterrupt
+        self._session.stopping = True
+        running = len(self._session.running)
+        trials = f"{running} running trial{'s' * (running != 1)}"
+        self._say(f"stopping: {trials} will end the epoch; once more to stop at once")
 
 
 def search(
@@ -168,37 +191,20 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, say
             failure_config=tune.FailureConfig(max_failures=0),
         ),
     )
+    signals = _Signals(session, say)
     try:
-        with _signals(session, say):
+        with signals:
             tuner.fit()
         if adapters.failure is not None:
             raise adapters.failure
         session.interrupt()
-    except _StopNow:
+    except BaseException:  # Ray makes other exceptions of a KeyboardInterrupt
+        if not signals.twice:
+            raise
         # The signal may have come in the middle of a write: the study object is done with, a fresh one sees the file.
-        session.stopping = True
         _open_ledger(plan, directory, None).release()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _signals(session: Session, say: Callable[[str], None]) -> Iterator[None]:
-    """SIGINT or SIGTERM once ends the search in order, twice at once."""
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        if session.stopping:
-            raise _StopNow
-        session.stopping = True
-        running = len(session.running)
-        say(f"stopping: {running} running trial{'s' * (running != 1)} will end the epoch; once more to stop at once")
-
-    handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def _say_placement(plan: Plan, slots: Slots, say: Callable[[str], None]) -> None:

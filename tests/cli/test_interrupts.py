@@ -5,8 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -17,8 +18,8 @@ SLOW = "space.learner.hparams.model.backbone={_target_: faulty.Slow}"
 
 
 def start(project: Path, *argv: str) -> subprocess.Popen[str]:
-    """Starts the program in a process group of its own, as a shell does."""
-    return subprocess.Popen(
+    """Starts the program in a process group of its own, as a shell does; it ends with the test."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "sesemi_search", *argv, "tracking=none"],
         cwd=project,
         stdout=subprocess.PIPE,
@@ -26,6 +27,22 @@ def start(project: Path, *argv: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+    _started.append(process)
+    return process
+
+
+_started: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _end_all() -> Iterator[None]:
+    yield
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
@@ -51,6 +68,10 @@ def worker_pids(driver: int) -> list[int]:
     import psutil
 
     return [p.pid for p in psutil.Process(driver).children(recursive=True)]
+
+
+def is_below(process: Any, ancestor: int) -> bool:
+    return any(parent.pid == ancestor for parent in process.parents())
 
 
 @pytest.fixture
@@ -145,7 +166,7 @@ def test_a_killed_worker_costs_its_trial_no_epoch(project: Path, directory: Path
     common = ["run", "space=tiny", SLOW, *pinned, "search.num_trials=1", "run.num_epochs=5"]
     driver = start(project, *common, f"search.dir={directory}")
     wait_for(lambda: reports(directory) >= 2)
-    workers = [p for p in psutil.Process(driver.pid).children(recursive=True) if "TrialTrain" in " ".join(p.cmdline())]
+    workers = [p for p in psutil.process_iter() if "Trainable" in p.name() and is_below(p, driver.pid)]
     assert workers
     for worker in workers:
         worker.kill()
