@@ -14,10 +14,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
+from sesemi_search.config.experiment import plain
 from sesemi_search.config.explain import explain
 from sesemi_search.config.overrides import (
     SpaceOverride,
@@ -85,10 +86,12 @@ def compose_config(request: Request) -> Composed:
     folders = _search_path(request, project)
     overrides = parse_overrides(request.overrides)
     problems = [*_check_names(request, overrides, folders), *check_choices(overrides, folders)]
-    raise_problems([*problems, *check_keys(_schema(request), overrides)])
+    raise_problems([*problems, *check_keys(_schema(request), overrides, folders)])
     config = _compose(request, overrides, folders)
     if request.search and OmegaConf.is_missing(config.search, "name"):
-        config.search.name = next(str(o.value()) for o in overrides if o.key_or_group == "space")
+        # A space in a folder of its own, `space=vision/tiny`, is no path to the names made of this one.
+        names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
+        config.search.name = names[-1].replace("/", "_")
     problems = [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
     raise_problems([*problems, *check_values(config)])
     return Composed(config, project, space_overrides(overrides), _shadowed(project, request.config_dir))
@@ -158,9 +161,24 @@ def _hydra(schema: type, defaults: list[Any], overrides: Sequence[str], folders:
 
 def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:
     """Finds mandatory values that nothing set; of a search, the space may yet give those of the learner."""
-    for key in sorted(OmegaConf.missing_keys(config)):
-        if not (search and key.startswith("learner.")):
+    # Not OmegaConf.missing_keys, which resolves interpolations on its way and raises where they lead nowhere.
+    for key in sorted(_missing_keys(plain(config), "")):
+        if not (search and key.startswith(("learner.", "space."))):
             yield f"{key}: missing; no config sets it, and there is no default."
+    for key in ("search.sampler", "search.pruner") if search else ():
+        node = OmegaConf.select(config, key, throw_on_missing=False)
+        if not (isinstance(node, DictConfig) and "_target_" in node):
+            name = key.replace(".", "/")
+            yield f"{key}: got {node!r}; it takes a mapping with a _target_ and its arguments, or {name}=NAME."
+
+
+def _missing_keys(node: Any, key: str) -> Iterator[str]:
+    """Yields the dotted keys of the values `???`."""
+    if node == MISSING:
+        yield key
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, child in children:
+        yield from _missing_keys(child, f"{key}.{name}" if key else str(name))
 
 
 def _check_interpolations(config: DictConfig, search: bool) -> Iterator[str]:

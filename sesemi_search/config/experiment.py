@@ -49,11 +49,23 @@ def resolve_experiment(container: Mapping[str, Any] | DictConfig) -> DictConfig:
     """
     try:
         config = OmegaConf.merge(OmegaConf.structured(ExperimentConfig), container)
-        OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
+    try:
+        OmegaConf.resolve(config)
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(_with_key(config, error))) from error
     assert isinstance(config, DictConfig)
     return config
+
+
+def _with_key(config: Any, error: OmegaConfBaseException) -> OmegaConfBaseException:
+    """Returns the same error with the key that it is at: `OmegaConf.resolve` does not say, `to_container` does."""
+    try:
+        OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as keyed:
+        return keyed
+    return error
 
 
 def load_experiment(path: Path) -> ExperimentConfig:

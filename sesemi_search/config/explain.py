@@ -1,7 +1,7 @@
 """What Hydra and OmegaConf raise, turned into one message: the file, the dotted key, what was found, a near name."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 from hydra.errors import MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
+from yaml.reader import ReaderError
 
 from sesemi_search.config.errors import suggest
 from sesemi_search.config.project import list_options
 from sesemi_search.config.schema import SearchExperimentConfig
 
-__all__ = ["check_key", "explain"]
+__all__ = ["check_key", "check_section", "explain"]
 
 
 def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
@@ -30,8 +31,12 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
         mark = error.problem_mark
         context = f"{error.context}, " if error.context else ""
         return f"{mark.name}, line {mark.line + 1}: not YAML: {context}{error.problem}."
+    if isinstance(error, ReaderError):
+        return f"{error.name}: not YAML: it holds the character #x{error.character:04x}."
     if isinstance(error, UnicodeDecodeError):
-        files = ", ".join(str(file) for folder in folders for file in sorted(folder.rglob("*.yaml")) if _is_garbled(file))
+        files = ", ".join(
+            str(file) for folder in folders for file in sorted(folder.rglob("*.yaml")) if _is_garbled(file)
+        )
         return f"{files or 'a YAML file'}: is not UTF-8 text ({error.reason}); save it as UTF-8."
     if isinstance(error, RecursionError):
         return "a defaults list leads back to its own file, a YAML anchor contains itself, or an interpolation does."
@@ -40,14 +45,18 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
     raised = [e for e in chain if isinstance(e, OmegaConfBaseException)]
     known = next((e for e in reversed(raised) if e.full_key), None) or (raised[-1] if raised else None)
     if known is None:
-        return " ".join(line.strip() for line in str(error).strip().splitlines()) or type(error).__name__
+        text = " ".join(line.strip() for line in str(error).strip().splitlines()) or type(error).__name__
+        return text.replace("Unsupported type in defaults :", "a defaults list holds names, or group: name; got a")
     if any(isinstance(e, RecursionError) for e in chain):
         return explain(RecursionError())
     where = next((m[1] + ".yaml: " for e in chain for m in [re.match(r"In '(.+?)'", str(e))] if m), "")
     key = known.full_key or ""
+    section = re.search(r"is not a subclass of (\w+)\. value: (.*)", str(known))
+    if section and (keys := [k for k, node in _sections(SearchExperimentConfig) if node.__name__ == section[1]]):
+        return f"{where}{keys[0]}: got {section[2]}; it is a mapping of keys to values."
     problem = next(check_key(SearchExperimentConfig, key), None) if key else None
     reason = (str(known).strip().splitlines() or [type(known).__name__])[0]
-    if not key and reason == "Cannot merge DictConfig with ListConfig":
+    if where and not key and reason == "Cannot merge DictConfig with ListConfig":
         reason = "holds a list; a config is a mapping of keys to values."
     return where + (problem or (f"{key}: {reason}" if key else reason))
 
@@ -57,14 +66,37 @@ def check_key(schema: type, key: str) -> Iterator[str]:
     parts = key.split(".")
     node: Any = schema
     for depth, part in enumerate(parts):
+        parent = ".".join(parts[:depth]) or "the config"
         if not is_dataclass(node):
+            if node is not Any:
+                yield f"{key}: {parent} is one value, without keys; set {parent} itself."
             return
         known = {f.name: f.type for f in fields(node)}
         if part not in known:
-            parent = ".".join(parts[:depth]) or "the config"
             yield f"{key}: {parent} has no key {part!r}; it has {', '.join(known)}.{suggest(part, known)}"
             return
         node = known[part]
+
+
+def check_section(schema: type, key: str, value: object) -> Iterator[str]:
+    """Yields what is wrong with a value where the schema has a mapping of further keys."""
+    node: Any = schema
+    for part in key.split("."):
+        if not is_dataclass(node):
+            return
+        node = {f.name: f.type for f in fields(node)}.get(part)
+    if is_dataclass(node) and not isinstance(value, Mapping):
+        names = ", ".join(f.name for f in fields(node))
+        yield f"{key}: got {value!r}; it is a mapping, of which single keys are set: {names}."
+
+
+def _sections(schema: Any, key: str = "") -> Iterator[tuple[str, type]]:
+    """Yields the mappings of a schema by their dotted keys."""
+    for f in fields(schema):
+        if is_dataclass(f.type):
+            dotted = f"{key}.{f.name}" if key else f.name
+            yield dotted, f.type  # type: ignore[misc]
+            yield from _sections(f.type, dotted)
 
 
 def _explain_missing(error: MissingConfigException, folders: Sequence[Path]) -> str:

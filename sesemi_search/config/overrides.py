@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
-from sesemi_search.config.explain import check_key, explain
+from sesemi_search.config.explain import check_key, check_section, explain
 from sesemi_search.config.project import list_options
 from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
 from sesemi_search.config.validate import check_values
@@ -27,6 +27,9 @@ __all__ = [
     "parse_overrides",
     "space_overrides",
 ]
+
+# Groups of ours that have the name of a section of the schema.
+_CHOICES = ("space", "data", "tracking")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def space_overrides(overrides: Sequence[Override]) -> list[SpaceOverride]:
 def check_choices(overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
     """Holds the options that are picked of config groups against what there is."""
     for override in overrides:
-        if not _is_choice(override) or override.is_delete():
+        if not _is_choice(override, folders) or override.is_delete():
             continue
         group, value = override.key_or_group, override.value()
         if group.split("/")[0] == "hydra":
@@ -83,7 +86,7 @@ def check_choices(overrides: Sequence[Override], folders: list[Path]) -> Iterato
             yield f"{group}: got {value!r}; there are: {', '.join(names)}.{suggest(str(value), names)}"
 
 
-def check_keys(schema: type, overrides: Sequence[Override]) -> Iterator[str]:
+def check_keys(schema: type, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
     """Holds the keys of value overrides against the schema."""
     for override in overrides:
         key = override.key_or_group
@@ -92,8 +95,10 @@ def check_keys(schema: type, overrides: Sequence[Override]) -> Iterator[str]:
                 f"{key}: Hydra's own settings have no effect here; a folder of YAML to search is --config-dir, where "
                 "results go is run.dir and search.dir."
             )
-        elif not (_is_choice(override) or _is_space_override(override)):
+        elif not (_is_choice(override, folders) or _is_space_override(override)):
             yield from check_key(schema, key)
+            if key in {f.name for f in fields(schema)} or not override.is_delete():
+                yield from check_section(schema, key, override.value())
 
 
 def for_hydra(override: Override) -> str:
@@ -139,7 +144,12 @@ def _is_space_override(override: Override) -> bool:
     return override.key_or_group.startswith("space.")
 
 
-def _is_choice(override: Override) -> bool:
-    """Whether an override picks an option of a config group."""
+def _is_choice(override: Override, folders: list[Path]) -> bool:
+    """Whether an override picks an option of a config group, as Hydra sees it: a group is a folder of YAML."""
     key = override.key_or_group
-    return "/" in key or (key in ("space", "data", "tracking") and not isinstance(override.value(), dict))
+    if isinstance(override.value(), dict):
+        return False
+    if "/" in key or override.package is not None or key in _CHOICES:
+        return True
+    sections = {f.name for f in fields(SearchExperimentConfig)}
+    return key not in sections and any((folder / key).is_dir() for folder in folders)

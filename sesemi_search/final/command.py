@@ -4,13 +4,14 @@ import itertools
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
 from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed, to_yaml
 from sesemi_search.config.project import PROVENANCE, project_path
 from sesemi_search.config.provenance import describe_provenance
@@ -46,7 +47,10 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
     tracker = run_tracker(to_typed(config).tracking, folder, console, say)
 
     def begin() -> None:
-        folder.mkdir(parents=True)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise ConfigError(f"run.dir: the folder {folder} cannot be made: {error.strerror}.") from error
         again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"
         write_text(folder / "config.yaml", to_yaml(plain(experiment), again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.project import Project, project_path
-from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig, Mode, SearchExperimentConfig
+from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, Mode, SearchExperimentConfig
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.search.ledger import build_pruner, build_sampler
@@ -83,11 +84,25 @@ def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(config: DictConfig) -> SearchExperimentConfig:
-    """Types everything but the space, which has a language of its own."""
+    """Types everything but the space, which has a language of its own, and what the space is yet to supply."""
     without_space = config.copy()
     without_space.space = None
+    for key in OPEN_NODES:
+        if key.startswith("learner.") and not _is_complete(without_space, key):
+            OmegaConf.update(without_space, key, None)
     settings: SearchExperimentConfig = to_typed(without_space)
     return settings
+
+
+def _is_complete(config: DictConfig, key: str) -> bool:
+    """Whether a node is there, and all that it refers to."""
+    try:
+        node = OmegaConf.select(config, key, throw_on_missing=True)
+        if OmegaConf.is_config(node):
+            OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException:
+        return False
+    return True
 
 
 def _check_search(settings: SearchExperimentConfig) -> list[str]:

@@ -8,21 +8,32 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from sesemi_search.config.errors import ConfigError, suggest
+from sesemi_search.config.explain import explain
 from sesemi_search.config.overrides import SpaceOverride
 
 __all__ = ["override_space"]
 
 
-def override_space(raw: Mapping[str, Any], overrides: Sequence[SpaceOverride]) -> dict[str, Any]:
+def override_space(raw: Any, overrides: Sequence[SpaceOverride]) -> dict[str, Any]:
     """Returns the overlay with overrides applied, in order.
 
     Raises:
-        ConfigError: A path to delete that is not there, or one that leads through a value.
+        ConfigError: A path to delete that is not there, one that leads through a value, an overlay that is no mapping,
+            or an interpolation that is none.
     """
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"space: got {raw!r}; it takes a mapping, the experiment's own tree with domains as values.")
     space = copy.deepcopy(dict(raw))
     for override in overrides:
         _apply(space, override)
+    try:
+        OmegaConf.create({"space": space})
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
     return space
 
 

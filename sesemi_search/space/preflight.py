@@ -15,14 +15,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
-from sesemi_search.config.explain import check_key
+from sesemi_search.config.explain import check_key, check_section
 from sesemi_search.config.schema import OPEN_NODES, ExperimentConfig
 from sesemi_search.config.targets import check_target
 from sesemi_search.config.validate import check_values
 from sesemi_search.data.sources import check_source
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, build_classifier
 from sesemi_search.space.corners import corners, count_branches
-from sesemi_search.space.domains import Constant, Node, Options
+from sesemi_search.space.domains import Constant, Listing, Node, Options, Tree
 from sesemi_search.space.space import Space, children, join
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
 
@@ -30,8 +30,12 @@ __all__ = ["Architecture", "Architectures", "Checked", "check_experiment", "chec
 
 _MAX_BRANCHES = 256
 _BATCH = 2  # batch norm in training needs more than one image
-# What every trial of a search shares, because Ray gives each the same resources.
-_SHARED = ("run.gpus", "run.num_threads", "run.accelerator", "run.dir", "run.data_root", "run.id")
+# What every trial of a search shares, because Ray gives each the same resources,
+# or because the images are loaded once.
+_SHARED = (
+    *("run.gpus", "run.num_threads", "run.accelerator", "run.dir", "run.data_root", "run.id"),
+    *("data.source", "data.image_size", "data.val_size", "data.test_size", "data.split_seed"),
+)
 
 
 @dataclass(frozen=True)
@@ -126,9 +130,13 @@ def _check_paths(node: Node, path: str) -> Iterator[str]:
         return
     elif path:
         yield from (f"space.{problem}" for problem in check_key(ExperimentConfig, path))
+        if not isinstance(node, Tree | Options):
+            value = node.value if isinstance(node, Constant) else f"a {type(node).__name__.lower()}"
+            yield from (f"space.{problem}" for problem in check_section(ExperimentConfig, path, value))
     fragments = node.nodes.values() if isinstance(node, Options) else ()
     below = [(path, fragment) for fragment in fragments]
-    below += [(join(path, part), child) for part, child in children(node)]
+    if not isinstance(node, Listing):  # whose parts have numbers and no keys
+        below += [(join(path, part), child) for part, child in children(node)]
     if isinstance(node, Constant) and isinstance(node.value, Mapping):
         below += [(join(path, str(part)), Constant(value)) for part, value in node.value.items()]
     for child_path, child in below:
