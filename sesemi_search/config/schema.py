@@ -245,6 +245,7 @@ class SearchConfig:
 
     Attributes:
         name: Name of the space.
+        study: Name of the Optuna study and of the W&B group; null makes one up, unique to the search.
         num_trials: Trials to finish, at least 1.
         metric: What to optimize, as a trial reports it.
         mode: Whether larger is better.
@@ -259,6 +260,7 @@ class SearchConfig:
     """
 
     name: str = MISSING
+    study: str | None = None
     num_trials: int = 50
     metric: str = "val/top1"
     mode: Mode = Mode.max

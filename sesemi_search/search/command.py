@@ -7,19 +7,18 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.project import find_project
-from sesemi_search.config.schema import Mode, SearchExperimentConfig
+from sesemi_search.config.schema import Mode
 from sesemi_search.report.search_end import print_search_end
-from sesemi_search.search.directory import SEARCH_YAML, choose_directory, holds_search
-from sesemi_search.search.driver import SearchResult, new_study_name, search
+from sesemi_search.search.directory import choose_directory
+from sesemi_search.search.driver import SearchResult, search
 from sesemi_search.search.plan import Plan, make_plan
+from sesemi_search.search.reader import load_search_yaml
 from sesemi_search.search.records import Outcome, TrialRecord, best_record
 from sesemi_search.tracking import Tracker, search_tracker
 
@@ -35,15 +34,17 @@ def run_command(request: Request, argv: Sequence[str]) -> int:
     directory = choose_directory(options.dir, composed.project, options.name, now)
     for note in composed.notes:
         say(note)
-    plan = make_plan(composed, say)
-    return _search(plan, directory, argv, console, say, new_study_name(options.name, f"{now:%Y%m%d_%H%M%S}"))
+    if options.study is None:
+        # The random end tells searches of the same second apart.
+        options.study = f"{options.name}-{now:%Y%m%d_%H%M%S}-{os.urandom(2).hex()}"
+    return _search(make_plan(composed, say), directory, argv, console, say, resume=False)
 
 
 def resume_command(request: Request, argv: Sequence[str]) -> int:
     """Goes on with the search in a directory; returns the exit code."""
     console, say = _console()
     plan = resume_plan(request, say)
-    return _search(plan, Path(request.overrides[0]).expanduser().absolute(), argv, console, say, None)
+    return _search(plan, Path(request.overrides[0]).expanduser().absolute(), argv, console, say, resume=True)
 
 
 def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
@@ -55,20 +56,8 @@ def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
     if not request.overrides or "=" in request.overrides[0]:
         raise ConfigError("resume: say which search to go on with, sesemi-search resume DIR.")
     directory = Path(request.overrides[0]).expanduser().absolute()
-    if not holds_search(directory):
-        raise ConfigError(f"resume: {directory} holds no search (it has no {SEARCH_YAML}).")
-    return make_plan(_stored(directory, request), say)
-
-
-def _stored(directory: Path, request: Request) -> Composed:
-    """Returns the config that a search began with, with further overrides of `search`, `tracking` and `ray`."""
-    try:
-        stored = OmegaConf.load(directory / SEARCH_YAML)
-        config = OmegaConf.merge(OmegaConf.structured(SearchExperimentConfig), stored)
-    except (OSError, OmegaConfBaseException, ValueError) as error:
-        raise ConfigError(f"resume: {directory / SEARCH_YAML} cannot be read: {error}") from error
-    config = override_config(config, request.overrides[1:], ("search.", "tracking.", "ray."))
-    return Composed(config, find_project(request.project, directory), [], [])
+    config = override_config(load_search_yaml(directory), request.overrides[1:], ("search.", "tracking.", "ray."))
+    return make_plan(Composed(config, find_project(request.project, directory), [], []), say)
 
 
 def _console() -> tuple[Console, Callable[[str], None]]:
@@ -85,7 +74,7 @@ def _search(
     argv: Sequence[str],
     console: Console,
     say: Callable[[str], None],
-    new_name: str | None,
+    resume: bool,
 ) -> int:
     def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
         best = best_record(earlier, plan.settings.search.mode is Mode.max)
@@ -93,7 +82,7 @@ def _search(
         leader = None if best is None or best.value is None else (best.value, best.number)
         return search_tracker(plan.settings, directory, console, say, ended, leader)
 
-    result = search(plan, directory, argv, make_tracker, say, new_name)
+    result = search(plan, directory, argv, make_tracker, say, resume)
     print_search_end(result, plan.space, plan.settings.search, console)
     return _exit_code(result)
 

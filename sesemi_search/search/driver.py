@@ -1,7 +1,6 @@
 """A search from its plan to its end: directory, ledger, Ray, signals, best.yaml."""
 
 import contextlib
-import os
 import shutil
 import signal
 import tempfile
@@ -88,7 +87,7 @@ def search(
     argv: Sequence[str],
     make_tracker: Callable[[Sequence[TrialRecord]], Tracker],
     say: Callable[[str], None],
-    new_name: str | None,
+    resume: bool = False,
 ) -> SearchResult:
     """Runs trials until all that were asked for have ended.
 
@@ -98,7 +97,7 @@ def search(
         argv: The command line, for the provenance.
         make_tracker: Makes what is shown every event, from the trials of earlier sittings; closed at the end.
         say: Prints a line for the user.
-        new_name: Name of the study of a new search; None goes on with the one in `directory`.
+        resume: Goes on with the search in `directory` instead of beginning one.
 
     Raises:
         ConfigError: Another driver is at work there, or no node can hold a trial.
@@ -110,10 +109,10 @@ def search(
         _say_placement(plan, slots, say)
         directory.mkdir(parents=True, exist_ok=True)
         with lock_directory(directory):
-            if new_name is not None:
+            if not resume:
                 write_text(directory / SEARCH_YAML, to_yaml(plain(plan.config), f"sesemi-search resume {directory}"))
                 write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
-            ledger = _open_ledger(plan, directory, new_name)
+            ledger = _open_ledger(plan, directory, resume)
             earlier = ledger.records()
             with contextlib.closing(make_tracker(earlier)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
@@ -127,12 +126,12 @@ def search(
     return SearchResult(directory, records, best, session.stopping, seconds, trained, slots.count)
 
 
-def _open_ledger(plan: Plan, directory: Path, new_name: str | None) -> Ledger:
+def _open_ledger(plan: Plan, directory: Path, resume: bool) -> Ledger:
     options = plan.settings.search
-    if new_name is None:
+    if resume:
         return Ledger.open(
             directory,
-            None,
+            options.study,
             plan.space,
             sampler=options.sampler,
             pruner=options.pruner,
@@ -141,7 +140,7 @@ def _open_ledger(plan: Plan, directory: Path, new_name: str | None) -> Ledger:
         )
     return Ledger.create(
         directory,
-        new_name,
+        options.study or options.name,
         plan.space,
         sampler=options.sampler,
         pruner=options.pruner,
@@ -202,7 +201,7 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, say
         if not signals.twice:
             raise
         # The signal may have come in the middle of a write: the study object is done with, a fresh one sees the file.
-        _open_ledger(plan, directory, None).release()
+        _open_ledger(plan, directory, resume=True).release()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -222,8 +221,3 @@ def _write_best(directory: Path, best: TrialRecord, metric: str) -> None:
     head = f"# Trial {best.number:04d}, {metric} {best.value:.4f} after {best.epochs} epochs. The final run:\n"
     command = f"#   sesemi-search train --config-dir {directory} --config-name best\n"
     write_text(directory / "best.yaml", head + command + text.split("\n", 1)[1])
-
-
-def new_study_name(space: str, now: str) -> str:
-    """Returns a name for a study and its W&B group, unique even among searches of the same second."""
-    return f"{space}-{now}-{os.urandom(2).hex()}"

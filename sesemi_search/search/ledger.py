@@ -26,7 +26,7 @@ from sesemi_search.config.targets import accepted_arguments, instantiate, locate
 from sesemi_search.search.records import Outcome, TrialRecord, best_record
 from sesemi_search.space.space import Space
 
-__all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler"]
+__all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "to_record"]
 
 JOURNAL = "study.journal"
 _STATES = {
@@ -89,7 +89,7 @@ class Ledger:
             optuna.exceptions.DuplicatedStudyError: `storage` has a study of that name.
         """
         study = optuna.create_study(
-            storage=_open_storage(directory, storage),
+            storage=open_storage(directory, storage),
             study_name=name,
             direction="maximize" if maximize else "minimize",
             pruner=build_pruner(pruner),
@@ -112,7 +112,7 @@ class Ledger:
         if storage is None:
             _repair_journal(directory / JOURNAL)
         study = optuna.load_study(
-            storage=_open_storage(directory, storage), study_name=name, pruner=build_pruner(pruner)
+            storage=open_storage(directory, storage), study_name=name, pruner=build_pruner(pruner)
         )
         return cls(study, space, sampler, seed)
 
@@ -287,7 +287,8 @@ def _storable(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _open_storage(directory: Path, url: str | None) -> BaseStorage:
+def open_storage(directory: Path, url: str | None) -> BaseStorage:
+    """Opens the journal of a search directory, or another Optuna storage in its place."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is not None:
         return optuna.storages.get_storage(url)

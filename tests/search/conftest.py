@@ -35,9 +35,9 @@ def run_search(ray: None, project: Path, tmp_path: Path) -> Callable[..., Search
     """Runs the space `tiny`, with overrides, in this process."""
 
     def run(*overrides: str, directory: Path = tmp_path / "search", tracker: Tracker | None = None) -> SearchResult:
-        request = Request(search=True, overrides=["space=tiny", *overrides], project=project)
+        request = Request(search=True, overrides=["space=tiny", "search.study=tiny-test", *overrides], project=project)
         plan = make_plan(compose_config(request), lambda line: None)
-        return search(plan, directory, [], lambda earlier: tracker or Trackers([]), lambda line: None, "tiny-test")
+        return search(plan, directory, [], lambda earlier: tracker or Trackers([]), lambda line: None)
 
     return run
 
@@ -48,6 +48,6 @@ def resume_search(ray: None) -> Callable[..., SearchResult]:
 
     def resume(directory: Path, *overrides: str, tracker: Tracker | None = None) -> SearchResult:
         plan = resume_plan(Request(search=True, overrides=[str(directory), *overrides]), lambda line: None)
-        return search(plan, directory, [], lambda earlier: tracker or Trackers([]), lambda line: None, None)
+        return search(plan, directory, [], lambda earlier: tracker or Trackers([]), lambda line: None, resume=True)
 
     return resume
