@@ -1,0 +1,112 @@
+"""Every YAML file that we ship, found by recursive search."""
+
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from sesemi_search.config.experiment import plain
+from sesemi_search.search.ledger import build_pruner, build_sampler
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = {"configs": 16, "search_spaces": 2, "experiments/configs": 1}
+FILES = {folder: sorted((ROOT / folder).rglob("*.yaml")) for folder in FOLDERS}
+
+
+def names(folder: str) -> list[str]:
+    """Names of the YAML files in a folder of the repository."""
+    return [file.stem for file in sorted((ROOT / folder).glob("*.yaml"))]
+
+
+SPACES, EXPERIMENTS, DATA = names("search_spaces/space"), names("experiments/configs"), names("configs/data")
+SAMPLERS, PRUNERS, TRACKING = (names(f"configs/{group}") for group in ("search/sampler", "search/pruner", "tracking"))
+BASE = [file.relative_to(ROOT / "configs").with_suffix("") for file in FILES["configs"] if "base" in file.parts]
+PIECES = [file for file in FILES["search_spaces"] if file.parent.name != "space"]
+Compose = Callable[..., DictConfig]
+
+
+def whole(node: Mapping[str, Any]) -> dict[str, Any]:
+    return plain(OmegaConf.create(dict(node)))
+
+
+def test_every_file_is_counted() -> None:
+    assert {folder: len(files) for folder, files in FILES.items()} == FOLDERS
+    tested = [*BASE, *DATA, *SAMPLERS, *PRUNERS, *TRACKING, *SPACES, *PIECES, *EXPERIMENTS]
+    assert len(tested) == sum(FOLDERS.values())
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_space_composes(space: str, compose_run: Compose) -> None:
+    config = compose_run(space)
+    assert config.search.name == space
+    assert config.space
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_composes(experiment: str, compose_train: Compose) -> None:
+    assert compose_train(experiment).learner.hparams.model.backbone._target_
+
+
+@pytest.mark.parametrize("file", BASE, ids=str)
+def test_a_base_config_composes_into_an_experiment(file: Path, compose_train: Compose) -> None:
+    assert compose_train("small", f"+{file.parent.as_posix()}@_global_={file.name}").learner.hparams.model.loss
+
+
+@pytest.mark.parametrize("file", PIECES, ids=lambda file: file.stem)
+def test_a_piece_of_a_space_composes_into_a_space(file: Path, compose_run: Compose) -> None:
+    group = file.parent.name
+    package = f"{group}@space.learner.hparams{'' if group == 'optimizer' else '.model'}"
+    assert compose_run(SPACES[0], f"{package}={file.stem}").space.learner
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(DATA, DATA)))
+@pytest.mark.parametrize("experiment", [*EXPERIMENTS, "small"])
+def test_a_data_set_replaces_another_whole(first: str, second: str, experiment: str, compose_train: Compose) -> None:
+    replaced = compose_train(experiment, f"+base/supervised/data@_global_={first}", f"data={second}")
+    alone = compose_train(experiment, f"data={second}")
+    assert whole(replaced.data) == whole(alone.data)
+    assert replaced.learner.hparams.num_classes == alone.learner.hparams.num_classes
+    assert set(replaced.data) == {
+        *("source", "image_size", "channels", "val_size", "test_size", "split_seed", "mean", "std")
+    }
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_data_in_base_and_data_as_a_choice_are_one(data: str, compose_train: Compose) -> None:
+    base = compose_train("small", f"+base/supervised/data@_global_={data}")
+    assert whole(base.data) == whole(compose_train("small", f"data={data}").data)
+
+
+@pytest.mark.parametrize(("sampler", "pruner", "tracking"), list(itertools.product(SAMPLERS, PRUNERS, TRACKING)))
+def test_sampler_pruner_and_tracking_compose_and_can_be_built(
+    sampler: str, pruner: str, tracking: str, compose_run: Compose
+) -> None:
+    config = compose_run(SPACES[0], f"search/sampler={sampler}", f"search/pruner={pruner}", f"tracking={tracking}")
+    assert config.tracking.kind.name == tracking
+    search = plain(config)["search"]
+    assert type(build_sampler(search["sampler"], 0, 0)).__name__ == search["sampler"]["_target_"].split(".")[-1]
+    assert type(build_pruner(search["pruner"])).__name__ == search["pruner"]["_target_"].split(".")[-1]
+
+
+@pytest.mark.parametrize("file", [*FILES["experiments/configs"], *FILES["search_spaces"]], ids=lambda file: file.stem)
+def test_a_runnable_file_opens_with_the_command_that_runs_it(file: Path) -> None:
+    head = "".join(itertools.takewhile(lambda line: line.startswith("#"), file.read_text().splitlines(keepends=True)))
+    assert head
+    if file.parent.name == "space":
+        assert f"sesemi-search run space={file.stem}" in head
+    elif file in FILES["experiments/configs"]:
+        assert f"sesemi-search train --config-name {file.stem}" in head
+
+
+def test_every_option_that_a_comment_names_is_there() -> None:
+    groups = {"data": DATA, "search/sampler": SAMPLERS, "search/pruner": PRUNERS, "tracking": TRACKING, "space": SPACES}
+    for file in itertools.chain.from_iterable(FILES.values()):
+        comments = "\n".join(line for line in file.read_text().splitlines() if line.startswith("#"))
+        for group, option in re.findall(
+            r"(?<![\w/.])(data|search/sampler|search/pruner|tracking|space)=(\w+)", comments
+        ):
+            assert option in groups[group], file
