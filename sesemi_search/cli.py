@@ -63,6 +63,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--config-dir", "-cd", metavar="DIR", type=Path, help="a folder of YAML to search first")
     parser.add_argument("--project", metavar="DIR", type=Path, help="the folder that has configs/ and src/")
     parser.add_argument("--cfg", choices=["job"], help="print the composed config and do nothing else")
+    parser.add_argument("--dry-run", action="store_true", help="of resume: say what it would do, write and run nothing")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=__version__)
     parsed = parser.parse_intermixed_args(arguments)
@@ -93,4 +94,6 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         return train_command(request, arguments)
     from sesemi_search.search.command import resume_command, run_command
 
-    return (run_command if parsed.verb == "run" else resume_command)(request, arguments)
+    if parsed.verb == "run":
+        return run_command(request, arguments)
+    return resume_command(request, arguments, parsed.dry_run)

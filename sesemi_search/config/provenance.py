@@ -16,7 +16,7 @@ from typing import Any
 
 from sesemi_search.config.project import Project
 
-__all__ = ["describe_provenance"]
+__all__ = ["describe_provenance", "package_versions", "project_files"]
 
 _PACKAGES = ("sesemi-search", "torch", "torchvision", "ray", "optuna", "hydra-core", "wandb", "numpy")
 
@@ -34,13 +34,28 @@ def describe_provenance(argv: Sequence[str], project: Project | None) -> str:
         "git": _git_state(project.root if project else Path.cwd()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": package_versions(),
+        "files": project_files(project),
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "gpus": _gpus(),
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def package_versions() -> dict[str, str | None]:
+    """Returns the versions of the packages that can change a trial's numbers; None for one that is not installed."""
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def project_files(project: Project | None) -> dict[str, str]:
+    """Returns the SHA-256 of each Python and YAML file of a project, by its path there."""
+    if project is None:
+        return {}
+    folders = [(project.src, "*.py"), *((folder, "*.yaml") for folder in project.config_dirs)]
+    files = sorted(file for folder, pattern in folders for file in folder.rglob(pattern) if file.is_file())
+    return {str(file.relative_to(project.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _git_state(folder: Path) -> dict[str, str | None] | None:

@@ -257,6 +257,8 @@ class SearchConfig:
         storage: An Optuna storage URL in place of the journal in the search directory.
         max_attempts: Starts a trial gets when its worker or node dies.
         keep_checkpoints: Best trials whose checkpoints stay after the search.
+        time_budget: Most wall time, all sittings together: `2h`, `1h30m`, seconds; null is no limit.
+        compute_budget: Most GPU-hours of training (core-hours on the CPU), all trials together; null is no limit.
     """
 
     name: str = MISSING
@@ -272,6 +274,8 @@ class SearchConfig:
     storage: str | None = None
     max_attempts: int = 3
     keep_checkpoints: int = 3
+    time_budget: str | None = None
+    compute_budget: float | None = None
 
 
 @dataclass

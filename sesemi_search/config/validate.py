@@ -28,6 +28,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "search.num_trials": (lambda v: v >= 1, "a whole number, at least 1"),
     "search.max_concurrent": (lambda v: v >= 1, "a whole number, at least 1, or null for all that the machine holds"),
     "search.max_attempts": (lambda v: v >= 1, "a whole number, at least 1"),
+    "search.compute_budget": (lambda v: v > 0, "a positive number of GPU-hours (core-hours on the CPU), or null"),
     "search.keep_checkpoints": (lambda v: v >= 0, "a whole number, at least 0"),
     "tracking.init_timeout_s": (lambda v: v > 0, "a positive number of seconds"),
     "tracking.finish_timeout_s": (lambda v: v > 0, "a positive number of seconds"),

@@ -1,5 +1,6 @@
 """What a search says when it ends: the best trials, how the others ended, what it took, what to type next."""
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from sesemi_search.config.schema import SearchConfig
 from sesemi_search.report.numbers import format_seconds
 from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
 from sesemi_search.search.driver import SearchResult
+from sesemi_search.search.records import Outcome
 from sesemi_search.space.space import Space
 
 __all__ = ["print_search_end"]
@@ -32,17 +34,21 @@ def print_search_end(result: SearchResult, space: Space, search: SearchConfig, c
 
 
 def _print_next(result: SearchResult, search: SearchConfig, console: Console) -> None:
-    directory = _shown(result.directory)
+    if result.stop is not None:
+        console.print(f"stopped: {result.stop.text}", markup=False, soft_wrap=True)
+    directory = shlex.quote(str(_shown(result.directory)))
     if result.best is not None:
-        console.print(f"best: trial {result.best.number}, {search.metric} {result.best.value:.4f}", soft_wrap=True)
+        console.print(
+            f"best: trial {result.best.number}, {search.metric} {result.best.value:.4f}", soft_wrap=True, markup=False
+        )
     else:
         console.print("no trial ran all its epochs")
-    console.print(f"search directory: {directory}", soft_wrap=True)
-    if result.interrupted:
-        console.print(f"go on with it:  sesemi-search resume {directory}", soft_wrap=True)
+    console.print(f"search directory: {directory}", soft_wrap=True, markup=False)
+    if any(record.outcome is Outcome.interrupted for record in result.records) or result.stop is not None:
+        console.print(f"go on with it:  sesemi-search resume {directory}", soft_wrap=True, markup=False)
     if result.best is not None:
         command = f"sesemi-search train --config-dir {directory} --config-name best"
-        console.print(f"train the best: {command}", soft_wrap=True)
+        console.print(f"train the best: {command}", soft_wrap=True, markup=False)
 
 
 def _shown(directory: Path) -> Path:

@@ -9,20 +9,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sesemi_search.config.compose import Composed, Request, compose_config
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.overrides import override_config
-from sesemi_search.config.project import find_project
+from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.schema import Mode
 from sesemi_search.report.search_end import print_search_end
 from sesemi_search.search.directory import choose_directory
 from sesemi_search.search.driver import SearchResult, search
+from sesemi_search.search.limits import StopKind
 from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.reader import load_search_yaml
 from sesemi_search.search.records import Outcome, TrialRecord, best_record
+from sesemi_search.search.resume import describe_resume, resume_directory, resume_plan
 from sesemi_search.tracking import Tracker, search_tracker
 
-__all__ = ["resume_command", "resume_plan", "run_command"]
+__all__ = ["resume_command", "run_command"]
 
 
 def run_command(request: Request, argv: Sequence[str]) -> int:
@@ -40,24 +38,15 @@ def run_command(request: Request, argv: Sequence[str]) -> int:
     return _search(make_plan(composed, say), directory, argv, console, say, resume=False)
 
 
-def resume_command(request: Request, argv: Sequence[str]) -> int:
-    """Goes on with the search in a directory; returns the exit code."""
+def resume_command(request: Request, argv: Sequence[str], dry_run: bool = False) -> int:
+    """Goes on with the search in a directory, or says what that would do; returns the exit code."""
     console, say = _console()
+    if dry_run:
+        for line in describe_resume(request):
+            say(line)
+        return 0
     plan = resume_plan(request, say)
-    return _search(plan, Path(request.overrides[0]).expanduser().absolute(), argv, console, say, resume=True)
-
-
-def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
-    """Returns the plan of a search that goes on; the directory is the first override.
-
-    Raises:
-        ConfigError: There is no search, or an override would change what its trials are.
-    """
-    if not request.overrides or "=" in request.overrides[0]:
-        raise ConfigError("resume: say which search to go on with, sesemi-search resume DIR.")
-    directory = Path(request.overrides[0]).expanduser().absolute()
-    config = override_config(load_search_yaml(directory), request.overrides[1:], ("search.", "tracking.", "ray."))
-    return make_plan(Composed(config, find_project(request.project, directory), [], []), say)
+    return _search(plan, resume_directory(request), argv, console, say, resume=True)
 
 
 def _console() -> tuple[Console, Callable[[str], None]]:
@@ -88,6 +77,7 @@ def _search(
 
 
 def _exit_code(result: SearchResult) -> int:
-    if result.interrupted:
+    kind = result.stop.kind if result.stop else None
+    if kind is StopKind.signal:
         return 130
-    return 0 if result.best is not None else 1
+    return 1 if result.best is None or kind in (StopKind.error, StopKind.storage) else 0

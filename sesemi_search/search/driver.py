@@ -1,6 +1,7 @@
 """A search from its plan to its end: directory, ledger, Ray, signals, best.yaml."""
 
 import contextlib
+import shlex
 import shutil
 import signal
 import tempfile
@@ -9,17 +10,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import ray
+from optuna.exceptions import StorageInternalError
 from ray import tune
 
 from sesemi_search.atomic import write_text
+from sesemi_search.config.durations import parse_duration
+from sesemi_search.config.errors import ConfigError, SesemiSearchError
 from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.config.project import PROVENANCE
 from sesemi_search.config.provenance import describe_provenance
 from sesemi_search.search.cluster import Slots, connect, count_slots
+from sesemi_search.search.definition import define_search, find_changes
 from sesemi_search.search.directory import SEARCH_YAML, trial_dir
-from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.ledger import Ledger, repair_journal
+from sesemi_search.search.limits import Budget, Stop, StopKind
 from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.plan import Plan, resolve_plain
 from sesemi_search.search.ray_adapters import Adapters, LedgerScheduler, LedgerSearcher
@@ -39,7 +46,7 @@ class SearchResult:
         directory: The search directory.
         records: Every trial.
         best: The best complete trial.
-        interrupted: Whether it was told to stop.
+        stop: Why it ended before its last trial, or None.
         seconds: Wall seconds of this sitting, from the first trial to the last.
         training_seconds: Seconds that trials of this sitting trained, all slots together.
         slots: Trials at once.
@@ -48,7 +55,7 @@ class SearchResult:
     directory: Path
     records: list[TrialRecord]
     best: TrialRecord | None
-    interrupted: bool
+    stop: Stop | None
     seconds: float
     training_seconds: float
     slots: int
@@ -72,10 +79,10 @@ class _Signals:
             signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._session.stopping:
+        if self._session.stop is not None:
             self.twice = True
             raise KeyboardInterrupt
-        self._session.stopping = True
+        self._session.request_stop(Stop(StopKind.signal, signal.Signals(number).name))
         running = len(self._session.running)
         trials = f"{running} running trial{'s' * (running != 1)}"
         self._say(f"stopping: {trials} will end the epoch; once more to stop at once")
@@ -107,12 +114,8 @@ def search(
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         slots = count_slots(run, options.max_concurrent, nodes)
         _say_placement(plan, slots, say)
-        directory.mkdir(parents=True, exist_ok=True)
         with lock_directory(directory):
-            if not resume:
-                write_text(directory / SEARCH_YAML, to_yaml(plain(plan.config), f"sesemi-search resume {directory}"))
-                write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
-            ledger = _open_ledger(plan, directory, resume)
+            ledger = _resume(plan, directory) if resume else _begin(plan, directory, argv)
             earlier = ledger.records()
             with contextlib.closing(make_tracker(earlier)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
@@ -123,22 +126,15 @@ def search(
             if best is not None:
                 _write_best(directory, best, options.metric)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
-    return SearchResult(directory, records, best, session.stopping, seconds, trained, slots.count)
+    return SearchResult(directory, records, best, session.stop, seconds, trained, slots.count)
 
 
-def _open_ledger(plan: Plan, directory: Path, resume: bool) -> Ledger:
+def _begin(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
+    """Begins the search that a plan describes."""
+    write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
+    _save_config(plan, directory)
     options = plan.settings.search
-    if resume:
-        return Ledger.open(
-            directory,
-            options.study,
-            plan.space,
-            sampler=options.sampler,
-            pruner=options.pruner,
-            seed=options.seed,
-            storage=options.storage,
-        )
-    return Ledger.create(
+    ledger = Ledger.create(
         directory,
         options.study or options.name,
         plan.space,
@@ -148,6 +144,46 @@ def _open_ledger(plan: Plan, directory: Path, resume: bool) -> Ledger:
         maximize=options.mode.value == "max",
         storage=options.storage,
     )
+    ledger.define(_definition(plan))
+    return ledger
+
+
+def _resume(plan: Plan, directory: Path) -> Ledger:
+    """Goes on with the search in a directory, if it still is the one that began there."""
+    ledger = _open_ledger(plan, directory)
+    changes = list(find_changes(ledger.definition, _definition(plan)))
+    if changes:
+        raise ConfigError(
+            f"{directory / SEARCH_YAML} is not what the search began with, and its trials would not compare: "
+            + "; ".join(changes)
+            + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]"
+        )
+    _save_config(plan, directory)
+    return ledger
+
+
+def _open_ledger(plan: Plan, directory: Path) -> Ledger:
+    options = plan.settings.search
+    return Ledger.open(
+        directory,
+        options.study,
+        plan.space,
+        sampler=options.sampler,
+        pruner=options.pruner,
+        seed=options.seed,
+        storage=options.storage,
+    )
+
+
+def _save_config(plan: Plan, directory: Path) -> None:
+    write_text(
+        directory / SEARCH_YAML, to_yaml(plain(plan.config), f"sesemi-search resume {shlex.quote(str(directory))}")
+    )
+
+
+def _definition(plan: Plan) -> dict[str, Any]:
+    search = plan.settings.search
+    return define_search(plan.experiment, plain(plan.config)["space"], search.metric, search.mode.value)
 
 
 def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker, slots: Slots) -> Session:
@@ -165,7 +201,16 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         max_concurrent=slots.count,
         max_attempts=options.max_attempts,
         keep_checkpoints=options.keep_checkpoints,
+        budget=_make_budget(plan, ledger, slots),
     )
+
+
+def _make_budget(plan: Plan, ledger: Ledger, slots: Slots) -> Budget:
+    options = plan.settings.search
+    time_s = None if options.time_budget is None else parse_duration(options.time_budget, "search.time_budget")
+    share, unit = (slots.gpus, "GPU") if slots.gpus else (float(slots.cpus), "core")
+    earlier = sum(record.seconds for record in ledger.records())
+    return Budget(time_s, options.compute_budget, share, unit, ledger.wall_s, earlier)
 
 
 def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, say: Callable[[str], None]) -> None:
@@ -197,13 +242,29 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, say
         if adapters.failure is not None:
             raise adapters.failure
         session.interrupt()
-    except BaseException:  # Ray makes other exceptions of a KeyboardInterrupt
+    except BaseException as error:  # Ray makes other exceptions of a KeyboardInterrupt
+        _leave_resumable(plan, directory)
+        if isinstance(error, OSError | StorageInternalError):
+            raise SesemiSearchError(
+                f"{directory}: {error}. The search stopped; what was recorded before is kept. "
+                f"Once that is mended: sesemi-search resume {directory}"
+            ) from error
         if not signals.twice:
             raise
-        # The signal may have come in the middle of a write: the study object is done with, a fresh one sees the file.
-        _open_ledger(plan, directory, resume=True).release()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _leave_resumable(plan: Plan, directory: Path) -> None:
+    """Leaves no trial running after an end in the middle of things.
+
+    The study object is done with: after a write that failed half way it no longer knows its file. A fresh one does. On
+    a full disk that one fails too; then its torn line is taken away, and the trials stay orphaned, as after a kill.
+    """
+    with contextlib.suppress(Exception):
+        _open_ledger(plan, directory).release()
+    if plan.settings.search.storage is None:
+        repair_journal(directory)
 
 
 def _say_placement(plan: Plan, slots: Slots, say: Callable[[str], None]) -> None:
@@ -219,5 +280,5 @@ def _write_best(directory: Path, best: TrialRecord, metric: str) -> None:
     """Copies the best trial's config."""
     text = (trial_dir(directory, best.number) / "config.yaml").read_text()
     head = f"# Trial {best.number:04d}, {metric} {best.value:.4f} after {best.epochs} epochs. The final run:\n"
-    command = f"#   sesemi-search train --config-dir {directory} --config-name best\n"
+    command = f"#   sesemi-search train --config-dir {shlex.quote(str(directory))} --config-name best\n"
     write_text(directory / "best.yaml", head + command + text.split("\n", 1)[1])

@@ -26,7 +26,7 @@ from sesemi_search.config.targets import accepted_arguments, instantiate, locate
 from sesemi_search.search.records import Outcome, TrialRecord, best_record
 from sesemi_search.space.space import Space
 
-__all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "to_record"]
+__all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "repair_journal", "to_record"]
 
 JOURNAL = "study.journal"
 _STATES = {
@@ -110,7 +110,7 @@ class Ledger:
     ) -> "Ledger":
         """Goes on with a search. Call it only under the directory's lock: it clears what a dead writer left behind."""
         if storage is None:
-            _repair_journal(directory / JOURNAL)
+            repair_journal(directory)
         study = optuna.load_study(
             storage=open_storage(directory, storage), study_name=name, pruner=build_pruner(pruner)
         )
@@ -208,6 +208,24 @@ class Ledger:
             self._storage.set_trial_state_values(frozen._trial_id, TrialState.WAITING)
         self._live.clear()
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What the search began with (see `sesemi_search.search.definition`)."""
+        return dict(self._study.user_attrs.get("definition", {}))
+
+    def define(self, definition: Mapping[str, Any]) -> None:
+        """Notes what the search began with."""
+        self._study.set_user_attr("definition", dict(definition))
+
+    @property
+    def wall_s(self) -> float:
+        """Wall seconds that the search has taken, all sittings together, up to the last trial that ended."""
+        return float(self._study.user_attrs.get("wall_seconds", 0.0))
+
+    def note_wall(self, seconds: float) -> None:
+        """Notes the wall seconds of all sittings so far."""
+        self._study.set_user_attr("wall_seconds", seconds)
+
     def record(self, number: int) -> TrialRecord:
         """Returns one trial."""
         return to_record(self._study.get_trials(deepcopy=False)[number])
@@ -296,11 +314,12 @@ def open_storage(directory: Path, url: str | None) -> BaseStorage:
     return JournalStorage(JournalFileBackend(str((directory / JOURNAL).absolute())))
 
 
-def _repair_journal(path: Path) -> None:
+def repair_journal(directory: Path) -> None:
     """Removes what a writer that was killed in an append left: its lock, and a last line without an end.
 
     Optuna waits 30 s for such a lock, and a journal that is written on after a torn line is broken for good.
     """
+    path = directory / JOURNAL
     Path(f"{path}.lock").unlink(missing_ok=True)
     with path.open("r+b") as file:
         content = file.read()

@@ -18,12 +18,17 @@ __all__ = ["lock_directory"]
 
 @contextlib.contextmanager
 def lock_directory(directory: Path) -> Iterator[None]:
-    """Holds the driver's lock on a search directory.
+    """Makes a search directory where there is none, and holds the driver's lock on it.
 
     Raises:
-        ConfigError: Another process holds it; the message names its host and process id.
+        ConfigError: Another process holds it (the message names its host and process id), or it cannot be written.
     """
-    with (directory / "driver.lock").open("a+") as file:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / "driver.lock").open("a+")
+    except OSError as error:
+        raise ConfigError(f"search.dir: {directory} cannot be written: {error.strerror or error}.") from error
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.config.compose import Composed
+from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.project import Project, project_path
@@ -115,6 +116,11 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
         )
     elif search.mode is Mode.max and search.metric.endswith(("/loss", "_seconds")):
         problems.append(f"search.mode: got 'max' for {search.metric}, of which less is better; set search.mode=min.")
+    if search.time_budget is not None:
+        try:
+            parse_duration(search.time_budget, "search.time_budget")
+        except ConfigError as error:
+            problems.append(str(error))
     for build in (lambda: build_sampler(search.sampler, search.seed, 0), lambda: build_pruner(search.pruner)):
         try:
             build()

@@ -15,6 +15,7 @@ from sesemi_search.atomic import write_text
 from sesemi_search.config.experiment import to_yaml
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.limits import Budget, Stop, StopKind, find_common_error
 from sesemi_search.search.records import Outcome, TrialRecord, TrialReport
 from sesemi_search.space.preflight import Architectures
 from sesemi_search.space.space import Space
@@ -46,6 +47,10 @@ class Session:
         max_concurrent: Slots.
         max_attempts: Starts that a trial gets when workers die.
         keep_checkpoints: Complete trials whose checkpoints stay, the best ones.
+        budget: Wall time and compute that may be spent.
+
+    Attributes:
+        stop: Why no new trial begins and running ones end with their epoch; None while the search goes on.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Session:
         max_concurrent: int,
         max_attempts: int,
         keep_checkpoints: int,
+        budget: Budget,
     ) -> None:
         self._ledger = ledger
         self._space = space
@@ -78,7 +84,8 @@ class Session:
         self._keep_checkpoints = keep_checkpoints
         self._queue = deque(ledger.unfinished())
         self._num_epochs: dict[int, int] = {}
-        self.stopping = False
+        self._budget = budget
+        self.stop: Stop | None = None
 
     @property
     def running(self) -> list[int]:
@@ -87,9 +94,10 @@ class Session:
 
     def next_trial(self) -> int | Next:
         """Begins a trial: one that a crash or a stop left unfinished, else a new one."""
-        if self.stopping and not self._num_epochs:
+        self._check_budget()
+        if self.stop is not None and not self._num_epochs:
             return Next.over
-        if self.stopping or len(self._num_epochs) >= self._max_concurrent:
+        if self.stop is not None or len(self._num_epochs) >= self._max_concurrent:
             return Next.wait
         if self._queue:
             return self._start(self._ledger.adopt(self._queue.popleft()))
@@ -107,7 +115,8 @@ class Session:
         if self._ledger.should_prune(number, report.epoch):
             self._end(number, Outcome.stopped)
             return False
-        if self.stopping:
+        self._check_budget()
+        if self.stop is not None:
             self._end(number, Outcome.interrupted)
             return False
         return True
@@ -117,19 +126,30 @@ class Session:
         if report.number not in self._num_epochs or report.outcome is None:
             return
         self._record(report)
-        if report.message:
-            trial_dir(self._directory, report.number).joinpath("error.txt").write_text(report.message)
+        if report.outcome is Outcome.interrupted:
+            self.request_stop(Stop(StopKind.storage, f"trial {report.number}: {report.message}"))
+        elif report.outcome in (Outcome.error, Outcome.out_of_memory):
+            write_text(trial_dir(self._directory, report.number) / "error.txt", report.message)
         self._end(report.number, report.outcome, report.message)
+        if report.outcome is Outcome.error:
+            self.request_stop(find_common_error(self._ledger.records(), self._num_trials))
 
     def worker_lost(self, number: int, reason: str) -> None:
         """A worker died: its trial goes on from its checkpoint, unless it has had its attempts."""
         if number not in self._num_epochs:
+            return
+        if "OutOfMemoryError" in reason:  # Ray ends the worker that takes the host's last memory
+            self._end(number, Outcome.out_of_memory, reason)
             return
         if self._ledger.record(number).attempts >= self._max_attempts:
             self._end(number, Outcome.lost, reason)
             return
         self._end(number, Outcome.interrupted)
         self._queue.append(number)
+
+    def request_stop(self, stop: Stop | None) -> None:
+        """Lets the running trials end their epoch and begins no more; the first reason stays, None is none."""
+        self.stop = self.stop or stop
 
     def interrupt(self) -> None:
         """Leaves every running trial to be resumed, as it stands."""
@@ -169,10 +189,15 @@ class Session:
         value = report.metrics[self._metric] if report.outcome is not Outcome.diverged else math.nan
         self._ledger.describe(report.number, node=report.node)
         if self._ledger.report(report.number, report.epoch, value, report.metrics):
+            self._budget.trained(report.metrics["epoch_seconds"])
             self._tracker.log(report.number, report.epoch, report.metrics)
+
+    def _check_budget(self) -> None:
+        self.request_stop(self._budget.exceeded())
 
     def _end(self, number: int, outcome: Outcome, message: str = "") -> None:
         self._ledger.tell(number, outcome, message)
+        self._ledger.note_wall(self._budget.wall_s)
         del self._num_epochs[number]
         record = self._ledger.record(number)
         finite = [value for value in record.values.values() if math.isfinite(value)]

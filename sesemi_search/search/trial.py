@@ -51,7 +51,8 @@ class TrialRun:
                 self._repeat = False
             else:
                 self._fit.train_epoch()
-                save_checkpoint(self._folder / "checkpoint.pt", self._fit.state_dict())
+                if (fault := self._save(self._fit)) is not None:
+                    return fault
             outcome = Outcome.complete if self._fit.epoch >= self._fit.num_epochs else None
             return self._report(self._fit.epoch, self._fit.history[-1], outcome)
         except Diverged as error:
@@ -78,6 +79,14 @@ class TrialRun:
             # None yet, or one that a crash cut short: from the beginning. The epochs come out the same.
             pass
         return fit
+
+    def _save(self, fit: Fit) -> TrialReport | None:
+        """Writes the checkpoint; a disk that does not take it ends the attempt and is no fault of the trial."""
+        try:
+            save_checkpoint(self._folder / "checkpoint.pt", fit.state_dict())
+        except (OSError, RuntimeError) as error:  # torch's writer makes a RuntimeError of some
+            return self._report(fit.epoch, {}, Outcome.interrupted, f"the checkpoint could not be written: {error}")
+        return None
 
     def _failed(self, outcome: Outcome) -> TrialReport:
         message = traceback.format_exc()

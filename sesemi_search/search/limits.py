@@ -1,0 +1,103 @@
+"""What ends a search before its last trial: a signal, a budget, one error for all, a disk that is full."""
+
+import re
+import time
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from sesemi_search.search.records import Outcome, TrialRecord
+
+__all__ = ["Budget", "Stop", "StopKind", "find_common_error"]
+
+# Trials that must fail in one way, and none in another or not at all, before a search gives up.
+_FIRST_ERRORS = 3
+
+
+class StopKind(Enum):
+    """Why a search stopped early."""
+
+    signal = "signal"
+    budget = "budget"
+    error = "error"
+    storage = "storage"
+
+
+class Stop(NamedTuple):
+    """A search that stopped early: the kind of reason, and the reason in words."""
+
+    kind: StopKind
+    text: str
+
+
+class Budget:
+    """Wall time and compute of a search, earlier sittings included.
+
+    Args:
+        time_s: Most wall seconds of all sittings together, or None.
+        compute_h: Most GPU-hours of trials (core-hours where they have no GPU), or None.
+        share: GPUs, or cores, of a trial.
+        unit: `GPU` or `core`.
+        earlier_wall_s: Wall seconds of earlier sittings.
+        earlier_training_s: Seconds that trials of earlier sittings trained, all together.
+    """
+
+    def __init__(
+        self,
+        time_s: float | None,
+        compute_h: float | None,
+        share: float,
+        unit: str,
+        earlier_wall_s: float = 0.0,
+        earlier_training_s: float = 0.0,
+    ) -> None:
+        self._time_s = time_s
+        self._compute_h = compute_h
+        self._share = share
+        self._unit = unit
+        self._start = time.monotonic() - earlier_wall_s
+        self._training_s = earlier_training_s
+
+    @property
+    def wall_s(self) -> float:
+        """Wall seconds so far."""
+        return time.monotonic() - self._start
+
+    def trained(self, seconds: float) -> None:
+        """Counts an epoch."""
+        self._training_s += seconds
+
+    def exceeded(self) -> Stop | None:
+        """Returns which budget is spent, or None."""
+        if self._time_s is not None and self.wall_s >= self._time_s:
+            return Stop(StopKind.budget, f"search.time_budget: {self.wall_s:.0f} of {self._time_s:.0f} s are spent")
+        compute_h = self._training_s * self._share / 3600
+        if self._compute_h is not None and compute_h >= self._compute_h:
+            spent = f"{compute_h:.3g} of {self._compute_h:g} {self._unit}-hours are spent"
+            return Stop(StopKind.budget, f"search.compute_budget: {spent}")
+        return None
+
+
+def find_common_error(records: Sequence[TrialRecord], num_trials: int) -> Stop | None:
+    """Finds that every trial so far failed in one and the same way, as with a broken module.
+
+    Args:
+        records: All trials.
+        num_trials: Trials that the search will have.
+    """
+    ended = [r for r in records if r.outcome not in (Outcome.running, Outcome.interrupted)]
+    if len(ended) < min(_FIRST_ERRORS, num_trials) or any(r.outcome is not Outcome.error for r in ended):
+        return None
+    if len({_signature(r.message) for r in ended}) != 1:
+        return None
+    return Stop(
+        StopKind.error,
+        f"the first {len(ended)} trials all failed with the same error; trial {ended[0].number}:\n{ended[0].message}",
+    )
+
+
+def _signature(traceback: str) -> tuple[str, str]:
+    """Where a traceback ends and with what: its text may hold values of the trial."""
+    places = re.findall(r'^  File ".*", line \d+, in .*$', traceback, re.MULTILINE)
+    last = traceback.strip().splitlines()[-1] if traceback.strip() else ""
+    return (places[-1] if places else ""), last.partition(":")[0]

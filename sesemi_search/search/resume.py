@@ -1,0 +1,99 @@
+"""Going on with a search: what may change, what has changed since it began, and what `--dry-run` says."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sesemi_search.config.compose import Composed, Request
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.overrides import override_config
+from sesemi_search.config.project import PROVENANCE, Project, find_project
+from sesemi_search.config.provenance import package_versions, project_files
+from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.plan import Plan, make_plan
+from sesemi_search.search.reader import StoredSearch, load_search_yaml, read_search
+from sesemi_search.search.records import Outcome
+
+__all__ = ["describe_resume", "find_drift", "resume_directory", "resume_plan"]
+
+# What a search may change while it goes on; all else would make its trials incomparable.
+_CHANGEABLE = (
+    "search.num_trials",
+    "search.max_concurrent",
+    "search.max_attempts",
+    "search.keep_checkpoints",
+    "search.time_budget",
+    "search.compute_budget",
+    "tracking.",
+    "ray.",
+)
+
+
+def resume_directory(request: Request) -> Path:
+    """Returns the search directory that `resume` was given: the first of its arguments.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if not request.overrides or "=" in request.overrides[0]:
+        raise ConfigError("resume: say which search to go on with, sesemi-search resume DIR.")
+    return Path(request.overrides[0]).expanduser().absolute()
+
+
+def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
+    """Returns the plan of a search that goes on, having said what changed since it began.
+
+    Raises:
+        ConfigError: There is no search, or an override would change what its trials are.
+    """
+    directory = resume_directory(request)
+    config = override_config(load_search_yaml(directory), request.overrides[1:], _CHANGEABLE)
+    project = find_project(request.project, directory)
+    for line in find_drift(directory, project):
+        say(line)
+    return make_plan(Composed(config, project, [], []), say)
+
+
+def find_drift(directory: Path, project: Project | None) -> list[str]:
+    """Returns what differs from when the search began: packages, and files of the project, by name."""
+    try:
+        began: dict[str, Any] = json.loads((directory / PROVENANCE).read_text())
+        packages, files = dict(began["packages"]), dict(began["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return [f"{directory / PROVENANCE} cannot be read: whether the code has changed since is not known"]
+    now = package_versions()
+    drift = [f"{name} was {packages[name]}, is {now[name]}" for name in packages if now.get(name) != packages[name]]
+    current = project_files(project)
+    changed = [name for name in dict.fromkeys([*files, *current]) if files.get(name) != current.get(name)]
+    if changed:
+        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        drift.append(f"changed in the project since the search began: {shown}")
+    return drift
+
+
+def describe_resume(request: Request) -> list[str]:
+    """Returns, line by line, what `resume` would do; writes nothing, and runs nothing that the directory names."""
+    directory = resume_directory(request)
+    stored = read_search(directory)
+    config = override_config(stored.config, request.overrides[1:], _CHANGEABLE)
+    counts = Counter(record.outcome.value for record in stored.records)
+    ended = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in counts.items()) or "none"
+    lines = [f"{len(stored.records)} trials: {ended}"]
+    lines += _describe_unfinished(stored)
+    new = max(0, config.search.num_trials - len(stored.records))
+    lines.append(f"{new} new trial{'s' * (new != 1)} would be asked for (search.num_trials={config.search.num_trials})")
+    return lines + find_drift(directory, find_project(request.project, directory))
+
+
+def _describe_unfinished(stored: StoredSearch) -> Sequence[str]:
+    """Says from where each unfinished trial would go on."""
+    lines = []
+    for record in stored.records:
+        if record.outcome in (Outcome.running, Outcome.interrupted):
+            kept = (trial_dir(stored.directory, record.number) / "checkpoint.pt").is_file()
+            place = "from its checkpoint" if kept else "from the beginning"
+            orphaned = " (its driver died)" if record.outcome is Outcome.running else ""
+            lines.append(f"trial {record.number} would go on {place}, after epoch {record.epochs}{orphaned}")
+    return lines

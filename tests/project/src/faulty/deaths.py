@@ -1,0 +1,49 @@
+"""A sampler and a pruner that end the driver with SIGKILL at the moment that $FAULTY_DEATH names; else Optuna's own."""
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+
+def _die_at(moment: str) -> None:
+    if os.environ.get("FAULTY_DEATH") == moment:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Sampler(TPESampler):
+    """Dies at `ask N M`: trial N has M parameters; `model N`: all are drawn, none written; `tell N`: before its end."""
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
+        _die_at(f"ask {trial.number} {len(trial.params)}")
+        return super().sample_independent(study, trial, name, distribution)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        drawn = super().sample_relative(study, trial, dict(search_space))
+        if drawn:
+            _die_at(f"model {trial.number}")
+        return drawn
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        _die_at(f"tell {trial.number}")
+        super().after_trial(study, trial, state, values)
+
+
+class Pruner(SuccessiveHalvingPruner):
+    """Dies at `stop N`: trial N is to be stopped, and nobody knows yet."""
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        stops = super().prune(study, trial)
+        if stops:
+            _die_at(f"stop {trial.number}")
+        return stops
