@@ -1,0 +1,122 @@
+"""What resume shows, refuses and does."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sesemi_search.config.compose import Request
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.project import Project
+from sesemi_search.search.driver import SearchResult
+from sesemi_search.search.limits import StopKind
+from sesemi_search.search.records import Outcome
+from sesemi_search.search.resume import describe_resume, find_drift
+
+RunSearch = Callable[..., SearchResult]
+BACKBONE = "space.learner.hparams.model.backbone"
+SHORT = ["search.num_trials=2", "run.num_epochs=1"]
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+def test_a_broken_module_stops_the_search_after_a_few_trials_and_resume_goes_on(
+    run_search: RunSearch, resume_search: RunSearch, project: Path
+) -> None:
+    result = run_search(f"{BACKBONE}={{_target_: faulty.RaisesInEpoch2}}", "search.num_trials=20", "search/pruner=none")
+    assert result.stop is not None
+    assert result.stop.kind is StopKind.error
+    assert "this backbone does not like its second epoch" in result.stop.text
+    errors = [r for r in result.records if r.outcome is Outcome.error]
+    assert len(errors) == 3
+    assert len(result.records) <= 5
+    assert {r.outcome for r in result.records} <= {Outcome.error, Outcome.interrupted}
+
+
+def test_a_spent_compute_budget_ends_the_search_in_order_and_a_raised_one_goes_on(
+    run_search: RunSearch, resume_search: RunSearch
+) -> None:
+    result = run_search("search.num_trials=12", "search.compute_budget=0.00001", "search/pruner=none")
+    assert result.stop is not None
+    assert "search.compute_budget" in result.stop.text
+    assert len(result.records) < 12
+    assert not any(r.outcome is Outcome.running for r in result.records)
+    again = resume_search(result.directory)
+    assert again.stop is not None
+    assert [r.values for r in again.records] == [r.values for r in result.records]
+    end = resume_search(result.directory, "search.compute_budget=10", "search.num_trials=4")
+    assert end.stop is None
+    assert {r.outcome for r in end.records} == {Outcome.complete}
+
+
+def test_a_spent_time_budget_ends_the_search(run_search: RunSearch) -> None:
+    result = run_search("search.num_trials=500", "search.time_budget=1s")
+    assert result.stop is not None
+    assert "search.time_budget" in result.stop.text
+    assert len(result.records) < 500
+
+
+def test_a_dry_run_tells_and_writes_nothing(run_search: RunSearch) -> None:
+    result = run_search("search.num_trials=12", "search.compute_budget=0.00001", "search/pruner=none")
+    before = files(result.directory)
+    lines = describe_resume(Request(search=True, overrides=[str(result.directory), "search.num_trials=30"]))
+    assert files(result.directory) == before
+    unfinished = [r for r in result.records if r.outcome is Outcome.interrupted]
+    for record in unfinished:
+        assert f"trial {record.number} would go on from its checkpoint, after epoch {record.epochs}" in lines
+    new = 30 - len(result.records)
+    assert any(line.startswith(f"{new} new trials would be asked for") for line in lines)
+
+
+def test_an_edited_search_yaml_is_refused_with_the_key(run_search: RunSearch, resume_search: RunSearch) -> None:
+    directory = run_search(*SHORT).directory
+    path = directory / "search.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["learner"]["hparams"]["optimizer"]["momentum"] = 0.5
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError, match=r"learner\.hparams\.optimizer\.momentum: was 0\.9, is 0\.5"):
+        resume_search(directory, "search.num_trials=3")
+
+
+@pytest.mark.parametrize("override", ["search.metric=val/loss", "search.mode=min", "run.num_epochs=9", "search.seed=3"])
+def test_what_would_make_trials_incomparable_cannot_change(
+    run_search: RunSearch, resume_search: RunSearch, override: str, tmp_path: Path
+) -> None:
+    directory = tmp_path / "any"
+    directory.mkdir()
+    shutil.copy(Path(__file__).parent / "data" / "search.yaml", directory)
+    with pytest.raises(ConfigError, match="cannot change any more"):
+        resume_search(directory, override)
+
+
+def test_a_moved_directory_resumes(run_search: RunSearch, resume_search: RunSearch, tmp_path: Path) -> None:
+    result = run_search(*SHORT)
+    moved = tmp_path / "another place" / "search"
+    moved.parent.mkdir()
+    result.directory.rename(moved)
+    end = resume_search(moved, "search.num_trials=3")
+    assert [r.params for r in end.records[:2]] == [r.params for r in result.records]
+    assert len(end.records) == 3
+    assert (moved / "trials" / "0002" / "config.yaml").exists()
+    assert not result.directory.exists()
+
+
+def test_options_given_to_resume_stay(run_search: RunSearch, resume_search: RunSearch) -> None:
+    directory = run_search(*SHORT).directory
+    resume_search(directory, "search.num_trials=3", "search.max_concurrent=1")
+    assert len(resume_search(directory).records) == 3
+    assert yaml.safe_load((directory / "search.yaml").read_text())["search"]["max_concurrent"] == 1
+
+
+def test_changed_files_of_the_project_are_named(run_search: RunSearch, project: Path) -> None:
+    directory = run_search(*SHORT).directory
+    assert find_drift(directory, Project(project)) == []
+    (project / "src" / "faulty" / "__init__.py").write_text("# changed\n")
+    (project / "src" / "faulty" / "new.py").write_text("")
+    (drift,) = find_drift(directory, Project(project))
+    assert "src/faulty/__init__.py" in drift
+    assert "src/faulty/new.py" in drift
