@@ -4,6 +4,7 @@ An exception would cost the worker (a new one imports torch again and loads the 
 user's module becomes the outcome of its trial. Nothing here knows of Ray.
 """
 
+import shutil
 import socket
 import traceback
 from collections.abc import Mapping
@@ -85,7 +86,9 @@ class TrialRun:
         try:
             save_checkpoint(self._folder / "checkpoint.pt", fit.state_dict())
         except (OSError, RuntimeError) as error:  # torch's writer makes a RuntimeError of some
-            return self._report(fit.epoch, {}, Outcome.interrupted, f"the checkpoint could not be written: {error}")
+            free_kb = shutil.disk_usage(self._folder).free // 1000
+            reason = f"the checkpoint could not be written ({free_kb} kB are free there): {str(error).splitlines()[0]}"
+            return self._report(fit.epoch, {}, Outcome.interrupted, reason)
         return None
 
     def _failed(self, outcome: Outcome) -> TrialReport:
