@@ -14,6 +14,7 @@ __all__ = ["main"]
 _VERBS = {
     "run": "search a space: sesemi-search run space=NAME [KEY=VALUE ...]",
     "resume": "go on with a search that was interrupted: sesemi-search resume DIR [KEY=VALUE ...]",
+    "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
     "train": "train one config and score it on the test split: sesemi-search train --config-name NAME [KEY=VALUE ...]",
 }
 _EPILOG = """\
@@ -58,7 +59,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("verb", metavar="VERB", help=", ".join(_VERBS))
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides (for resume: DIR first)")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides (for resume and track: DIR first)"
+    )
     parser.add_argument("--config-name", "-cn", metavar="NAME", help="the experiment: a YAML file on the search path")
     parser.add_argument("--config-dir", "-cd", metavar="DIR", type=Path, help="a folder of YAML to search first")
     parser.add_argument("--project", metavar="DIR", type=Path, help="the folder that has configs/ and src/")
@@ -88,6 +91,10 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         from sesemi_search.config.show import show_config
 
         return show_config(request)
+    if parsed.verb == "track":
+        from sesemi_search.search.track import track_command
+
+        return track_command(request)
     if parsed.verb == "train":
         from sesemi_search.final.command import train_command
 

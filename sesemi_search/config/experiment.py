@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -37,8 +36,8 @@ def to_typed(config: DictConfig) -> Any:
 def to_yaml(content: Mapping[str, Any], *comments: str) -> str:
     """Returns plain containers as YAML below comment lines."""
     head = "".join(f"# {line}\n" for line in comments)
-    text: str = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=120)
-    return head + text
+    # OmegaConf's dumper, not PyYAML's: it quotes the strings that OmegaConf would read back as numbers ("1e-3").
+    return head + OmegaConf.to_yaml(OmegaConf.create(dict(content)))
 
 
 def resolve_experiment(container: Mapping[str, Any] | DictConfig) -> DictConfig:

@@ -99,6 +99,17 @@ def check_keys(schema: type, overrides: Sequence[Override], folders: list[Path])
             yield from check_key(schema, key)
             if key in {f.name for f in fields(schema)} or not override.is_delete():
                 yield from check_section(schema, key, override.value())
+                yield from _check_list(key, override.value())
+
+
+def _check_list(key: str, value: Any) -> Iterator[str]:
+    """Yields what is wrong with a list of paths or of configs; OmegaConf's message does not say what to write."""
+    if key == "search.warm_start" and not isinstance(value, list):
+        yield f"{key}: got {value!r}; it takes a list of search directories, {key}=[DIR,...]."
+    if key == "search.enqueue":
+        items = value if isinstance(value, list) else [None]
+        if not all(isinstance(item, dict) and all(isinstance(name, str) for name in item) for item in items):
+            yield f"{key}: got {value!r}; it takes a list of configs by the names of parameters, {key}=[{{lr: 0.1}}]."
 
 
 def for_hydra(override: Override) -> str:

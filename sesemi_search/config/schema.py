@@ -257,6 +257,9 @@ class SearchConfig:
         storage: An Optuna storage URL in place of the journal in the search directory.
         max_attempts: Starts a trial gets when its worker or node dies.
         keep_checkpoints: Best trials whose checkpoints stay after the search.
+        warm_start: Directories of earlier searches, whose trials the sampler is to know.
+        enqueue: Configs to try first: values by short or full name of the parameter; what is not given is sampled.
+        baseline: Whether the experiment's own config is tried before all others, if it lies inside the space.
         time_budget: Most wall time, all sittings together: `2h`, `1h30m`, seconds; null is no limit.
         compute_budget: Most GPU-hours of training (core-hours on the CPU), all trials together; null is no limit.
     """
@@ -274,6 +277,9 @@ class SearchConfig:
     storage: str | None = None
     max_attempts: int = 3
     keep_checkpoints: int = 3
+    warm_start: list[str] = field(default_factory=list)
+    enqueue: list[dict[str, Any]] = field(default_factory=list)
+    baseline: bool = True
     time_budget: str | None = None
     compute_budget: float | None = None
 

@@ -4,7 +4,6 @@ import itertools
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +15,7 @@ from sesemi_search.config.experiment import plain, resolve_experiment, to_typed,
 from sesemi_search.config.project import PROVENANCE, project_path
 from sesemi_search.config.provenance import describe_provenance
 from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
+from sesemi_search.console import make_console
 from sesemi_search.final.result import FinalResult
 from sesemi_search.final.train import train
 from sesemi_search.space.preflight import check_experiment
@@ -26,8 +26,7 @@ __all__ = ["train_command"]
 
 def train_command(request: Request, argv: Sequence[str]) -> int:
     """Trains one config and scores it on the test split; returns the exit code."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    say = partial(console.print, soft_wrap=True, markup=False)
+    console, say = make_console()
     composed = compose_config(request)
     config, project = composed.config, composed.project
     for note in composed.notes:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sesemi_search.config.schema import SearchConfig
+from sesemi_search.report.baseline import compare_with_baseline, describe_copies
 from sesemi_search.report.numbers import format_seconds
 from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
 from sesemi_search.search.driver import SearchResult
@@ -25,6 +26,8 @@ def print_search_end(result: SearchResult, space: Space, search: SearchConfig, c
     console.print(render_trials(rows, search.metric, search.mode.value))
     console.print()
     console.print(render_outcomes(rows))
+    if result.copied:
+        console.print(describe_copies(result.copied), soft_wrap=True, markup=False)
     share = result.training_seconds / (result.slots * result.seconds) if result.seconds else 0.0
     console.print(
         f"the search took {format_seconds(result.seconds)}; {share:.0%} of the time of its {result.slots} "
@@ -38,8 +41,11 @@ def _print_next(result: SearchResult, search: SearchConfig, console: Console) ->
         console.print(f"stopped: {result.stop.text}", markup=False, soft_wrap=True)
     directory = shlex.quote(str(_shown(result.directory)))
     if result.best is not None:
+        gain = compare_with_baseline(result.best, result.records)
         console.print(
-            f"best: trial {result.best.number}, {search.metric} {result.best.value:.4f}", soft_wrap=True, markup=False
+            f"best: trial {result.best.number}, {search.metric} {result.best.value:.4f}{gain}",
+            soft_wrap=True,
+            markup=False,
         )
     else:
         console.print("no trial ran all its epochs")

@@ -94,7 +94,7 @@ class _TrialTable:
         for name in names:
             table.add_column(_break(name), justify="right", no_wrap=True)
         for row in self._rows:
-            table.add_row(*_facts(row), *(format_value(row.params[n]) if n in row.params else "-" for n in names))
+            table.add_row(*_facts(row), *(Text(format_value(row.params[n])) if n in row.params else "-" for n in names))
         return table
 
     def _narrow(self) -> Table:

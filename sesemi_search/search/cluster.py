@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray._private import services
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.project import Project
-from sesemi_search.config.schema import Accelerator, RunConfig
+from sesemi_search.config.schema import Accelerator, Precision, RunConfig
 
 __all__ = ["Slots", "connect", "count_slots"]
 
-# Before the first import of ray.tune in this process and in its workers.
+# Read by Ray when a search starts, and in its workers.
 _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a relative path in a user's code means the same as in a plain run
     "RAY_AIR_NEW_OUTPUT": "0",  # the newer output prints even when told to be silent
@@ -57,17 +58,33 @@ def connect(address: str, project: Project | None) -> Iterator[None]:
     arguments: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
     if address == "local":
         # Not `None`: that would join a cluster that it happens to find.
-        arguments |= {"include_dashboard": False}
+        arguments |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     else:
         arguments |= {"runtime_env": {"env_vars": _ENVIRONMENT} | _project_code(project)}
     try:
-        ray.init(**arguments)
-    except ConnectionError as error:
+        with _loopback_as_given():
+            ray.init(**arguments)
+    except (ConnectionError, ValueError, RuntimeError) as error:
         raise ConfigError(f"ray.address: got {address!r}; there is no Ray cluster to join there ({error}).") from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _loopback_as_given() -> Iterator[None]:
+    """Lets a local Ray listen on loopback only; it runs what anybody sends it, without a password.
+
+    Ray has no setting for that: it puts the machine's outward address in the place of 127.0.0.1, and then listens on
+    every interface (seen in 2.60). A Ray that can be told may do without this.
+    """
+    resolve = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = resolve
 
 
 def _project_code(project: Project | None) -> dict[str, Any]:
@@ -85,10 +102,14 @@ def count_slots(run: RunConfig, max_concurrent: int | None, nodes: list[Mapping[
         nodes: Resources of each node: `CPU`, `GPU`.
 
     Raises:
-        ConfigError: No node can ever hold a trial.
+        ConfigError: No node can ever hold a trial, or the arithmetic does not suit the place.
     """
     has_gpus = any(node.get("GPU", 0) > 0 for node in nodes)
+    if run.accelerator is Accelerator.gpu and not has_gpus:
+        raise ConfigError("run.accelerator: got 'gpu', but no node has a GPU; it takes auto or cpu here.")
     gpus = run.gpus if has_gpus and run.accelerator is not Accelerator.cpu else 0.0
+    if run.precision is Precision.fp16 and not gpus:
+        raise ConfigError("run.precision: got 'fp16', but trials train on the CPU; it takes auto, fp32 or bf16 there.")
     fits = sum(_fits(node, run.num_threads, gpus) for node in nodes)
     if fits == 0:
         most_cpus = max((node.get("CPU", 0) for node in nodes), default=0)

@@ -4,13 +4,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.schema import Mode
+from sesemi_search.console import make_console
 from sesemi_search.report.search_end import print_search_end
 from sesemi_search.search.directory import choose_directory
 from sesemi_search.search.driver import SearchResult, search
@@ -25,7 +25,7 @@ __all__ = ["resume_command", "run_command"]
 
 def run_command(request: Request, argv: Sequence[str]) -> int:
     """Begins a search; returns the exit code."""
-    console, say = _console()
+    console, say = make_console()
     composed = compose_config(request)
     options = composed.config.search
     now = datetime.now()
@@ -40,21 +40,13 @@ def run_command(request: Request, argv: Sequence[str]) -> int:
 
 def resume_command(request: Request, argv: Sequence[str], dry_run: bool = False) -> int:
     """Goes on with the search in a directory, or says what that would do; returns the exit code."""
-    console, say = _console()
+    console, say = make_console()
     if dry_run:
         for line in describe_resume(request):
             say(line)
         return 0
     plan = resume_plan(request, say)
     return _search(plan, resume_directory(request), argv, console, say, resume=True)
-
-
-def _console() -> tuple[Console, Callable[[str], None]]:
-    """Returns the terminal, and what prints a line of text there as it is."""
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = 120  # a log file has no width of its own; the table reads better than at rich's 80
-    return console, partial(console.print, soft_wrap=True, markup=False)
 
 
 def _search(

@@ -1,10 +1,13 @@
 """What makes the trials of a search comparable, kept in its ledger: a search that goes on must still be that search."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["define_search", "find_changes"]
+from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES
+
+__all__ = ["define_search", "digest_experiment", "find_changes"]
 
 # Where files lie does not change what a trial is.
 _PLACES = ("data_root", "dir", "id")
@@ -19,10 +22,19 @@ def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metri
         metric: `search.metric`.
         mode: `search.mode`.
     """
-    run = {key: value for key, value in experiment["run"].items() if key not in _PLACES}
-    definition = {**experiment, "run": run, "space": space, "search": {"metric": metric, "mode": mode}}
+    definition = {**_without_places(experiment), "space": space, "search": {"metric": metric, "mode": mode}}
     plain: dict[str, Any] = json.loads(json.dumps(definition))
     return plain
+
+
+def digest_experiment(experiment: Mapping[str, Any]) -> str:
+    """Returns a hash of all that decides what a trial trains: its resolved config, without the places of files."""
+    text = json.dumps(_without_places(experiment), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_places(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    return {**experiment, "run": {key: value for key, value in experiment["run"].items() if key not in _PLACES}}
 
 
 def find_changes(before: Any, after: Any, key: str = "") -> Iterator[str]:
@@ -33,8 +45,15 @@ def find_changes(before: Any, after: Any, key: str = "") -> Iterator[str]:
             if name not in after:
                 yield f"{child}: was {before[name]!r}, is gone"
             elif name not in before:
-                yield f"{child}: is new, {after[name]!r}"
+                if not _is_schema_key(child):
+                    yield f"{child}: is new, {after[name]!r}"
             else:
                 yield from find_changes(before[name], after[name], child)
     elif before != after:
         yield f"{key}: was {before!r}, is {after!r}"
+
+
+def _is_schema_key(key: str) -> bool:
+    """Whether a key is of the experiment's schema: a later version of the program may bring it, with its default."""
+    open_node = any(key == node or key.startswith(node + ".") for node in OPEN_NODES)
+    return key.split(".")[0] in EXPERIMENT_KEYS and not open_node

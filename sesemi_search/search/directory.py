@@ -1,5 +1,6 @@
 """The search directory: what lies where, and which folder a new search gets."""
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.project import Project
 from sesemi_search.search.ledger import JOURNAL
 
-__all__ = ["SEARCH_YAML", "choose_directory", "holds_search", "trial_dir"]
+__all__ = ["SEARCH_YAML", "choose_directory", "file_inside", "holds_search", "refuse_used", "trial_dir"]
 
 SEARCH_YAML = "search.yaml"
 
@@ -22,6 +23,36 @@ def holds_search(directory: Path) -> bool:
     return (directory / JOURNAL).exists() or (directory / SEARCH_YAML).exists()
 
 
+def refuse_used(directory: Path) -> None:
+    """Sees that a new search may begin in a folder.
+
+    Raises:
+        ConfigError: There is a search already.
+    """
+    if holds_search(directory):
+        raise ConfigError(
+            f"search.dir: {directory} already holds a search. "
+            f"To go on with it: sesemi-search resume {shlex.quote(str(directory))}"
+        )
+
+
+def file_inside(directory: Path, path: Path) -> Path:
+    """Returns `path`, having seen that it is a file of the search directory and no link to somewhere else.
+
+    Raises:
+        ConfigError: It is missing, no regular file, or lies outside.
+    """
+    try:
+        inside = path.resolve(strict=True).is_relative_to(directory.resolve())
+    except (OSError, RuntimeError):  # a loop of links
+        raise ConfigError(f"{path}: there is no such file.") from None
+    if not inside:
+        raise ConfigError(f"{path}: leads out of the search directory, and is not read.")
+    if not path.is_file():
+        raise ConfigError(f"{path}: not a file.")
+    return path
+
+
 def choose_directory(given: str | None, project: Project | None, name: str, now: datetime) -> Path:
     """Returns the absolute path of a new search's directory, without making it.
 
@@ -32,10 +63,7 @@ def choose_directory(given: str | None, project: Project | None, name: str, now:
         root = project.root if project else Path.cwd()
         return (root / "runs" / name / now.strftime("%Y%m%d_%H%M%S")).absolute()
     directory = Path(given).expanduser().absolute()
-    if holds_search(directory):
-        raise ConfigError(
-            f"search.dir: {directory} already holds a search. To go on with it: sesemi-search resume {directory}"
-        )
+    refuse_used(directory)
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"search.dir: {directory} is a file; it takes a folder.")
     return directory

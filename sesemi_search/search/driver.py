@@ -2,7 +2,6 @@
 
 import contextlib
 import shlex
-import shutil
 import signal
 import tempfile
 import time
@@ -22,9 +21,10 @@ from sesemi_search.config.errors import ConfigError, SesemiSearchError
 from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.config.project import PROVENANCE
 from sesemi_search.config.provenance import describe_provenance
+from sesemi_search.search.beginning import plan_beginning
 from sesemi_search.search.cluster import Slots, connect, count_slots
 from sesemi_search.search.definition import define_search, find_changes
-from sesemi_search.search.directory import SEARCH_YAML, trial_dir
+from sesemi_search.search.directory import SEARCH_YAML, refuse_used, trial_dir
 from sesemi_search.search.ledger import Ledger, repair_journal
 from sesemi_search.search.limits import Budget, Stop, StopKind
 from sesemi_search.search.lock import lock_directory
@@ -44,7 +44,8 @@ class SearchResult:
 
     Attributes:
         directory: The search directory.
-        records: Every trial.
+        records: Every trial of this search.
+        copied: Trials that it took over from earlier searches.
         best: The best complete trial.
         stop: Why it ended before its last trial, or None.
         seconds: Wall seconds of this sitting, from the first trial to the last.
@@ -54,6 +55,7 @@ class SearchResult:
 
     directory: Path
     records: list[TrialRecord]
+    copied: list[TrialRecord]
     best: TrialRecord | None
     stop: Stop | None
     seconds: float
@@ -67,7 +69,12 @@ class _Signals:
     def __init__(self, session: Session, say: Callable[[str], None]) -> None:
         self._session = session
         self._say = say
-        self.twice = False
+        self._count = 0
+
+    @property
+    def twice(self) -> bool:
+        """Whether the search was told to stop at once."""
+        return self._count > 1
 
     def __enter__(self) -> "_Signals":
         # After ray.init, which sets a handler for SIGTERM.
@@ -79,10 +86,11 @@ class _Signals:
             signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._session.stop is not None:
-            self.twice = True
+        self._count += 1
+        if self._count > 1:
             raise KeyboardInterrupt
-        self._session.request_stop(Stop(StopKind.signal, signal.Signals(number).name))
+        # A signal comes before other reasons to stop: the exit code tells that the user did it.
+        self._session.stop = Stop(StopKind.signal, signal.Signals(number).name)
         running = len(self._session.running)
         trials = f"{running} running trial{'s' * (running != 1)}"
         self._say(f"stopping: {trials} will end the epoch; once more to stop at once")
@@ -117,22 +125,36 @@ def search(
         with lock_directory(directory):
             ledger = _resume(plan, directory) if resume else _begin(plan, directory, argv)
             earlier = ledger.records()
-            with contextlib.closing(make_tracker(earlier)) as tracker:
+            # Tune writes pickles of its own state; nobody reads them.
+            scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
+            with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
                 start = time.perf_counter()
-                _run_trials(plan, session, directory, slots, say)
+                _run_trials(plan, session, directory, slots, say, scratch.name)
                 seconds = time.perf_counter() - start
-            records, best = ledger.records(), ledger.best()
+            if session.stop is not None:
+                # After an end in the middle of things this study object may not know the whole of its file.
+                ledger = _open_ledger(plan, directory)
+            records, copied, best = ledger.records(), ledger.copied(), ledger.best()
             if best is not None:
                 _write_best(directory, best, options.metric)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
-    return SearchResult(directory, records, best, session.stop, seconds, trained, slots.count)
+    return SearchResult(directory, records, copied, best, session.stop, seconds, trained, slots.count)
 
 
 def _begin(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
-    """Begins the search that a plan describes."""
+    """Begins the search that a plan describes.
+
+    Raises:
+        ConfigError: Another driver began one in the same directory while this one made its plan.
+    """
+    refuse_used(directory)
     write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
     _save_config(plan, directory)
+    return _create_ledger(plan, directory)
+
+
+def _create_ledger(plan: Plan, directory: Path) -> Ledger:
     options = plan.settings.search
     ledger = Ledger.create(
         directory,
@@ -145,12 +167,27 @@ def _begin(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
         storage=options.storage,
     )
     ledger.define(_definition(plan))
+    _fill(ledger, plan)
     return ledger
+
+
+def _fill(ledger: Ledger, plan: Plan) -> None:
+    """Gives a new ledger what the search begins with, or the rest of it, where a driver died in the middle of that."""
+    if not ledger.has_begun:
+        beginning = plan.beginning or plan_beginning(plan.settings.search, plan.space, plan.experiment, lambda _: None)
+        ledger.begin(beginning.copies, beginning.given)
 
 
 def _resume(plan: Plan, directory: Path) -> Ledger:
     """Goes on with the search in a directory, if it still is the one that began there."""
-    ledger = _open_ledger(plan, directory)
+    repair_journal(directory)
+    try:
+        ledger = _open_ledger(plan, directory)
+    except KeyError:  # Optuna has no such study: the driver died before it made one
+        ledger = _create_ledger(plan, directory)
+    if not ledger.definition and not len(ledger):
+        ledger.define(_definition(plan))
+    ledger.settle()
     changes = list(find_changes(ledger.definition, _definition(plan)))
     if changes:
         raise ConfigError(
@@ -159,6 +196,7 @@ def _resume(plan: Plan, directory: Path) -> Ledger:
             + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]"
         )
     _save_config(plan, directory)
+    _fill(ledger, plan)
     return ledger
 
 
@@ -213,12 +251,12 @@ def _make_budget(plan: Plan, ledger: Ledger, slots: Slots) -> Budget:
     return Budget(time_s, options.compute_budget, share, unit, ledger.wall_s, earlier)
 
 
-def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, say: Callable[[str], None]) -> None:
+def _run_trials(
+    plan: Plan, session: Session, directory: Path, slots: Slots, say: Callable[[str], None], scratch: str
+) -> None:
     """Lets Ray run the session. Afterwards no trial is running, whatever ended it."""
     adapters = Adapters(session)
     trainable = tune.with_parameters(TrialTrainable, directory=directory, project=plan.project, data=dict(plan.data))
-    # Tune writes pickles of its own state; nobody reads them.
-    scratch = Path(tempfile.mkdtemp(prefix="sesemi-search-"))
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": slots.cpus, "gpu": slots.gpus}),
         tune_config=tune.TuneConfig(
@@ -229,7 +267,7 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, say
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            storage_path=str(scratch),
+            storage_path=scratch,
             verbose=0,
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),
@@ -251,8 +289,6 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, say
             ) from error
         if not signals.twice:
             raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _leave_resumable(plan: Plan, directory: Path) -> None:

@@ -9,10 +9,9 @@ search takes the same trial up again, which a finished state would forbid.
 """
 
 import hashlib
-import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,21 +22,14 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
-from sesemi_search.search.records import Outcome, TrialRecord, best_record
+from sesemi_search.search.frozen import STATES, is_copy, storable, to_copy, to_record
+from sesemi_search.search.records import Given, Outcome, TrialRecord, best_record
 from sesemi_search.space.space import Space
 
-__all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "repair_journal", "to_record"]
+__all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "repair_journal"]
 
 JOURNAL = "study.journal"
-_STATES = {
-    Outcome.complete: TrialState.COMPLETE,
-    Outcome.stopped: TrialState.PRUNED,
-    Outcome.diverged: TrialState.PRUNED,
-    Outcome.infeasible: TrialState.PRUNED,
-    Outcome.out_of_memory: TrialState.PRUNED,
-    Outcome.error: TrialState.FAIL,
-    Outcome.lost: TrialState.FAIL,
-}
+_GIVEN = "given"  # the study's attribute: what its first trials are to try
 
 
 def build_sampler(node: Mapping[str, Any], seed: int, number: int) -> optuna.samplers.BaseSampler:
@@ -61,7 +53,11 @@ def build_pruner(node: Mapping[str, Any]) -> optuna.pruners.BasePruner:
 
 
 class Ledger:
-    """The study of one search, and the trials of it that are running now."""
+    """The study of one search, and the trials of it that are running now.
+
+    Attributes:
+        is_exhausted: Whether the sampler has said that it has no more to ask.
+    """
 
     def __init__(self, study: optuna.Study, space: Space, sampler: Mapping[str, Any], seed: int) -> None:
         self._study = study
@@ -69,6 +65,9 @@ class Ledger:
         self._sampler = sampler
         self._seed = seed
         self._live: dict[int, Trial] = {}
+        self.is_exhausted = False
+        self._given: list[dict[str, Any]] | None = study.user_attrs.get(_GIVEN)
+        self._num_copied = sum(is_copy(trial) for trial in study.get_trials(deepcopy=False))
 
     @classmethod
     def create(
@@ -127,19 +126,57 @@ class Ledger:
         return self._study.direction is optuna.study.StudyDirection.MAXIMIZE
 
     def __len__(self) -> int:
-        """Trials asked for so far, in whatever state."""
-        return len(self._study.get_trials(deepcopy=False))
+        """Trials asked for so far, in whatever state; those copied from other searches are not among them."""
+        return len(self._study.get_trials(deepcopy=False)) - self._num_copied
+
+    @property
+    def num_feasible(self) -> int:
+        """Trials asked for so far that could be built: those that `search.num_trials` counts."""
+        return sum(record.outcome is not Outcome.infeasible for record in self.records())
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether `begin` has ended, or a trial was asked for without it."""
+        return self._given is not None or len(self) > 0
+
+    def begin(self, copies: Sequence[TrialRecord], given: Sequence[Given]) -> None:
+        """Fills a new study before its first trial; after a crash it goes on where it was.
+
+        The copies come first and keep their numbers, so this search's own trials are numbered after them, and own trial
+        k has the k-th of `given`, whenever it is asked for.
+
+        Args:
+            copies: Finished trials of other searches, with parameters of this search's space.
+            given: What this search's first trials are to try.
+        """
+        assert not self.has_begun
+        there = {record.identity for record in self.copied()}
+        for record in copies:
+            if record.identity not in there:
+                self._study.add_trial(to_copy(record, self._space))
+        attribute = [{"params": dict(g.params), "origin": g.origin.value} for g in given]
+        self._study.set_user_attr(_GIVEN, attribute)
+        self._given = attribute
+        self._num_copied = len(self._study.get_trials(deepcopy=False))
 
     def ask(self) -> TrialRecord:
-        """Begins the next trial, with parameters from the sampler."""
-        self._study.sampler = build_sampler(self._sampler, self._seed, len(self))
+        """Begins the next trial: with what was given for it, else with parameters from the sampler.
+
+        Adopt what is unfinished first: Optuna takes a waiting trial for one to begin.
+        """
+        assert not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)), "adopt what waits first"
+        own = len(self)
+        self._study.sampler = build_sampler(self._sampler, self._seed, self._num_copied + own)
+        for given in (self._given or [])[own : own + 1]:
+            # A waiting trial that a crash leaves here is adopted like any other; its parameters are fixed in it.
+            self._study.enqueue_trial(given["params"], user_attrs={"origin": given["origin"]})
         with _experimental_is_fine():
             trial = self._study.ask()
         return self._begin(trial)
 
     def adopt(self, number: int) -> TrialRecord:
         """Goes on with a trial that was running or interrupted, under its own number, after all that it reported."""
-        frozen = self._study.get_trials(deepcopy=False)[number]
+        frozen = self._frozen(number)
         self._study.sampler = build_sampler(self._sampler, self._seed, number)
         if frozen.state is TrialState.WAITING:
             self._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
@@ -171,11 +208,11 @@ class Ledger:
     def report(self, number: int, epoch: int, value: float, metrics: Mapping[str, float]) -> bool:
         """Records an epoch; returns False when it was there already, as after a crash it may be."""
         trial = self._live[number]
-        key = f"epoch {epoch:04d}"
-        if key in trial.user_attrs:
+        if epoch in self._frozen(number).intermediate_values:
             return False
-        # The metrics first: an epoch that has its report then has them too, whenever this process dies.
-        trial.set_user_attr(key, {name: _storable(v) for name, v in metrics.items()})
+        # The metrics first: an epoch that has its report then has them too, whenever this process dies. Without its
+        # report it does not count, and they are written again.
+        trial.set_user_attr(f"epoch {epoch:04d}", {name: storable(v) for name, v in metrics.items()})
         trial.report(value, epoch)
         return True
 
@@ -184,7 +221,7 @@ class Ledger:
 
         Never ask at the last epoch: there is nothing left to save.
         """
-        last = max(self._study.get_trials(deepcopy=False)[number].intermediate_values, default=0)
+        last = max(self._frozen(number).intermediate_values, default=0)
         return epoch == last and self._live[number].should_prune()
 
     def tell(self, number: int, outcome: Outcome, message: str = "") -> None:
@@ -196,11 +233,27 @@ class Ledger:
         if outcome is Outcome.interrupted:
             self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
             return
-        value = self.record(number).value if outcome is Outcome.complete else None
+        self._finish(trial, outcome)
+
+    def _finish(self, trial: Trial, outcome: Outcome) -> None:
+        value = self.record(trial.number).value if outcome is Outcome.complete else None
         with warnings.catch_warnings():
             # A diverged trial's last report is NaN, and Optuna warns that it takes no value from it: as it should.
             warnings.simplefilter("ignore", UserWarning)
-            self._study.tell(trial, value, state=_STATES[outcome])
+            try:
+                self._study.tell(trial, value, state=STATES[outcome])
+            except RuntimeError:
+                # A sampler that has tried everything stops its study, which Optuna allows inside `optimize` only.
+                if not self._frozen(trial.number).state.is_finished():
+                    raise
+                self.is_exhausted = True
+
+    def settle(self) -> None:
+        """Ends the trials whose outcome a driver had written when it died, before it could tell Optuna."""
+        for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            outcome = frozen.user_attrs.get("outcome")
+            if outcome in STATES:
+                self._finish(Trial(self._study, frozen._trial_id), Outcome(outcome))
 
     def release(self) -> None:
         """Leaves every running trial to be resumed, those of a driver that died among them."""
@@ -228,15 +281,22 @@ class Ledger:
 
     def record(self, number: int) -> TrialRecord:
         """Returns one trial."""
-        return to_record(self._study.get_trials(deepcopy=False)[number])
+        return to_record(self._frozen(number))
 
     def records(self) -> list[TrialRecord]:
-        """Returns every trial, by number."""
-        return [to_record(trial) for trial in self._study.get_trials(deepcopy=False)]
+        """Returns every trial of this search, by number."""
+        return [to_record(trial) for trial in self._study.get_trials(deepcopy=False) if not is_copy(trial)]
+
+    def copied(self) -> list[TrialRecord]:
+        """Returns the trials that were copied from other searches."""
+        return [to_record(trial) for trial in self._study.get_trials(deepcopy=False) if is_copy(trial)]
 
     def best(self) -> TrialRecord | None:
         """Returns the best complete trial, None where there is none yet."""
         return best_record(self.records(), self.maximize)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[number]
 
     @property
     def _storage(self) -> BaseStorage:
@@ -266,43 +326,13 @@ class _Replay:
         return self._trial.suggest_categorical(name, choices)
 
     def _draw(self, name: str) -> None:
-        distribution = self._trial.distributions.get(name)
+        study = self._trial.study
+        frozen = study.get_trials(deepcopy=True)[self._trial.number]
+        if name in frozen.system_attrs.get("fixed_params", {}):
+            return  # given, and never drawn
+        distribution = frozen.distributions.get(name)
         if distribution is not None and not distribution.single() and name not in self._trial.relative_params:
-            study = self._trial.study
-            frozen = study.get_trials(deepcopy=True)[self._trial.number]
             study.sampler.sample_independent(study, frozen, name, distribution)
-
-
-def to_record(trial: FrozenTrial) -> TrialRecord:
-    """Translates one of Optuna's trials."""
-    attrs = trial.user_attrs
-    metrics = {int(key.split()[1]): dict(value) for key, value in attrs.items() if key.startswith("epoch ")}
-    return TrialRecord(
-        number=trial.number,
-        params=dict(trial.params),
-        values=dict(trial.intermediate_values),
-        metrics=metrics,
-        outcome=_outcome(trial),
-        attempts=attrs.get("attempts", 0),
-        seconds=sum(m.get("epoch_seconds") or 0.0 for m in metrics.values()),
-        num_params=attrs.get("num_params"),
-        flops=attrs.get("flops"),
-        node=attrs.get("node", ""),
-        message=attrs.get("message", ""),
-    )
-
-
-def _outcome(trial: FrozenTrial) -> Outcome:
-    if trial.state is TrialState.RUNNING:
-        return Outcome.running
-    if trial.state is TrialState.WAITING:
-        return Outcome.interrupted
-    return Outcome(trial.user_attrs["outcome"])
-
-
-def _storable(value: float) -> float | None:
-    """NaN and infinity are not JSON; in the metrics they are null. The objective's own reports keep them."""
-    return value if math.isfinite(value) else None
 
 
 def open_storage(directory: Path, url: str | None) -> BaseStorage:
@@ -317,9 +347,13 @@ def open_storage(directory: Path, url: str | None) -> BaseStorage:
 def repair_journal(directory: Path) -> None:
     """Removes what a writer that was killed in an append left: its lock, and a last line without an end.
 
+    Without a journal there is nothing to do.
+
     Optuna waits 30 s for such a lock, and a journal that is written on after a torn line is broken for good.
     """
     path = directory / JOURNAL
+    if not path.exists():
+        return
     Path(f"{path}.lock").unlink(missing_ok=True)
     with path.open("r+b") as file:
         content = file.read()

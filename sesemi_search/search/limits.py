@@ -99,5 +99,7 @@ def find_common_error(records: Sequence[TrialRecord], num_trials: int) -> Stop |
 def _signature(traceback: str) -> tuple[str, str]:
     """Where a traceback ends and with what: its text may hold values of the trial."""
     places = re.findall(r'^  File ".*", line \d+, in .*$', traceback, re.MULTILINE)
-    last = traceback.strip().splitlines()[-1] if traceback.strip() else ""
-    return (places[-1] if places else ""), last.partition(":")[0]
+    # The error's own line is the first after the last place that is not indented; a message may have more lines.
+    after = traceback.rpartition(places[-1])[2] if places else traceback
+    error = re.search(r"^\S[^:\n]*", after, re.MULTILINE)
+    return (places[-1] if places else ""), (error[0] if error else "")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sesemi_search.config.errors import ConfigError
 
-__all__ = ["lock_directory"]
+__all__ = ["lock_directory", "lock_holder"]
 
 
 @contextlib.contextmanager
@@ -41,6 +41,25 @@ def lock_directory(directory: Path) -> Iterator[None]:
         yield
         # Emptied, not removed: a file removed while another process opens it would give two locks.
         file.truncate(0)
+
+
+def lock_holder(directory: Path) -> str | None:
+    """Returns who is at work in a search directory, None where nobody is. For readers: it leaves no trace.
+
+    The lock is tried, shared, and given back at once, since the file outlives a driver that was killed.
+    """
+    try:
+        # A stranger's directory may have anything of that name: a link, a pipe that nobody writes to.
+        handle = os.open(directory / "driver.lock", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(directory)
+    finally:
+        os.close(handle)
+    return None
 
 
 def _holder(directory: Path) -> str:

@@ -16,6 +16,7 @@ from sesemi_search.config.project import Project, project_path
 from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, Mode, SearchExperimentConfig
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.splits import check_labels, load_splits
+from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import parse_space
@@ -38,6 +39,7 @@ class Plan:
         project: The user's project.
         architectures: Models measured so far.
         data: The splits `train` and `val`.
+        beginning: What the search begins with; None of one that goes on.
     """
 
     config: DictConfig
@@ -47,10 +49,16 @@ class Plan:
     project: Project | None
     architectures: Architectures
     data: Mapping[str, LabelledImages]
+    beginning: Beginning | None = None
 
 
-def make_plan(composed: Composed, say: Callable[[str], None]) -> Plan:
+def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = False) -> Plan:
     """Checks a composed search and loads its data.
+
+    Args:
+        composed: The composed config.
+        say: Prints a line for the user.
+        resume: The search goes on; what it began with is in its ledger.
 
     Raises:
         ConfigError: With all that is wrong.
@@ -63,6 +71,7 @@ def make_plan(composed: Composed, say: Callable[[str], None]) -> Plan:
     space = Space(parse_space(raw))
     config.space = raw
     experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
+    config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
     settings = _settings(config)
     architectures = Architectures()
     problems = _check_search(settings)
@@ -76,7 +85,9 @@ def make_plan(composed: Composed, say: Callable[[str], None]) -> Plan:
     branches = f"{checked.branches} branch{'es' if checked.branches > 1 else ''}"
     some = "" if checked.visited == checked.branches else f" ({checked.visited} of them, at random)"
     say(f"pre-flight: {branches} of {len(space.dimensions)} dimensions built and run on one batch{some}")
-    return Plan(config, settings, space, experiment, composed.project, architectures, _load_data(settings))
+    beginning = None if resume else plan_beginning(settings.search, space, experiment, say)
+    data = _load_data(settings)
+    return Plan(config, settings, space, experiment, composed.project, architectures, data, beginning)
 
 
 def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,6 +120,11 @@ def _is_complete(config: DictConfig, key: str) -> bool:
 def _check_search(settings: SearchExperimentConfig) -> list[str]:
     """Returns what is wrong with `search.*`."""
     search, problems = settings.search, []
+    problems += [
+        f"run.{key}: got {getattr(settings.run, key)!r}; the trials of a search begin from their seed. It is for train."
+        for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
+        if getattr(settings.run, key) is not None
+    ]
     if search.metric not in METRICS:
         problems.append(
             f"search.metric: got {search.metric!r}, which no trial reports; it takes one of {', '.join(METRICS)}."

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Outcome", "TrialRecord", "TrialReport", "best_record"]
+__all__ = ["Given", "Origin", "Outcome", "TrialRecord", "TrialReport", "best_record"]
 
 
 class Outcome(StrEnum):
@@ -25,6 +25,23 @@ class Outcome(StrEnum):
     lost = "lost"
     interrupted = "interrupted"
     running = "running"
+
+
+class Origin(StrEnum):
+    """Where a trial's parameters come from."""
+
+    sampled = "sampled"
+    baseline = "baseline"
+    enqueued = "enqueued"
+    copied = "copied"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Parameters, by full name, that a trial is to have; what it has besides is sampled."""
+
+    params: Mapping[str, Any]
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -59,11 +76,14 @@ class TrialRecord:
         metrics: All metrics by epoch.
         outcome: How it ended, or `running` or `interrupted`.
         attempts: Times it was started.
+        num_lost: Times its worker or node died.
         seconds: Wall seconds of training, all attempts together.
         num_params: Parameters of its model.
         flops: Floating-point operations of one forward pass of one image.
         node: Host of the last attempt.
         message: Traceback or reason.
+        origin: Where its parameters come from.
+        copied_from: Of a trial of another search, that study's name and the number there: `name/7`.
     """
 
     number: int
@@ -72,11 +92,24 @@ class TrialRecord:
     metrics: Mapping[int, Mapping[str, float]]
     outcome: Outcome
     attempts: int = 0
+    num_lost: int = 0
     seconds: float = 0.0
     num_params: int | None = None
     flops: int | None = None
     node: str = ""
     message: str = ""
+    origin: Origin = Origin.sampled
+    copied_from: str = ""
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it neither runs nor waits to go on."""
+        return self.outcome not in (Outcome.running, Outcome.interrupted)
+
+    @property
+    def identity(self) -> str:
+        """The same for two records exactly when they are copies of one trial: two studies may have one name."""
+        return repr((self.copied_from, sorted(self.params.items()), sorted(self.values.items())))
 
     @property
     def epochs(self) -> int:

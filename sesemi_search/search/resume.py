@@ -11,6 +11,7 @@ from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.project import PROVENANCE, Project, find_project
 from sesemi_search.config.provenance import package_versions, project_files
+from sesemi_search.config.sealed import sealed_environment
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.plan import Plan, make_plan
 from sesemi_search.search.reader import StoredSearch, load_search_yaml, read_search
@@ -53,7 +54,7 @@ def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
     project = find_project(request.project, directory)
     for line in find_drift(directory, project):
         say(line)
-    return make_plan(Composed(config, project, [], []), say)
+    return make_plan(Composed(config, project, [], []), say, resume=True)
 
 
 def find_drift(directory: Path, project: Project | None) -> list[str]:
@@ -73,6 +74,7 @@ def find_drift(directory: Path, project: Project | None) -> list[str]:
     return drift
 
 
+@sealed_environment()
 def describe_resume(request: Request) -> list[str]:
     """Returns, line by line, what `resume` would do; writes nothing, and runs nothing that the directory names."""
     directory = resume_directory(request)

@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.atomic import write_text
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import to_yaml
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.limits import Budget, Stop, StopKind, find_common_error
 from sesemi_search.search.records import Outcome, TrialRecord, TrialReport
+from sesemi_search.search.runs import run_start, run_summary
 from sesemi_search.space.preflight import Architectures
 from sesemi_search.space.space import Space
-from sesemi_search.tracking.tracker import RunStart, Tracker
+from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["Next", "Session"]
+
+# Draws in a row that cannot be built before a search gives up.
+_MAX_INFEASIBLE = 100
 
 
 class Next(Enum):
@@ -84,6 +89,9 @@ class Session:
         self._keep_checkpoints = keep_checkpoints
         self._queue = deque(ledger.unfinished())
         self._num_epochs: dict[int, int] = {}
+        for each in ledger.records():  # what a driver that died had no time to remove
+            if each.is_ended:
+                self._drop_checkpoints(each.number, each.outcome)
         self._budget = budget
         self.stop: Stop | None = None
 
@@ -99,10 +107,11 @@ class Session:
             return Next.over
         if self.stop is not None or len(self._num_epochs) >= self._max_concurrent:
             return Next.wait
-        if self._queue:
-            return self._start(self._ledger.adopt(self._queue.popleft()))
-        if len(self._ledger) < self._num_trials:
-            return self._start(self._ledger.ask())
+        while (record := self._take()) is not None:
+            if self._start(record):
+                return record.number
+            if self.stop is not None:
+                break
         # A running trial may yet lose its worker and come back, so the search is over only when none runs.
         return Next.wait if self._num_epochs else Next.over
 
@@ -141,7 +150,10 @@ class Session:
         if "OutOfMemoryError" in reason:  # Ray ends the worker that takes the host's last memory
             self._end(number, Outcome.out_of_memory, reason)
             return
-        if self._ledger.record(number).attempts >= self._max_attempts:
+        # Workers lost, not starts: an orderly stop and its resume cost no attempt.
+        num_lost = self._ledger.record(number).num_lost + 1
+        self._ledger.describe(number, num_lost=num_lost)
+        if num_lost >= self._max_attempts:
             self._end(number, Outcome.lost, reason)
             return
         self._end(number, Outcome.interrupted)
@@ -156,31 +168,43 @@ class Session:
         for number in self.running:
             self._end(number, Outcome.interrupted)
 
-    def _start(self, record: TrialRecord) -> int:
-        """Writes a trial's config for its worker and announces it."""
+    def _take(self) -> TrialRecord | None:
+        """Adopts an unfinished trial, else asks for one; None when there are as many as were wanted."""
+        if self._queue:
+            return self._ledger.adopt(self._queue.popleft())
+        if self._ledger.num_feasible < self._num_trials and not self._ledger.is_exhausted:
+            return self._ledger.ask()
+        return None
+
+    def _start(self, record: TrialRecord) -> bool:
+        """Writes a trial's config for its worker and announces it; False of one that cannot be built.
+
+        Pre-flight builds the ends of every range. What lies between may still fail, a width that its heads do not
+        divide, say: such a trial is told to the sampler, never sent to a worker and not counted.
+        """
         number = record.number
-        config = self._resolve(self._space.apply(self._experiment, record.params))
+        try:
+            config = self._resolve(self._space.apply(self._experiment, record.params))
+            measured = self._architectures.measure(config)
+        except ConfigError as error:
+            self._ledger.tell(number, Outcome.infeasible, str(error))
+            self._check_infeasible()
+            return False
         folder = trial_dir(self._directory, number)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "config.yaml", to_yaml(config, f"Trial {number:04d} of {self._ledger.name}."))
         self._num_epochs[number] = config["run"]["num_epochs"]
-        measured = self._architectures.measure(config)
-        run_id = f"{self._ledger.name}-{number:04d}"
-        self._ledger.describe(number, run_id=run_id, num_params=measured.num_params, flops=measured.flops)
-        self._tracker.start(
-            RunStart(
-                number=number,
-                run_id=run_id,
-                name=f"{number:04d}",
-                job_type="trial",
-                group=self._ledger.name,
-                params=self._space.shorten(record.params),
-                config=config,
-                num_epochs=config["run"]["num_epochs"],
-                history=record.metrics,
-            )
-        )
-        return number
+        run = run_start(self._ledger.name, record, self._space, config)
+        self._ledger.describe(number, run_id=run.run_id, num_params=measured.num_params, flops=measured.flops)
+        self._tracker.start(run)
+        return True
+
+    def _check_infeasible(self) -> None:
+        """Gives up when none of the last draws could be built."""
+        last = self._ledger.records()[-_MAX_INFEASIBLE:]
+        if len(last) == _MAX_INFEASIBLE and all(record.outcome is Outcome.infeasible for record in last):
+            text = f"the last {_MAX_INFEASIBLE} trials could not be built; the last of them: {last[-1].message}"
+            self.request_stop(Stop(StopKind.error, text))
 
     def _record(self, report: TrialReport) -> None:
         """Puts an epoch into the ledger and before the trackers."""
@@ -200,10 +224,7 @@ class Session:
         self._ledger.note_wall(self._budget.wall_s)
         del self._num_epochs[number]
         record = self._ledger.record(number)
-        finite = [value for value in record.values.values() if math.isfinite(value)]
-        best = (max if self._ledger.maximize else min)(finite, default=None)
-        summary = {"outcome": outcome.value, "epochs": record.epochs, "best": best, "last": record.value}
-        self._tracker.end(number, outcome.value, summary)
+        self._tracker.end(number, outcome.value, run_summary(record, outcome.value, self._ledger.maximize))
         if outcome is not Outcome.interrupted:
             self._drop_checkpoints(number, outcome)
 

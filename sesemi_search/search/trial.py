@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from omegaconf import OmegaConf
 
-from sesemi_search.config.experiment import load_experiment
+from sesemi_search.config.experiment import load_experiment, plain
 from sesemi_search.data.images import InMemoryImages
 from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.records import Outcome, TrialReport
 from sesemi_search.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
@@ -22,6 +24,8 @@ from sesemi_search.training.device import resolve_device
 from sesemi_search.training.fit import Diverged, Fit
 
 __all__ = ["TrialRun"]
+
+_DIGEST = "config_digest"
 
 
 class TrialRun:
@@ -38,6 +42,7 @@ class TrialRun:
         self._number = number
         self._data = data
         self._fit: Fit | None = None
+        self._digest = ""
         self._repeat = False
 
     def step(self) -> TrialReport:
@@ -67,6 +72,7 @@ class TrialRun:
     def _begin(self) -> Fit:
         """Builds the trial from its config, and takes up its checkpoint where there is one."""
         config = load_experiment(self._folder / "config.yaml")
+        self._digest = digest_experiment(plain(OmegaConf.structured(config)))
         device = resolve_device(config.run.accelerator, config.run.gpus).device
         train, val = (
             InMemoryImages(self._data[name], config.data.mean, config.data.std, config.data.channels, device)
@@ -74,17 +80,20 @@ class TrialRun:
         )
         fit = Fit(config, train, val)
         try:
-            fit.load_state_dict(load_checkpoint(self._folder / "checkpoint.pt"))
-            self._repeat = fit.epoch > 0
+            checkpoint = load_checkpoint(self._folder / "checkpoint.pt")
         except CheckpointError:
             # None yet, or one that a crash cut short: from the beginning. The epochs come out the same.
-            pass
+            return fit
+        if checkpoint.pop(_DIGEST, None) == self._digest:  # else it is another trial's that had this folder before
+            fit.load_state_dict(checkpoint)
+            self._repeat = fit.epoch > 0
         return fit
 
     def _save(self, fit: Fit) -> TrialReport | None:
         """Writes the checkpoint; a disk that does not take it ends the attempt and is no fault of the trial."""
+        state = {**fit.state_dict(), _DIGEST: self._digest}
         try:
-            save_checkpoint(self._folder / "checkpoint.pt", fit.state_dict())
+            save_checkpoint(self._folder / "checkpoint.pt", state)
         except (OSError, RuntimeError) as error:  # torch's writer makes a RuntimeError of some
             free_kb = shutil.disk_usage(self._folder).free // 1000
             reason = f"the checkpoint could not be written ({free_kb} kB are free there): {str(error).splitlines()[0]}"

@@ -6,7 +6,7 @@ A config that cannot work nearly always fails at one of them, and there are few.
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sesemi_search.space.domains import Choice, Float, Int, Node, Options
@@ -16,17 +16,26 @@ __all__ = ["corners", "count_branches"]
 
 
 def corners(space: Space, limit: int) -> list[dict[str, Any]]:
-    """Returns the parameters of every corner; of a space with more than `limit` branches, of `limit` random ones.
+    """Returns the parameters of every corner; of a space with more than `limit` branches, of some of them.
 
     Args:
         space: The space.
-        limit: Most branches to visit, each at its low and at its high end.
+        limit: Branches to visit of a larger space, each at its low and at its high end; more where it takes more for
+            every choice to be visited once.
     """
     ends = (True, False)
     if count_branches(space) <= limit:
         return [params for low in ends for params in _assignments(space.root, "", low)]
     rng = random.Random(0)
-    return [space.sample(_CornerTrial(rng, low)) for _ in range(limit) for low in ends]
+    # Every choice once, whatever the limit; then combinations at random.
+    wanted = [
+        {**dimension.condition, dimension.name: choice}
+        for dimension in space.dimensions
+        if isinstance(dimension.domain, Choice | Options)
+        for choice in _choices(dimension.domain)
+    ]
+    wanted += [{} for _ in range(limit - len(wanted))]
+    return [space.sample(_CornerTrial(rng, low, fixed)) for fixed in wanted for low in ends]
 
 
 def count_branches(space: Space) -> int:
@@ -35,11 +44,12 @@ def count_branches(space: Space) -> int:
 
 
 class _CornerTrial:
-    """Answers a space with random choices and with one end of every range."""
+    """Answers a space with one end of every range, and with random choices but for those that are fixed."""
 
-    def __init__(self, rng: random.Random, low: bool) -> None:
+    def __init__(self, rng: random.Random, low: bool, fixed: Mapping[str, Any]) -> None:
         self._rng = rng
         self._low = low
+        self._fixed = fixed
 
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool) -> float:  # noqa: ARG002
         """Returns an end of the range."""
@@ -49,9 +59,13 @@ class _CornerTrial:
         """Returns an end of the range."""
         return low if self._low else high
 
-    def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:  # noqa: ARG002
+    def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
         """Returns any choice."""
-        return self._rng.choice(choices)
+        return self._fixed[name] if name in self._fixed else self._rng.choice(choices)
+
+
+def _choices(domain: Choice | Options) -> tuple[Any, ...]:
+    return domain.values if isinstance(domain, Choice) else tuple(domain.nodes)
 
 
 def _assignments(node: Node, name: str, low: bool) -> Iterator[dict[str, Any]]:

@@ -34,6 +34,7 @@ _BATCH = 2  # batch norm in training needs more than one image
 # or because the images are loaded once.
 _SHARED = (
     *("run.gpus", "run.num_threads", "run.accelerator", "run.dir", "run.data_root", "run.id"),
+    *("run.resume_from_checkpoint", "run.pretrained_checkpoint_path", "learner.hparams.num_classes"),
     *("data.source", "data.image_size", "data.val_size", "data.test_size", "data.split_seed"),
 )
 

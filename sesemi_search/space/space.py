@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.space.domains import Choice, Constant, Float, Int, Listing, Node, Options, Tree
 
 __all__ = ["Dimension", "Space", "Suggester"]
@@ -109,6 +110,11 @@ def _apply(node: Node, name: str, base: Any, params: Mapping[str, Any]) -> Any:
         case Listing():
             return [_apply(child, join(name, part), None, params) for part, child in children(node)]
         case Tree():
+            if isinstance(base, str) and "${" in base and "_target_" not in node.nodes:
+                raise ConfigError(
+                    f"space.{name}: lays a mapping over the interpolation {base!r}, which would be lost; "
+                    "write the whole node into the space."
+                )
             merged = {} if "_target_" in node.nodes or not isinstance(base, dict) else base
             for part, child in children(node):
                 merged[part] = _apply(child, join(name, part), merged.get(part), params)

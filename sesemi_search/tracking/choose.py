@@ -11,7 +11,7 @@ from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
 from sesemi_search.tracking.tracker import Tracker
 from sesemi_search.tracking.weights_and_biases import WandbTracker
 
-__all__ = ["run_tracker", "search_tracker"]
+__all__ = ["run_tracker", "search_tracker", "wandb_tracker"]
 
 
 def search_tracker(
@@ -42,18 +42,21 @@ def run_tracker(tracking: TrackingConfig, directory: Path, console: Console, say
     return _with_wandb(TerminalEpochs(console), tracking, directory, say)
 
 
+def wandb_tracker(tracking: TrackingConfig, directory: Path, say: Callable[[str], None]) -> WandbTracker:
+    """Returns what writes W&B runs, whatever `tracking.kind` says."""
+    return WandbTracker(
+        directory=directory,
+        project=tracking.project,
+        entity=tracking.entity,
+        mode=tracking.mode.value,
+        init_timeout_s=tracking.init_timeout_s,
+        finish_timeout_s=tracking.finish_timeout_s,
+        say=say,
+    )
+
+
 def _with_wandb(terminal: Tracker, tracking: TrackingConfig, directory: Path, say: Callable[[str], None]) -> Tracker:
-    trackers = [terminal]
+    trackers: list[Tracker] = [terminal]
     if tracking.kind is TrackingKind.wandb:
-        trackers.append(
-            WandbTracker(
-                directory=directory,
-                project=tracking.project,
-                entity=tracking.entity,
-                mode=tracking.mode.value,
-                init_timeout_s=tracking.init_timeout_s,
-                finish_timeout_s=tracking.finish_timeout_s,
-                say=say,
-            )
-        )
+        trackers.append(wandb_tracker(tracking, directory, say))
     return Trackers(trackers, say)

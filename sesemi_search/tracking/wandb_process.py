@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -117,31 +118,36 @@ class WandbSession:
         self._finish(start["key"], run, event["outcome"], event["summary"])
 
     def _open(self, event: _Event) -> Any:
-        # Until the first run has shown whether there is a key and a server, the others wait.
-        with self._choosing if self._mode == "auto" else self._opening:
-            if self._failed and self._mode != "offline":
-                raise ConnectionError("the server took no run before")
-            try:
-                return self._init(event)
-            except Exception as error:
-                import wandb
+        with self._choosing:
+            # Until the first run has shown whether there is a key and a server, the others wait.
+            if self._mode == "auto":
+                return self._choose(event)
+        with self._opening:
+            return self._init(event)
 
-                # wandb looks for a key (environment, netrc, settings) before it asks the server anything.
-                if self._mode != "auto" or not isinstance(
-                    error, wandb.errors.UsageError | wandb.errors.AuthenticationError
-                ):
-                    raise
-                self._mode = "offline"
-                no_key = "no api key" in str(error).lower()
-                reason = "no W&B API key was found" if no_key else _first_line(error)
-                self._answer("offline", reason=reason, no_key=no_key)
-                return self._init(event)
+    def _choose(self, event: _Event) -> Any:
+        try:
+            return self._init(event)
+        except Exception as error:
+            import wandb
+
+            # wandb looks for a key (environment, netrc, settings) before it asks the server anything.
+            if not isinstance(error, wandb.errors.UsageError | wandb.errors.AuthenticationError):
+                raise
+            self._mode = "offline"
+            no_key = "no api key" in str(error).lower()
+            reason = "no W&B API key was found" if no_key else _first_line(error)
+            self._answer("offline", reason=reason, no_key=no_key)
+            return self._init(event)
 
     def _init(self, event: _Event) -> Any:
+        if self._failed and self._mode != "offline":
+            raise ConnectionError("the server took no run before")
         import wandb
 
         online = self._mode != "offline"
         earlier = _run_folders(Path(self._directory, "wandb"), event["run_id"])
+        _wait_for_another_name(earlier)
         run = wandb.init(
             project=self._project,
             entity=self._entity,
@@ -158,6 +164,7 @@ class WandbSession:
                 init_timeout=self._init_timeout_s,
                 finish_timeout=self._finish_timeout_s,
                 finish_timeout_raises=True,
+                use_dot_wandb=False,
                 silent=True,
                 console="off",
                 save_code=False,
@@ -211,6 +218,22 @@ def _run_folders(files: Path, run_id: str) -> list[Path]:
     return [folder for folder in files.glob("*run-*") if pattern.fullmatch(folder.name)]
 
 
+def _wait_for_another_name(earlier: list[Path]) -> None:
+    """Lets the second pass in which an earlier folder of the run was made: its name has the time in seconds."""
+    made = max((folder.lstat().st_mtime for folder in earlier), default=0.0)
+    time.sleep(max(0.0, min(1.1, made + 1.1 - time.time())))
+
+
+def _leave_search_directory(directory: Path) -> None:
+    """Goes elsewhere if wandb would take its settings from the search directory, which may be a stranger's.
+
+    wandb reads `wandb/settings` below the working directory: a `base_url` there would get the user's API key.
+    """
+    here = Path.cwd()
+    if any(path.resolve().is_relative_to(directory.resolve()) for path in (here, here / "wandb", here / ".wandb")):
+        os.chdir("/")
+
+
 def _read(lines: IO[str], events: queue.SimpleQueue[_Event]) -> None:
     """Empties the pipe at once, so that the driver's side never waits while a server is slow."""
     for line in lines:
@@ -239,7 +262,9 @@ def main() -> None:
     os.dup2(null, 1)
     with contextlib.suppress(OSError):
         os.nice(5)  # training comes first
-    session = WandbSession(answers, **json.loads(lines.readline()))
+    settings = json.loads(lines.readline())
+    _leave_search_directory(Path(settings["directory"]))
+    session = WandbSession(answers, **settings)
     events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines, events), daemon=True).start()
     _serve(session, events)

@@ -39,6 +39,12 @@ class WandbTracker:
         init_timeout_s: Seconds a server gets to answer before this and all later runs go offline.
         finish_timeout_s: Most seconds that `close` waits for uploads, all runs together.
         say: Called with one-time notes, from another thread.
+
+    Attributes:
+        num_written: Runs that are finished, at the server or on disk.
+        server_failed: Whether a server did not take every run.
+        has_said_how_to_sync: Whether a note has told how to upload what is on disk only.
+        sync_command: What uploads that.
     """
 
     def __init__(
@@ -72,8 +78,19 @@ class WandbTracker:
         self._unfinished: dict[int, list[_Event]] = {}
         self._offline: set[int] = set()
         self._processes: dict[str, WandbPipe] = {}
-        self._server_failed = False
+        self.num_written = 0
+        self.server_failed = False
+        self.has_said_how_to_sync = False
         self._deadline: float | None = None
+
+    @property
+    def offline(self) -> bool:
+        """Whether runs are on disk only; known when the tracker is closed."""
+        return self.server_failed or self._settings["mode"] == "offline"
+
+    @property
+    def sync_command(self) -> str:  # noqa: D102, an attribute of the class
+        return f"wandb sync {self._files}/offline-run-*"
 
     def start(self, run: RunStart) -> None:
         """Opens a W&B run; one with a history (re-adopted after a crash) goes on, or is written anew when offline."""
@@ -163,7 +180,7 @@ class WandbTracker:
             case "failed":
                 self._on_failed(event)
             case "finished":
-                self._unfinished.pop(event["key"], None)
+                self.num_written += self._unfinished.pop(event["key"], None) is not None
             case "unsynced":
                 self._fail_server(f"uploads do not get through ({event['reason']})")
                 self._replay_offline(event["key"])
@@ -175,7 +192,7 @@ class WandbTracker:
         key = event["key"]
         if event["kind"] == "start":
             self._unfinished[key] = []
-            if self._server_failed or self._settings["mode"] == "offline":
+            if self.server_failed or self._settings["mode"] == "offline":
                 self._offline.add(key)
         if key in self._unfinished:
             self._unfinished[key].append(event)
@@ -190,7 +207,7 @@ class WandbTracker:
     def _on_close(self, event: _Event) -> None:
         now = time.monotonic()
         self._deadline = (
-            min(event["deadline"], now + _FAILED_SERVER_TIMEOUT_S) if self._server_failed else event["deadline"]
+            min(event["deadline"], now + _FAILED_SERVER_TIMEOUT_S) if self.server_failed else event["deadline"]
         )
         for key, events in list(self._unfinished.items()):
             if events[-1]["kind"] != "end":
@@ -202,7 +219,8 @@ class WandbTracker:
         self._processes["offline"].mode = self._settings["mode"] = "offline"
         self._offline.update(self._unfinished)
         advice = "wandb login, then " if event["no_key"] else ""
-        self._say(f"W&B: {event['reason']}; runs are kept offline. To upload them: {advice}{self._sync_command()}")
+        self.has_said_how_to_sync = True
+        self._say(f"W&B: {event['reason']}; runs are kept offline. To upload them: {advice}{self.sync_command}")
 
     def _on_failed(self, event: _Event) -> None:
         key = event["key"]
@@ -214,9 +232,9 @@ class WandbTracker:
             self._replay_offline(key)
 
     def _fail_server(self, reason: str) -> None:
-        if not self._server_failed:
-            self._server_failed = True
-            self._say(f"W&B: {reason}; runs are kept offline from here on. To upload them: {self._sync_command()}")
+        if not self.server_failed:
+            self.server_failed = self.has_said_how_to_sync = True
+            self._say(f"W&B: {reason}; runs are kept offline from here on. To upload them: {self.sync_command}")
 
     def _replay_offline(self, key: int) -> None:
         self._offline.add(key)
@@ -237,13 +255,10 @@ class WandbTracker:
         busy = {"offline" if key in self._offline else self._settings["mode"] for key in self._unfinished}
         for mode, process in self._processes.items():
             process.stop(timeout_s=0.0 if mode in busy else _STOP_S)
-        if self._server_failed:
-            self._say(f"W&B: {_count(len(self._offline), 'run')} not fully uploaded. To upload: {self._sync_command()}")
+        if self.server_failed:
+            self._say(f"W&B: {_count(len(self._offline), 'run')} not fully uploaded. To upload: {self.sync_command}")
         if self._unfinished:
             self._say(f"W&B: {_count(len(self._unfinished), 'run')} not fully written under {self._files}")
-
-    def _sync_command(self) -> str:
-        return f"wandb sync {self._files}/offline-run-*"
 
 
 def _environment_mode() -> str:

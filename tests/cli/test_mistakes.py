@@ -10,7 +10,7 @@ LR = "space.learner.hparams.optimizer.lr"
 
 MISTAKES = {
     "no space": (["run"], ["space: missing", "space=NAME", "lenet_cosine", "tiny"]),
-    "unknown verb": (["rnu", "space=tiny"], ["unknown verb 'rnu'", "run, resume, train", "Did you mean 'run'?"]),
+    "unknown verb": (["rnu", "space=tiny"], ["unknown verb 'rnu'", "run, resume, track, train", "Did you mean 'run'?"]),
     "unknown space": (["run", "space=lenet_cosin"], ["'lenet_cosin'", "Did you mean 'lenet_cosine'?"]),
     "unknown group": (["run", "space=tiny", "dataset/x=mnist"], ["dataset/x", "no such config group"]),
     "unknown data": (["run", "space=tiny", "data=mnst"], ["'mnst'", "mnist5k", "Did you mean 'mnist'?"]),
@@ -77,6 +77,16 @@ MISTAKES = {
         ["run", "space=tiny", "space.run.num_threads={choice: [1, 2]}"],
         ["run.num_threads", "same"],
     ),
+    "a GPU where there is none": (
+        ["run", "space=tiny", "run.accelerator=gpu"],
+        ["run.accelerator", "no node has a GPU"],
+    ),
+    "float16 on the CPU": (["run", "space=tiny", "run.precision=fp16"], ["run.precision", "fp16", "CPU"]),
+    "a search from weights": (
+        ["run", "space=tiny", "run.pretrained_checkpoint_path=x.pt"],
+        ["run.pretrained_checkpoint_path", "x.pt"],
+    ),
+    "no such cluster": (["run", "space=tiny", "ray.address=nowhere"], ["ray.address", "nowhere"]),
     "a split that is too large": (
         ["run", "space=tiny", "data.val_size=6000"],
         ["data.val_size + data.test_size", "got 9500", "5000 images"],

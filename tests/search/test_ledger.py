@@ -226,3 +226,46 @@ def test_any_optuna_storage_serves(tmp_path: Path) -> None:
     again = Ledger.open(tmp_path, "s", SPACE, sampler=TPE, pruner=ASHA, seed=1, storage=url)
     assert again.record(0).value == 0.5
     assert not again.maximize
+
+
+def test_an_epoch_whose_report_a_crash_prevented_is_recorded_again(
+    create: Callable[[], Ledger], reopen: Callable[[], Ledger], tmp_path: Path
+) -> None:
+    ledger = create()
+    ledger.ask()
+    ledger.report(0, 1, 0.5, {"val/top1": 0.5})
+    journal = tmp_path / JOURNAL
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    again = reopen()
+    assert again.adopt(0).values == {}
+    assert again.report(0, 1, 0.5, {"val/top1": 0.5})
+    again.tell(0, Outcome.complete)
+    assert again.record(0).value == 0.5
+
+
+def test_a_trial_whose_outcome_was_written_but_not_told_is_ended_on_resume(
+    create: Callable[[], Ledger], reopen: Callable[[], Ledger], tmp_path: Path
+) -> None:
+    ledger = create()
+    ledger.ask()
+    ledger.report(0, 1, 0.5, {})
+    ledger.tell(0, Outcome.stopped)
+    journal = tmp_path / JOURNAL
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    again = reopen()
+    assert again.record(0).outcome is Outcome.running
+    again.settle()
+    assert again.record(0).outcome is Outcome.stopped
+    assert again.unfinished() == []
+
+
+def test_a_sampler_that_has_tried_everything_ends_the_asking(tmp_path: Path) -> None:
+    space = Space(parse_space({"width": {"choice": [1, 2]}}))
+    sampler = {"_target_": "optuna.samplers.BruteForceSampler"}
+    ledger = Ledger.create(tmp_path, "s", space, sampler=sampler, pruner=ASHA, seed=1, maximize=True)
+    for _ in range(2):
+        number = ledger.ask().number
+        ledger.report(number, 1, 0.5, {})
+        ledger.tell(number, Outcome.complete)
+    assert ledger.is_exhausted
+    assert [r.outcome for r in ledger.records()] == [Outcome.complete] * 2

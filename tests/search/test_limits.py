@@ -41,6 +41,12 @@ def test_few_or_different_errors_or_one_trial_that_works_let_the_search_go_on(re
     assert find_common_error(records, 50) is None
 
 
+def test_the_error_is_the_same_whatever_lines_its_message_has() -> None:
+    place = 'Traceback (most recent call last):\n  File "m.py", line 3, in forward\n    raise\n'
+    records = [record(i, Outcome.error, f"{place}ValueError: shapes\n{i} x {i}\n") for i in range(3)]
+    assert find_common_error(records, 50) is not None
+
+
 def test_a_short_search_needs_no_more_errors_than_it_has_trials() -> None:
     assert find_common_error([failed(0)], 1) is not None
 
@@ -82,4 +88,5 @@ def test_changes_are_named_by_key_with_both_values() -> None:
         "run.seed: was 1, is gone",
         "space.m: is new, 1",
     ]
+    assert not list(find_changes({"run": {}}, {"run": {"a_later_key": None}}))
     assert not list(find_changes(before, before))

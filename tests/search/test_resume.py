@@ -32,7 +32,7 @@ def test_a_broken_module_stops_the_search_after_a_few_trials_and_resume_goes_on(
     assert result.stop.kind is StopKind.error
     assert "this backbone does not like its second epoch" in result.stop.text
     errors = [r for r in result.records if r.outcome is Outcome.error]
-    assert len(errors) == 3
+    assert 3 <= len(errors) <= 4  # one more may have been in the other slot
     assert len(result.records) <= 5
     assert {r.outcome for r in result.records} <= {Outcome.error, Outcome.interrupted}
 
@@ -120,3 +120,52 @@ def test_changed_files_of_the_project_are_named(run_search: RunSearch, project: 
     (drift,) = find_drift(directory, Project(project))
     assert "src/faulty/__init__.py" in drift
     assert "src/faulty/new.py" in drift
+
+
+@pytest.mark.parametrize("lost", ["journal", "journal's content", "study.journal's last lines"])
+def test_a_driver_that_died_while_it_began_leaves_a_search_that_resumes(
+    run_search: RunSearch, resume_search: RunSearch, lost: str
+) -> None:
+    directory = run_search(*SHORT, "search.num_trials=1").directory
+    shutil.rmtree(directory / "trials")
+    journal = directory / "study.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    if lost == "journal":
+        journal.unlink()
+    else:
+        journal.write_bytes(b"" if "content" in lost else lines[0])
+    result = resume_search(directory, "search.num_trials=2")
+    assert [r.outcome for r in result.records] == [Outcome.complete] * 2
+
+
+def test_a_checkpoint_of_another_trial_in_the_same_folder_is_not_taken_up(
+    run_search: RunSearch, resume_search: RunSearch, tmp_path: Path
+) -> None:
+    one = ["search.num_trials=1", "run.num_epochs=2", "search.baseline=false"]
+    clean = run_search(*one, "search.seed=1", directory=tmp_path / "clean")
+    other = run_search(*one, "search.seed=2", directory=tmp_path / "other")
+    # As if a journal was lost and its search begun again over the old folders.
+    stale = tmp_path / "stale"
+    shutil.copytree(clean.directory, stale)
+    (stale / "study.journal").unlink()
+    shutil.copy(other.directory / "trials/0000/checkpoint.pt", stale / "trials/0000/checkpoint.pt")
+    again = resume_search(stale)
+    assert again.records[0].params == clean.records[0].params
+    assert again.records[0].values == clean.records[0].values
+
+
+def test_a_sample_that_cannot_be_built_is_infeasible_and_the_search_goes_on(run_search: RunSearch) -> None:
+    result = run_search(f"{BACKBONE}={{_target_: faulty.Odd, width: {{int: [4, 12]}}}}", "run.num_epochs=1")
+    infeasible = [r for r in result.records if r.outcome is Outcome.infeasible]
+    assert infeasible
+    assert all("width must be a multiple of 4" in r.message for r in infeasible)
+    assert len(result.records) - len(infeasible) == 6
+    assert result.best is not None
+
+
+def test_a_space_in_which_nothing_can_be_built_between_its_ends_ends_the_search(run_search: RunSearch) -> None:
+    result = run_search(
+        f"{BACKBONE}={{_target_: faulty.Odd, width: {{float: [4, 12]}}}}", "run.num_epochs=1", "search/sampler=random"
+    )
+    assert result.stop is not None
+    assert "could not be built" in result.stop.text

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.space.corners import corners, count_branches
+from sesemi_search.space.domains import Choice, Options
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
@@ -107,12 +109,22 @@ def test_corners_visit_every_branch_at_both_ends() -> None:
     assert {p.get("head.scaled.scale") for p in found} == {None, 1.0, 32.0}
 
 
-def test_a_space_with_too_many_branches_is_visited_in_part() -> None:
-    space = make_space({f"c{i}": {"choice": [1, 2, 3, 4]} for i in range(10)})
-    assert count_branches(space) == 4**10
-    found = corners(space, 5)
-    assert len(found) == 10
-    assert len({tuple(p.values()) for p in found}) > 5
+def test_a_space_with_too_many_branches_is_visited_in_part_and_every_choice_once() -> None:
+    space = make_space({f"c{i}": {"choice": [1, 2, 3, 4]} for i in range(10)} | {"head": HEADS})
+    assert count_branches(space) == 4**11
+    found = corners(space, 60)
+    assert len(found) == 120
+    for dimension in space.dimensions:
+        domain = dimension.domain
+        if isinstance(domain, Choice | Options):
+            choices = domain.values if isinstance(domain, Choice) else tuple(domain.nodes)
+            assert {p[dimension.name] for p in found if dimension.name in p} == set(choices)
+
+
+def test_a_mapping_over_an_interpolation_is_refused() -> None:
+    space = make_space({"a": {"b": {"choice": [1]}}})
+    with pytest.raises(ConfigError, match=r"space\.a: lays a mapping over the interpolation"):
+        space.apply({"a": "${c}", "c": {"x": 1}}, {"a.b": 1})
 
 
 _NAMES = st.sampled_from(["a", "b", "c", "d"])

@@ -85,3 +85,12 @@ class Slow(Flat):
         if images.device.type != "meta":
             time.sleep(0.02)
         return super().forward(images)
+
+
+class Odd(Flat):
+    """Cannot be built with every width."""
+
+    def __init__(self, width: float) -> None:
+        if width % 4:
+            raise ValueError("width must be a multiple of 4")
+        super().__init__(int(width))

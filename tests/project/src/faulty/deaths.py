@@ -1,4 +1,7 @@
-"""A sampler and a pruner that end the driver with SIGKILL at the moment that $FAULTY_DEATH names; else Optuna's own."""
+"""A sampler and a pruner that end the driver with SIGKILL at the moment that $FAULTY_DEATH names; else Optuna's own.
+
+A name without its last words stands for the first such moment.
+"""
 
 import os
 import signal
@@ -13,7 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 def _die_at(moment: str) -> None:
-    if os.environ.get("FAULTY_DEATH") == moment:
+    death = os.environ.get("FAULTY_DEATH")
+    if death is not None and f"{moment} ".startswith(f"{death} "):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -32,9 +36,7 @@ class Sampler(TPESampler):
             _die_at(f"model {trial.number}")
         return drawn
 
-    def after_trial(
-        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
-    ) -> None:
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         _die_at(f"tell {trial.number}")
         super().after_trial(study, trial, state, values)
 

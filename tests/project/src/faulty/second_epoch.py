@@ -87,7 +87,4 @@ class SlowToLetGo(Counted):
 
     def __del__(self) -> None:
         if "epochs" in self.__dict__.get("_buffers", {}) and self.epochs.device.type != "meta":
-            try:
-                pass
-            finally:
-                time.sleep(5)
+            time.sleep(5)

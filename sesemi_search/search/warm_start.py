@@ -1,0 +1,117 @@
+"""`search.warm_start`: the finished trials of earlier searches that are trials of this one as well.
+
+A trial is taken over when the new space can sample its parameters (a bound may be wider, an option may be new), it
+optimizes the same metric, and its config is the same in all else, so that its values mean the same. The other searches
+are read and nothing of theirs is run.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sesemi_search.config.errors import ConfigError, raise_problems
+from sesemi_search.config.experiment import plain, resolve_experiment
+from sesemi_search.search.definition import find_changes
+from sesemi_search.search.reader import StoredSearch, read_search
+from sesemi_search.search.records import Origin, Outcome, TrialRecord
+from sesemi_search.space.points import Outside, complete_point
+from sesemi_search.space.space import Space
+
+__all__ = ["collect_trials"]
+
+# The sampler learns from these; the others it never sees.
+_FINISHED = (Outcome.complete, Outcome.stopped, Outcome.diverged, Outcome.out_of_memory, Outcome.infeasible)
+# Where and on what a trial runs is no part of what it measures.
+_ASIDE = ("id", "dir", "data_root", "gpus", "accelerator", "num_threads", "test_checkpoint")
+
+
+def collect_trials(
+    directories: Sequence[str], space: Space, experiment: Mapping[str, Any], metric: str, maximize: bool
+) -> tuple[list[TrialRecord], list[str]]:
+    """Returns the trials of earlier searches that fit, and lines that say how many and why others do not.
+
+    Args:
+        directories: Search directories.
+        space: The new space.
+        experiment: The new experiment's config, plain and unresolved.
+        metric: What the new search optimizes.
+        maximize: Whether larger is better there.
+
+    Returns:
+        The records with the new space's parameters and their origin, each once; and the lines.
+
+    Raises:
+        ConfigError: A directory holds no search that can be read.
+    """
+    problems, trials, lines = [], dict[str, TrialRecord](), list[str]()
+    for directory in directories:
+        try:
+            stored = read_search(Path(directory))
+        except ConfigError as error:
+            problems.append(f"search.warm_start: {error}")
+            continue
+        reasons: Counter[str] = Counter()
+        theirs = [*stored.copied, *(replace(r, copied_from=f"{stored.name}/{r.number}") for r in stored.records)]
+        for record in theirs:
+            try:
+                trial = _take_over(record, stored, space, experiment, metric, maximize)
+                if trial.identity in trials:
+                    raise Outside("is copied already")
+                trials[trial.identity] = trial
+            except Outside as reason:
+                reasons[str(reason)] += 1
+        lines += _report(stored, len(theirs), reasons)
+    raise_problems(problems)
+    return list(trials.values()), lines
+
+
+def _take_over(
+    record: TrialRecord,
+    stored: StoredSearch,
+    space: Space,
+    experiment: Mapping[str, Any],
+    metric: str,
+    maximize: bool,
+) -> TrialRecord:
+    """Returns a record as one of the new search; raises `Outside` with the reason where it is none."""
+    if (stored.config.search.metric, stored.maximize) != (metric, maximize):
+        mode = "max" if stored.maximize else "min"
+        raise Outside(f"search.metric: was {stored.config.search.metric} ({mode})")
+    if record.outcome not in _FINISHED:
+        raise Outside(f"ended as {record.outcome.value}" if record.is_ended else "has not ended")
+    if record.outcome is Outcome.complete and record.value is None:
+        raise Outside("has no value")
+    point = complete_point(space, record.params)
+    try:
+        before = stored.space.apply(stored.experiment, record.params)
+    except KeyError as error:
+        raise Outside(f"its own space has a parameter {error} that it lacks") from None
+    change = _find_change(before, space.apply(experiment, point))
+    if change is not None:
+        raise Outside(change)
+    return replace(record, params=point, origin=Origin.copied)
+
+
+def _find_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+    """Returns the first key in which two trials' configs differ, with both values."""
+    change = next(find_changes(_without_places(before), _without_places(after)), None)
+    if change is None or "${" not in change:
+        return change
+    # Resolving takes 20 ms, so it is left to where it can matter.
+    try:
+        resolved = [_without_places(plain(resolve_experiment(config))) for config in (before, after)]
+    except ConfigError as error:
+        return str(error)
+    return next(find_changes(resolved[0], resolved[1]), None)
+
+
+def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {**config, "run": {key: value for key, value in config["run"].items() if key not in _ASIDE}}
+
+
+def _report(stored: StoredSearch, count: int, reasons: Counter[str]) -> list[str]:
+    copied = count - reasons.total()
+    lines = [f"warm start: {copied} of {count} trials of {stored.directory} copied"]
+    return lines + [f"  {number} left: {reason}" for reason, number in reasons.most_common()]

@@ -1,0 +1,511 @@
+"""What a search begins with: trials of earlier searches, the experiment's own config, configs to try first."""
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.report.baseline import compare_with_baseline, describe_copies
+from sesemi_search.search.beginning import Beginning
+from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.driver import SearchResult
+from sesemi_search.search.ledger import JOURNAL, Ledger
+from sesemi_search.search.plan import make_plan
+from sesemi_search.search.reader import read_search
+from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.points import name_point
+from sesemi_search.space.space import Space
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+HEAD, LR = "learner.hparams.model.head", "learner.hparams.optimizer.lr"
+SCALED, LINEAR = "sesemi_search.models.heads.ScaledCosineHead", "sesemi_search.models.heads.LinearHead"
+SPACE = Space(
+    parse_space(
+        {
+            "lr": {"float": [0.001, 1], "log": True},
+            "head": {"choice": {"a": {"_target_": "x.A"}, "b": {"_target_": "x.B", "scale": {"float": [1, 32]}}}},
+            "width": {"int": [4, 64]},
+        }
+    )
+)
+GIVEN = [
+    Given({"lr": 0.1, "head": "a", "width": 8}, Origin.baseline),
+    Given({"head": "b", "head.b.scale": 4.0}, Origin.enqueued),
+    Given({"width": 64}, Origin.enqueued),
+]
+PARTS: dict[str, Any] = {
+    "sampler": {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "group": True, "n_startup_trials": 3},
+    "pruner": {
+        "_target_": "optuna.pruners.SuccessiveHalvingPruner",
+        "min_resource": 1,
+        "reduction_factor": 3,
+        "min_early_stopping_rate": 0,
+    },
+    "seed": 1,
+}
+
+
+def create(folder: Path, space: Space = SPACE) -> Ledger:
+    folder.mkdir(exist_ok=True)
+    return Ledger.create(folder, "study", space, **PARTS, maximize=True)
+
+
+def reopen(folder: Path, space: Space = SPACE) -> Ledger:
+    return Ledger.open(folder, "study", space, **PARTS)
+
+
+def plain_trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    """Opens a journal as anybody would, with nothing of ours."""
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    return optuna.load_study(study_name=None, storage=storage).get_trials()
+
+
+def finish(ledger: Ledger, record: TrialRecord, outcome: Outcome = Outcome.complete) -> None:
+    value = -abs(math.log10(record.params["lr"]) + 1)
+    ledger.report(record.number, 1, value, {"val/top1": value})
+    ledger.tell(record.number, outcome)
+
+
+def copies(count: int) -> list[TrialRecord]:
+    """Complete trials of another search, as a warm start has them."""
+    return [
+        TrialRecord(
+            number=i,
+            params={"lr": 0.01 * (i + 1), "head": "b", "head.b.scale": 1.0 + i, "width": 4 + i},
+            values={1: 0.9 + 0.001 * i, 2: 0.95},
+            metrics={1: {"val/top1": 0.9}, 2: {"val/top1": 0.95, "val/loss": None}},  # type: ignore[dict-item]
+            outcome=Outcome.complete,
+            origin=Origin.copied,
+            copied_from=f"earlier/{i}",
+        )
+        for i in range(count)
+    ]
+
+
+# The ledger.
+
+
+def test_the_first_trials_have_what_was_given_and_the_rest_of_it_is_sampled(tmp_path: Path) -> None:
+    ledger = create(tmp_path)
+    ledger.begin([], GIVEN)
+    records = [ledger.ask() for _ in range(4)]
+    assert records[0].params == GIVEN[0].params
+    assert {**records[1].params, **GIVEN[1].params} == records[1].params
+    assert records[2].params["width"] == 64
+    assert all("lr" in record.params for record in records)
+    assert [r.origin for r in records] == [Origin.baseline, Origin.enqueued, Origin.enqueued, Origin.sampled]
+
+
+@pytest.mark.parametrize("num_copies", [0, 5])
+def test_a_kill_between_two_given_trials_changes_nothing(tmp_path: Path, num_copies: int) -> None:
+    def begin(name: str) -> Ledger:
+        ledger = create(tmp_path / name)
+        ledger.begin(copies(num_copies), GIVEN)
+        return ledger
+
+    undisturbed = begin("undisturbed")
+    for _ in range(6):
+        finish(undisturbed, undisturbed.ask())
+    expected = [(r.number, r.params) for r in undisturbed.records()]
+    ledger = begin("killed")
+    for _ in range(6):
+        finish(ledger, ledger.ask())
+        ledger = reopen(tmp_path / "killed")
+    assert [(r.number, r.params) for r in ledger.records()] == expected
+
+
+def test_a_kill_at_any_write_of_a_given_trial_loses_no_parameter(tmp_path: Path) -> None:
+    ledger = create(tmp_path)
+    ledger.begin([], GIVEN[1:])
+    journal = tmp_path / JOURNAL
+    before = len(journal.read_bytes().splitlines())
+    expected = ledger.ask().params
+    lines = journal.read_bytes().splitlines(keepends=True)
+    for kept in range(before + 1, len(lines)):
+        journal.write_bytes(b"".join(lines[:kept]))
+        again = reopen(tmp_path)
+        unfinished = again.unfinished()
+        record = again.adopt(unfinished[0])
+        assert (record.number, record.params, record.origin) == (0, expected, Origin.enqueued)
+        assert len(again) == 1
+
+
+def test_copies_are_known_to_the_sampler_and_no_trials_of_the_search(tmp_path: Path) -> None:
+    ledger = create(tmp_path)
+    ledger.begin(copies(5), [])
+    assert len(ledger) == 0
+    assert (ledger.records(), ledger.best(), ledger.unfinished()) == ([], None, [])
+    assert [r.copied_from for r in ledger.copied()] == [f"earlier/{i}" for i in range(5)]
+    first = ledger.ask()
+    assert (first.number, len(ledger)) == (5, 1)
+    finish(ledger, first)
+    assert [r.number for r in ledger.records()] == [5]
+    best = ledger.best()
+    assert best is not None
+    assert best.number == 5, "a copy has a better value and is not the best of this search"
+    cold = create(tmp_path / "cold")
+    for _ in range(5):
+        cold._study.add_trial(optuna.create_trial(state=TrialState.FAIL))
+    assert cold.ask().params != first.params, "TPE past its startup trials asks something else"
+
+
+def test_plain_optuna_reads_copies_with_their_reports(tmp_path: Path) -> None:
+    ledger = create(tmp_path)
+    originals = [
+        *copies(1),
+        replace(copies(2)[1], outcome=Outcome.stopped),
+        replace(copies(3)[2], outcome=Outcome.diverged, values={1: 0.5, 2: math.nan}, message="NaN"),
+        replace(copies(4)[3], outcome=Outcome.infeasible, values={}, metrics={}),
+    ]
+    ledger.begin(originals, [])
+    complete, stopped, diverged, infeasible = plain_trials(tmp_path)
+    assert (complete.state, complete.value, complete.intermediate_values) == (
+        TrialState.COMPLETE,
+        0.95,
+        {1: 0.9, 2: 0.95},
+    )
+    assert (stopped.state, stopped.value) == (TrialState.PRUNED, 0.95)
+    assert (diverged.state, diverged.value) == (TrialState.PRUNED, None)
+    assert math.isnan(diverged.intermediate_values[2])
+    assert (infeasible.state, infeasible.value, infeasible.intermediate_values) == (TrialState.PRUNED, None, {})
+    assert complete.distributions["lr"] == optuna.distributions.FloatDistribution(0.001, 1, log=True)
+    found = [replace(r, seconds=0.0) for r in ledger.copied()]
+    assert repr(found) == repr(originals), "as text, for a NaN is not equal to itself"
+
+
+def test_copies_are_no_rivals_on_the_rungs_of_successive_halving(tmp_path: Path) -> None:
+    ledger = create(tmp_path)
+    ledger.begin(copies(9), [])
+    number = ledger.ask().number
+    ledger.report(number, 1, 0.1, {})
+    assert not ledger.should_prune(number, 1), "worse than all copies, and the first of its own search"
+
+
+def test_a_kill_in_the_middle_of_copying_doubles_and_loses_none(tmp_path: Path) -> None:
+    ledger = create(tmp_path)
+    journal = tmp_path / JOURNAL
+    begun = len(journal.read_bytes().splitlines())
+    ledger.begin(copies(4), GIVEN)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    for kept in range(begun, len(lines)):
+        journal.write_bytes(b"".join(lines[:kept]))
+        again = reopen(tmp_path)
+        assert not again.has_begun
+        again.begin(copies(4), GIVEN)
+        assert [r.copied_from for r in again.copied()] == [f"earlier/{i}" for i in range(4)]
+        assert again.ask().params == GIVEN[0].params
+    assert reopen(tmp_path).has_begun
+
+
+def test_a_ledger_that_was_begun_without_it_stays_as_it_is(tmp_path: Path) -> None:
+    finish(ledger := create(tmp_path), ledger.ask())
+    assert reopen(tmp_path).has_begun
+
+
+# Names and values of configs to try first.
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"lr": 1, "scale": 2, "head": "b"}, {"lr": 1.0, "head.b.scale": 2.0, "head": "b"}),
+        ({"b.scale": 2, "head": "b"}, {"head.b.scale": 2.0, "head": "b"}),
+        ({"head.b.scale": 2, "head": "b"}, {"head.b.scale": 2.0, "head": "b"}),
+        ({"width": 8.0}, {"width": 8}),
+        ({}, {}),
+    ],
+)
+def test_short_and_full_names_are_understood(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert name_point(SPACE, given, "search.enqueue.0") == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"widht": 8}, ["search.enqueue.0.widht", "Did you mean 'width'?"]),
+        ({"width": 65}, ["search.enqueue.0.width: got 65", "[4, 64]"]),
+        ({"width": True}, ["got True"]),
+        ({"lr": math.nan}, ["got nan"]),
+        ({"head": "c"}, ["got 'c'", "[a, b]"]),
+        ({"scale": 2}, ["search.enqueue.0.scale", "argument of 'b'", "add head: b"]),
+        ({"scale": 2, "head": "a"}, ["search.enqueue.0.scale", "argument of 'b'", "head: a"]),
+        ({"lr": 9, "width": 9.5}, ["2 problems", "0.lr", "0.width"]),
+    ],
+)
+def test_what_is_not_in_the_space_is_an_error_that_says_why(given: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        name_point(SPACE, given, "search.enqueue.0")
+    for word in words:
+        assert word in str(error.value)
+
+
+# The plan: the baseline, and which trials of another search fit.
+
+
+@pytest.fixture
+def begin(project: Path) -> Callable[..., tuple[Beginning, list[str]]]:
+    """Plans a search of `tiny` and returns what it would begin with, and what it said."""
+
+    def plan(*overrides: str, project: Path = project) -> tuple[Beginning, list[str]]:
+        space = [] if any(o.startswith("space=") for o in overrides) else ["space=tiny"]
+        lines: list[str] = []
+        request = Request(search=True, overrides=[*space, *overrides], project=project)
+        beginning = make_plan(compose_config(request), lines.append).beginning
+        assert beginning is not None
+        return beginning, lines
+
+    return plan
+
+
+Begin = Callable[..., tuple[Beginning, list[str]]]
+
+
+def test_the_tutorials_experiment_lies_in_its_space(begin: Begin) -> None:
+    beginning, _ = begin("space=lenet_cosine", project=EXPERIMENTS)
+    model = "learner.hparams.model"
+    assert [(dict(g.params), g.origin) for g in beginning.given] == [
+        (
+            {
+                f"{model}.backbone.out_features": 84,
+                f"{model}.head": "cosine",
+                LR: 0.1,
+                "learner.hparams.optimizer.momentum": 0.9,
+                "learner.hparams.optimizer.weight_decay": 5e-4,
+                "run.batch_size_per_gpu": 128,
+            },
+            Origin.baseline,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "head"),
+    [
+        ([f"{HEAD}.dropout=0.25"], {HEAD: "linear", f"{HEAD}.linear.dropout": 0.25}),
+        ([f"{HEAD}={{_target_: sesemi.models.heads.LinearHead}}"], {HEAD: "linear", f"{HEAD}.linear.dropout": 0.0}),
+        (
+            [f"{HEAD}.freeze=true", f"space.{HEAD}={{choice: {{a: {{_target_: {LINEAR}}}, "
+             f"b: {{_target_: {LINEAR}, freeze: true}}}}}}"],
+            {HEAD: "b"},
+        ),
+    ],
+)  # fmt: skip
+def test_the_baseline_finds_its_option(begin: Begin, overrides: list[str], head: dict[str, Any]) -> None:
+    beginning, _ = begin(*overrides)
+    found = {name: value for name, value in beginning.given[0].params.items() if name.startswith(HEAD)}
+    assert found == head
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["learner.hparams.optimizer.lr=2"], "learner.hparams.optimizer.lr is 2 in the experiment, outside [0.01, 1]"),
+        ([f"{HEAD}.dropout=0.9"], f"{HEAD}.dropout is 0.9 in the experiment, outside [0, 0.5]"),
+        ([f"{HEAD}.freeze=true"], f"{HEAD}.freeze is True in the experiment and not set in a trial"),
+        ([f"~space.{HEAD}.linear"], f"{HEAD} is {LINEAR} in the experiment, which is none of scaled"),
+        (["space.run.seed=7"], "run.seed is 42 in the experiment and 7 in every trial"),
+        (["space.run.seed=${run.num_epochs}"], "run.seed: was 42, is 3 in a trial"),
+        (["space.learner.hparams.model.backbone={_target_: faulty.Slow}"], "faulty.Flat in the experiment"),
+    ],
+)
+def test_an_experiment_outside_the_space_is_no_baseline_and_a_line_says_why(
+    begin: Begin, overrides: list[str], reason: str
+) -> None:
+    beginning, lines = begin(*overrides)
+    assert beginning.given == []
+    assert [line for line in lines if line.startswith("no baseline: ") and reason in line], lines
+
+
+def test_the_baseline_can_be_turned_off(begin: Begin) -> None:
+    beginning, lines = begin("search.baseline=false", "search.enqueue=[{lr: 0.2}]")
+    assert beginning.given == [Given({LR: 0.2}, Origin.enqueued)]
+    assert not any("baseline" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("search.enqueue=[{lr: 0.1}, {lr: 7}]", ["search.enqueue.1.lr: got 7"]),
+        ("search.enqueue={lr: 0.1}", ["search.enqueue", "takes a list"]),
+        ("search.enqueue=[{},{},{},{},{},{}]", ["6 configs and the experiment's own take 7 trials"]),
+        ("search.warm_start=somewhere", ["search.warm_start", "takes a list"]),
+        ("search.warm_start=[somewhere]", ["search.warm_start", "somewhere holds no search"]),
+    ],
+)
+def test_mistakes_are_found_before_the_start(begin: Begin, override: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        begin(override)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def _once() -> dict[str, SearchResult]:
+    return {}
+
+
+@pytest.fixture
+def earlier(
+    _once: dict[str, SearchResult], run_search: Callable[..., SearchResult], tmp_path_factory: pytest.TempPathFactory
+) -> SearchResult:
+    """A search of six trials with a baseline and a config to try, run for the first test that asks."""
+    if not _once:
+        directory = tmp_path_factory.mktemp("earlier") / "search"
+        enqueue = "search.enqueue=[{lr: 0.9, head: scaled, scale: 30, out_features: 5}]"
+        _once["it"] = run_search(enqueue, "search.max_concurrent=2", directory=directory)
+    return _once["it"]
+
+
+def test_the_first_trials_of_a_search_are_the_baseline_and_the_enqueued(earlier: SearchResult) -> None:
+    baseline, enqueued = earlier.records[:2]
+    assert (baseline.number, baseline.origin, baseline.params[LR]) == (0, Origin.baseline, 0.1)
+    assert (enqueued.origin, enqueued.params[LR]) == (Origin.enqueued, 0.9)
+    assert {r.origin for r in earlier.records[2:]} == {Origin.sampled}
+
+
+def test_all_finished_trials_fit_a_wider_space(begin: Begin, earlier: SearchResult) -> None:
+    beginning, lines = begin(
+        f"search.warm_start=[{earlier.directory}]",
+        f"space.{LR}={{float: [0.001, 2], log: true}}",
+        f"space.{HEAD}.choice.frozen={{_target_: {LINEAR}, freeze: true}}",
+    )
+    assert [(r.params, r.values, r.outcome) for r in beginning.copies] == [
+        (r.params, r.values, r.outcome) for r in earlier.records
+    ]
+    assert f"warm start: 6 of 6 trials of {earlier.directory} copied" in lines
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["run.num_epochs=4"], "run.num_epochs: was 3, is 4"),
+        (["data.val_size=400"], "data.val_size: was 500, is 400"),
+        (["space.run.seed=${run.num_epochs}"], "run.seed: was 42, is 3"),
+        (["search.metric=val/loss", "search.mode=min"], "search.metric: was val/top1 (max)"),
+        (
+            ["space.learner.hparams.optimizer.momentum={float: [0.1, 1]}"],
+            "learner.hparams.optimizer.momentum: has no value",
+        ),
+        (
+            ["space.learner.hparams.model.backbone={_target_: faulty.Flat}"],
+            "out_features: is no parameter of this space",
+        ),
+    ],
+)
+def test_trials_of_another_experiment_are_left_with_the_reason(
+    begin: Begin, earlier: SearchResult, overrides: list[str], reason: str
+) -> None:
+    beginning, lines = begin(f"search.warm_start=[{earlier.directory}]", *overrides)
+    assert beginning.copies == []
+    assert f"warm start: 0 of 6 trials of {earlier.directory} copied" in lines
+    assert any(line.startswith("  6 left: ") and reason in line for line in lines), lines
+
+
+def test_trials_outside_a_narrower_space_are_left_and_the_others_copied(begin: Begin, earlier: SearchResult) -> None:
+    narrow = f"space.{LR}={{float: [0.01, 0.5], log: true}}"
+    beginning, lines = begin(f"search.warm_start=[{earlier.directory}]", narrow)
+    inside = [r for r in earlier.records if r.params[LR] <= 0.5]
+    assert [r.params for r in beginning.copies] == [r.params for r in inside]
+    assert 0 < len(inside) < 6
+    assert f"  {6 - len(inside)} left: {LR}: outside [0.01, 0.5]" in lines
+
+
+def test_an_option_that_means_something_else_is_left(begin: Begin, earlier: SearchResult) -> None:
+    changed = f"space.{HEAD}.choice.scaled={{_target_: {SCALED}, learnable: true, scale: {{float: [1, 32]}}}}"
+    beginning, lines = begin(f"search.warm_start=[{earlier.directory}]", changed)
+    assert {r.params[HEAD] for r in beginning.copies} == {"linear"}
+    assert any(f"left: {HEAD}.learnable: is new, True" in line for line in lines), lines
+
+
+def test_a_trial_is_copied_once(begin: Begin, earlier: SearchResult) -> None:
+    beginning, lines = begin(f"search.warm_start=[{earlier.directory},{earlier.directory}]")
+    assert len(beginning.copies) == 6
+    assert "  6 left: is copied already" in lines
+
+
+def test_a_warm_started_search_runs_all_its_trials_and_resumes(
+    run_search: Callable[..., SearchResult],
+    resume_search: Callable[..., SearchResult],
+    begin: Begin,
+    earlier: SearchResult,
+    tmp_path: Path,
+) -> None:
+    warm = f"search.warm_start=[{earlier.directory}]"
+    result = run_search(warm, "search.num_trials=3", "search.study=warm", f"space.{LR}={{float: [0.01, 2]}}")
+    assert [r.number for r in result.records] == [6, 7, 8]
+    assert result.records[0].origin is Origin.baseline
+    assert len(result.copied) == 6
+    assert result.best is not None
+    assert result.best.number in (6, 7, 8)
+    assert sorted(path.name for path in result.directory.joinpath("trials").iterdir()) == ["0006", "0007", "0008"]
+    assert f"Trial {result.best.number:04d}" in (result.directory / "best.yaml").read_text()
+
+    extended = resume_search(result.directory, "search.num_trials=4")
+    assert [r.number for r in extended.records] == [6, 7, 8, 9]
+    assert [r.copied_from for r in extended.copied] == [f"tiny-test/{i}" for i in range(6)]
+    assert trial_dir(result.directory, 9).is_dir()
+    assert len(plain_trials(result.directory)) == 10
+    assert {t.state.name for t in plain_trials(result.directory)} <= {"COMPLETE", "PRUNED"}
+    stored = read_search(result.directory)
+    assert ([r.number for r in stored.records], len(stored.copied)) == ([6, 7, 8, 9], 6)
+
+    again, _ = begin(f"search.warm_start=[{earlier.directory},{result.directory}]", f"space.{LR}={{float: [0.01, 2]}}")
+    origins = [f"tiny-test/{i}" for i in range(6)] + [f"warm/{i}" for i in (6, 7, 8, 9)]
+    assert [r.copied_from for r in again.copies] == origins
+
+
+def test_resume_ends_a_copying_that_was_cut(
+    run_search: Callable[..., SearchResult], resume_search: Callable[..., SearchResult], earlier: SearchResult
+) -> None:
+    result = run_search(f"search.warm_start=[{earlier.directory}]", "search.num_trials=1", "search.study=cut")
+    journal = result.directory / JOURNAL
+    lines = journal.read_bytes().splitlines(keepends=True)
+    third = [i for i, line in enumerate(lines) if json.loads(line)["op_code"] == 4][2]
+    journal.write_bytes(b"".join(lines[: third + 1]))
+    shutil.rmtree(result.directory / "trials")
+    resumed = resume_search(result.directory)
+    assert len(resumed.copied) == 6
+    assert [(r.number, r.params, r.values) for r in resumed.records] == [
+        (r.number, r.params, r.values) for r in result.records
+    ]
+
+
+# The report.
+
+
+def record(
+    number: int, value: float, outcome: Outcome = Outcome.complete, origin: Origin = Origin.sampled
+) -> TrialRecord:
+    return TrialRecord(number, {}, {3: value}, {}, outcome, origin=origin)
+
+
+def test_the_report_says_by_how_much_the_baseline_was_beaten() -> None:
+    own = record(0, 0.966, origin=Origin.baseline)
+    best = record(5, 0.978)
+    assert compare_with_baseline(best, [own, best]) == ", 0.0120 above the experiment's own config (trial 0)"
+    assert compare_with_baseline(record(5, 0.95), [own]) == ", 0.0160 below the experiment's own config (trial 0)"
+    assert compare_with_baseline(own, [own]) == ": the experiment's own config, which no trial beat"
+    stopped = replace(own, outcome=Outcome.stopped)
+    assert (
+        compare_with_baseline(best, [stopped, best])
+        == "; the experiment's own config (trial 0): stopped after 3 epochs at 0.9660"
+    )
+    assert compare_with_baseline(best, [best]) == ""
+
+
+def test_the_report_counts_the_copies_of_each_search() -> None:
+    assert describe_copies(copies(3)) == "3 trials copied from earlier"
+    other = replace(copies(1)[0], copied_from="other/0")
+    assert describe_copies([*copies(1), other]) == "1 trial copied from earlier, 1 trial copied from other"
