@@ -193,6 +193,18 @@ def test_copies_are_no_rivals_on_the_rungs_of_successive_halving(tmp_path: Path)
     assert not ledger.should_prune(number, 1), "worse than all copies, and the first of its own search"
 
 
+def test_the_baseline_runs_all_its_epochs_and_others_are_held_against_it(tmp_path: Path) -> None:
+    ledger = create(tmp_path)
+    ledger.begin([], GIVEN[:1])
+    baseline, better, worse = (ledger.ask().number for _ in range(3))
+    verdicts = []
+    for number, value in ((better, 0.9), (baseline, 0.5), (worse, 0.4)):
+        ledger.report(number, 1, value, {})
+        verdicts.append(ledger.should_prune(number, 1))
+    assert verdicts == [False, False, True]
+    assert plain_trials(tmp_path)[baseline].system_attrs["completed_rung_0"] == 0.5
+
+
 def test_a_kill_in_the_middle_of_copying_doubles_and_loses_none(tmp_path: Path) -> None:
     ledger = create(tmp_path)
     journal = tmp_path / JOURNAL

@@ -122,6 +122,7 @@ def test_a_server_gets_every_trial_once(directory: Path, track: Track, tmp_path:
         assert set(server.history(IDS[0], "epoch")) == {(1, 1.0), (2, 2.0)}
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_costs_the_exit_code_and_no_run(directory: Path, track: Track, monkeypatch: Any) -> None:
     with serve_status(500) as url:
         monkeypatch.setenv("WANDB_BASE_URL", url)
