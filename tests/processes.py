@@ -77,7 +77,7 @@ def _session(leader: int) -> Iterator[int]:
                 yield pid
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 60, interval_s: float = 0.05) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 120, interval_s: float = 0.05) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "timed out"

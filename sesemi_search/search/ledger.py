@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
 from sesemi_search.search.frozen import STATES, is_copy, storable, to_copy, to_record
-from sesemi_search.search.records import Given, Outcome, TrialRecord, best_record
+from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord, best_record
 from sesemi_search.space.space import Space
 
 __all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "repair_journal"]
@@ -219,10 +219,13 @@ class Ledger:
     def should_prune(self, number: int, epoch: int) -> bool:
         """Asks the pruner about the last report, if that is the one of `epoch`.
 
-        Never ask at the last epoch: there is nothing left to save.
+        Never ask at the last epoch: there is nothing left to save. The baseline is asked for, so that others are held
+        against it, and always goes on: what is to be beaten is its value after all its epochs.
         """
-        last = max(self._frozen(number).intermediate_values, default=0)
-        return epoch == last and self._live[number].should_prune()
+        frozen = self._frozen(number)
+        if epoch != max(frozen.intermediate_values, default=0):
+            return False
+        return self._live[number].should_prune() and frozen.user_attrs.get("origin") != Origin.baseline
 
     def tell(self, number: int, outcome: Outcome, message: str = "") -> None:
         """Ends a trial. `complete` takes the last report as its value."""

@@ -246,7 +246,7 @@ def test_short_and_full_names_are_understood(given: dict[str, Any], expected: di
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"widht": 8}, ["search.enqueue.0.widht", "Did you mean 'width'?"]),
+        ({"widthh": 8}, ["search.enqueue.0.widthh", "Did you mean 'width'?"]),
         ({"width": 65}, ["search.enqueue.0.width: got 65", "[4, 64]"]),
         ({"width": True}, ["got True"]),
         ({"lr": math.nan}, ["got nan"]),
