@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
 from sesemi_search.search.frozen import STATES, is_copy, storable, to_copy, to_record
 from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord, best_record
+from sesemi_search.search.replay import Replay
 from sesemi_search.space.space import Space
 
 __all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "repair_journal"]
@@ -187,7 +188,7 @@ class Ledger:
     def _begin(self, trial: Trial) -> TrialRecord:
         was_asked = "attempts" in trial.user_attrs
         with _experimental_is_fine():
-            self._space.sample(trial if was_asked else _Replay(trial))
+            self._space.sample(trial if was_asked else Replay(trial))
         trial.set_user_attr("attempts", trial.user_attrs.get("attempts", 0) + 1)
         self._live[trial.number] = trial
         return self.record(trial.number)
@@ -304,38 +305,6 @@ class Ledger:
     @property
     def _storage(self) -> BaseStorage:
         return self._study._storage
-
-
-class _Replay:
-    """Asks for a trial's parameters when the driver may have died while it asked.
-
-    Optuna answers from the trial what it has already. The sampler is made to draw those as well, and its draws thrown
-    away, so that its random numbers stand where they stood and the open parameters come out as they would have.
-    """
-
-    def __init__(self, trial: Trial) -> None:
-        self._trial = trial
-
-    def suggest_float(self, name: str, low: float, high: float, **arguments: Any) -> float:
-        self._draw(name)
-        return self._trial.suggest_float(name, low, high, **arguments)
-
-    def suggest_int(self, name: str, low: int, high: int, **arguments: Any) -> int:
-        self._draw(name)
-        return self._trial.suggest_int(name, low, high, **arguments)
-
-    def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
-        self._draw(name)
-        return self._trial.suggest_categorical(name, choices)
-
-    def _draw(self, name: str) -> None:
-        study = self._trial.study
-        frozen = study.get_trials(deepcopy=True)[self._trial.number]
-        if name in frozen.system_attrs.get("fixed_params", {}):
-            return  # given, and never drawn
-        distribution = frozen.distributions.get(name)
-        if distribution is not None and not distribution.single() and name not in self._trial.relative_params:
-            study.sampler.sample_independent(study, frozen, name, distribution)
 
 
 def open_storage(directory: Path, url: str | None) -> BaseStorage:
