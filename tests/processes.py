@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ __all__ = [
     "descendants",
     "end_all",
     "journal_records",
+    "kill_session",
     "read_trials",
     "start",
     "wait_for",
@@ -64,17 +65,15 @@ def end_all() -> None:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
-        for pid in _session(process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_session(process.pid)
 
 
-def _session(leader: int) -> Iterator[int]:
-    """Processes of a session: Ray's keep it, also when their parent is dead."""
+def kill_session(leader: int) -> None:
+    """Ends every process of a session at once: Ray's keep that of their driver, also when it is dead."""
     for pid in psutil.pids():
         with suppress(ProcessLookupError, PermissionError):
             if os.getsid(pid) == leader:
-                yield pid
+                os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 120, interval_s: float = 0.05) -> None:
