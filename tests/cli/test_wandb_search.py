@@ -82,6 +82,7 @@ def test_a_server_gets_every_trial(
         assert not runs
 
 
+@pytest.mark.slow
 def test_a_server_that_disappears_does_not_stop_the_search(
     start: Callable[..., subprocess.Popen[str]], directory: Path, tmp_path: Path
 ) -> None:

@@ -28,8 +28,15 @@ learner: {hparams: {model: {backbone: {_target_: sesemi_tutorials.models.LeNet5}
 def clean_imports() -> Iterator[None]:
     """Takes back what a project did to this process: its modules, its folder on the path, the finder of `sesemi`."""
     path, finders = list(sys.path), list(sys.meta_path)
+    # Tests of other folders, which ran before, may have left theirs.
+    sys.meta_path[:] = [finder for finder in finders if type(finder).__module__ != "sesemi_search.config.aliases"]
+    _forget_modules()
     yield
     sys.path[:], sys.meta_path[:] = path, finders
+    _forget_modules()
+
+
+def _forget_modules() -> None:
     for name in [name for name in sys.modules if name.split(".")[0] in ("sesemi", "sesemi_tutorials")]:
         del sys.modules[name]
 

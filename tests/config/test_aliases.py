@@ -10,18 +10,6 @@ import pytest
 from sesemi_search.config.aliases import install
 from sesemi_search.config.project import Project
 
-
-@pytest.fixture(autouse=True)
-def _no_alias_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a new process, whatever ran in this one before."""
-    monkeypatch.setattr(
-        sys, "meta_path", [f for f in sys.meta_path if type(f).__module__ != "sesemi_search.config.aliases"]
-    )
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in [name for name in sys.modules if name == "sesemi" or name.startswith("sesemi.")]:
-        monkeypatch.delitem(sys.modules, name)
-
-
 MODULES = ("models.backbones.base", "models.heads.base", "models.heads", "models", "data.sources")
 
 
