@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
 from sesemi_search.search.frozen import STATES, is_copy, storable, to_copy, to_record
+from sesemi_search.search.judge import judge_again
 from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord, best_record
 from sesemi_search.search.replay import Replay
 from sesemi_search.space.space import Space
@@ -66,6 +67,7 @@ class Ledger:
         self._sampler = sampler
         self._seed = seed
         self._live: dict[int, Trial] = {}
+        self._adopted_at: dict[int, int] = {}
         self.is_exhausted = False
         self._given: list[dict[str, Any]] | None = study.user_attrs.get(_GIVEN)
         self._num_copied = sum(is_copy(trial) for trial in study.get_trials(deepcopy=False))
@@ -178,6 +180,7 @@ class Ledger:
     def adopt(self, number: int) -> TrialRecord:
         """Goes on with a trial that was running or interrupted, under its own number, after all that it reported."""
         frozen = self._frozen(number)
+        self._adopted_at[number] = max(frozen.intermediate_values, default=0)
         self._study.sampler = build_sampler(self._sampler, self._seed, number)
         if frozen.state is TrialState.WAITING:
             self._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
@@ -226,7 +229,11 @@ class Ledger:
         frozen = self._frozen(number)
         if epoch != max(frozen.intermediate_values, default=0):
             return False
-        return self._live[number].should_prune() and frozen.user_attrs.get("origin") != Origin.baseline
+        verdict = self._live[number].should_prune()
+        if not verdict and epoch == self._adopted_at.get(number):
+            # The driver that asked first may have died with the verdict, and a pruner says it once.
+            verdict = judge_again(self._study, number)
+        return verdict and frozen.user_attrs.get("origin") != Origin.baseline
 
     def tell(self, number: int, outcome: Outcome, message: str = "") -> None:
         """Ends a trial. `complete` takes the last report as its value."""

@@ -269,3 +269,25 @@ def test_a_sampler_that_has_tried_everything_ends_the_asking(tmp_path: Path) -> 
         ledger.tell(number, Outcome.complete)
     assert ledger.is_exhausted
     assert [r.outcome for r in ledger.records()] == [Outcome.complete] * 2
+
+
+def test_a_verdict_that_a_dying_driver_did_not_carry_out_is_given_again(
+    create: Callable[[], Ledger], reopen: Callable[[], Ledger], tmp_path: Path
+) -> None:
+    ledger = create()
+    for value in (0.9, 0.8):
+        number = ledger.ask().number
+        ledger.report(number, 1, value, {})
+        assert not ledger.should_prune(number, 1) or value == 0.8
+    bad, good = ledger.ask().number, ledger.ask().number
+    ledger.report(bad, 1, 0.1, {})
+    ledger.report(good, 1, 0.95, {})
+    assert ledger.should_prune(bad, 1)
+    assert not ledger.should_prune(good, 1)
+    again = reopen()
+    for number in again.unfinished():
+        again.adopt(number)
+    before = (tmp_path / JOURNAL).read_bytes()
+    assert again.should_prune(bad, 1)
+    assert not again.should_prune(good, 1)
+    assert (tmp_path / JOURNAL).read_bytes() == before
