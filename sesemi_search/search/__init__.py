@@ -1,0 +1,1 @@
+"""A search: its ledger, its rules, and Ray Tune underneath."""
