@@ -20,7 +20,9 @@ def judge_again(study: optuna.Study, number: int) -> bool:
     """
     trials = study.get_trials()
     mine = trials[number]
-    last = mine.intermediate_values[max(mine.intermediate_values)]
+    *earlier, last = (value for _, value in sorted(mine.intermediate_values.items()))
+    if last in earlier:
+        return False  # a note cannot be told from that on an earlier report, which the trial has long passed
     mine.system_attrs = {k: v for k, v in mine.system_attrs.items() if not (k.startswith(_RUNG) and v == last)}
     copy = optuna.create_study(study_name=study.study_name, direction=study.direction, pruner=study.pruner)
     copy.add_trials(trials)

@@ -291,3 +291,21 @@ def test_a_verdict_that_a_dying_driver_did_not_carry_out_is_given_again(
     assert again.should_prune(bad, 1)
     assert not again.should_prune(good, 1)
     assert (tmp_path / JOURNAL).read_bytes() == before
+
+
+def test_a_trial_that_had_passed_a_rung_with_the_same_value_is_not_judged_there_again(
+    create: Callable[[], Ledger], reopen: Callable[[], Ledger]
+) -> None:
+    ledger = create()
+    number = ledger.ask().number
+    ledger.report(number, 1, 0.5, {})
+    assert not ledger.should_prune(number, 1)
+    for value in (0.6, 0.7, 0.8):
+        better = ledger.ask().number
+        ledger.report(better, 1, value, {})
+        assert not ledger.should_prune(better, 1)
+    ledger.report(number, 2, 0.5, {})
+    assert not ledger.should_prune(number, 2)
+    again = reopen()
+    again.adopt(number)
+    assert not again.should_prune(number, 2)

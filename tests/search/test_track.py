@@ -106,7 +106,7 @@ def test_a_server_gets_every_trial_once(directory: Path, track: Track, tmp_path:
     with serve_openwandb(tmp_path / "server") as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        code, output = track(directory, "tracking.project=digits")
+        code, output = track(directory, "tracking.project=digits", "tracking.init_timeout_s=60")
         assert code == 0, output
         assert "6 runs written to the W&B project digits, group told" in output
         # The offline files are replaced: uploaded as well, they would double the runs.
