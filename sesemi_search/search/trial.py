@@ -79,6 +79,8 @@ class TrialRun:
             for name in ("train", "val")
         )
         fit = Fit(config, train, val)
+        for torn in self._folder.glob(".checkpoint.pt.*.tmp"):  # of an attempt that was killed while it wrote
+            torn.unlink(missing_ok=True)
         try:
             checkpoint = load_checkpoint(self._folder / "checkpoint.pt")
         except CheckpointError:

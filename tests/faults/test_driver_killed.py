@@ -161,7 +161,7 @@ def _survive_at(dozen: Dozen, moment: str, undisturbed: list[dict[str, Any]]) ->
 NUM_RECORDS = [None, 0, 1, 2]
 
 
-def _begin_from(dozen: Dozen, num_records: int | None, reference: Dozen, undisturbed: list[dict[str, Any]]) -> None:
+def _begin_from(dozen: Dozen, num_records: int | None, reference: Dozen, undisturbed: list[dict[str, Any]]) -> int:
     """Resumes a search whose driver died after so many records and a part of the next; None: before the journal."""
     dozen.directory.mkdir()
     for name in ("search.yaml", "provenance.json"):
@@ -172,6 +172,7 @@ def _begin_from(dozen: Dozen, num_records: int | None, reference: Dozen, undistu
     verb, _ = dozen.go_on()
     assert verb == "resume"
     check_ended(dozen, [], undisturbed)
+    return len(dozen.trials())
 
 
 Work = Callable[[str, Callable[[Dozen], Any]], Future[Any]]
@@ -199,7 +200,7 @@ def at_moments(side_by_side: Work, undisturbed: list[dict[str, Any]]) -> dict[st
 
 
 @pytest.fixture(scope="module")
-def begun(side_by_side: Work, undisturbed: list[dict[str, Any]], reference: Dozen) -> dict[int | None, Future[None]]:
+def begun(side_by_side: Work, undisturbed: list[dict[str, Any]], reference: Dozen) -> dict[int | None, Future[int]]:
     work = partial(_begin_from, reference=reference, undisturbed=undisturbed)
     return {n: side_by_side(f"records {n}", partial(work, num_records=n)) for n in NUM_RECORDS}
 
@@ -218,9 +219,9 @@ def test_a_search_killed_at_one_point_of_its_code_ends_as_the_undisturbed_one(
 
 @pytest.mark.parametrize("num_records", NUM_RECORDS)
 def test_a_search_killed_before_its_first_trial_is_begun_by_resume(
-    begun: dict[int | None, Future[None]], num_records: int | None
+    begun: dict[int | None, Future[int]], num_records: int | None
 ) -> None:
-    begun[num_records].result()
+    assert begun[num_records].result() == NUM_TRIALS
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -139,5 +139,16 @@ def test_a_checkpoint_cut_short_anywhere_begins_its_trial_anew(
         print(f"\ncheckpoint of {len(content)} bytes cut to {lengths}: begun anew, same numbers")
 
 
+def test_what_a_kill_in_the_middle_of_a_checkpoint_left_is_removed(
+    begin: Callable[[bytes | None], tuple[Path, TrialRun]],
+) -> None:
+    folder, trial = begin(None)
+    torn = folder / ".checkpoint.pt.123.abc.tmp"
+    torn.write_bytes(b"half of a checkpoint")
+    trial.step()
+    assert not torn.exists()
+    assert (folder / "checkpoint.pt").exists()
+
+
 def without_time(report: TrialReport) -> dict[str, float]:
     return {name: value for name, value in report.metrics.items() if name != "epoch_seconds"}
