@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sesemi_search.atomic import write_text
+from sesemi_search.check.preflight import check_experiment
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed, to_yaml
@@ -18,7 +19,6 @@ from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
 from sesemi_search.console import make_console
 from sesemi_search.final.result import FinalResult
 from sesemi_search.final.train import train
-from sesemi_search.space.preflight import check_experiment
 from sesemi_search.tracking import run_tracker
 
 __all__ = ["train_command"]

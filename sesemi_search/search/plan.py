@@ -8,6 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.preflight import check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
@@ -20,7 +22,6 @@ from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import parse_space
-from sesemi_search.space.preflight import Architectures, check_space
 from sesemi_search.space.space import Space
 from sesemi_search.training.fit import METRICS
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.atomic import write_text
+from sesemi_search.check.architecture import Architectures
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import to_yaml
 from sesemi_search.search.directory import trial_dir
@@ -19,7 +20,6 @@ from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.limits import Budget, Stop, StopKind, find_common_error
 from sesemi_search.search.records import Outcome, TrialRecord, TrialReport
 from sesemi_search.search.runs import run_start, run_summary
-from sesemi_search.space.preflight import Architectures
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import Tracker
 

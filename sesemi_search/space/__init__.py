@@ -1,1 +1,1 @@
-"""The search-space language, and the check before any trial."""
+"""The search-space language."""
