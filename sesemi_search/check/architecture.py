@@ -53,6 +53,11 @@ class Architectures:
             self._known[key] = self._build(model, hparams["num_classes"], shape)
         return self._known[key]
 
+    @property
+    def measured(self) -> list[Architecture]:
+        """Every classifier measured so far."""
+        return list(self._known.values())
+
     def _build(self, model: Mapping[str, Any], num_classes: int, shape: tuple[int, ...]) -> Architecture:
         try:
             return _try_model(model, num_classes, shape, "meta")

@@ -9,21 +9,22 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.limits import check_any_within
 from sesemi_search.check.preflight import check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
-from sesemi_search.config.errors import ConfigError, raise_problems, suggest
+from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.project import Project, project_path
-from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, Mode, SearchExperimentConfig
+from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, SearchExperimentConfig
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
+from sesemi_search.search.objectives import Objectives, parse_objectives
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
-from sesemi_search.training.fit import METRICS
 
 __all__ = ["Plan", "make_plan", "resolve_plain"]
 
@@ -35,6 +36,7 @@ class Plan:
     Attributes:
         config: The composed config, unresolved, the space as it will be searched.
         settings: The same, typed and resolved; its `space` is not to be used.
+        objectives: What the search optimizes.
         space: The space.
         experiment: The experiment's config, plain and unresolved.
         project: The user's project.
@@ -45,6 +47,7 @@ class Plan:
 
     config: DictConfig
     settings: SearchExperimentConfig
+    objectives: Objectives
     space: Space
     experiment: Mapping[str, Any]
     project: Project | None
@@ -78,6 +81,7 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
     problems = _check_search(settings)
     try:
         checked = check_space(space, experiment, architectures)
+        check_any_within(architectures.measured, settings.search.constraints)
     except ConfigError as error:
         problems.append(str(error))
     raise_problems(problems)
@@ -86,9 +90,10 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
     branches = f"{checked.branches} branch{'es' if checked.branches > 1 else ''}"
     some = "" if checked.visited == checked.branches else f" ({checked.visited} of them, at random)"
     say(f"pre-flight: {branches} of {len(space.dimensions)} dimensions built and run on one batch{some}")
-    beginning = None if resume else plan_beginning(settings.search, space, experiment, say)
+    objectives = parse_objectives(settings.search)
+    beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
     data = _load_data(settings)
-    return Plan(config, settings, space, experiment, composed.project, architectures, data, beginning)
+    return Plan(config, settings, objectives, space, experiment, composed.project, architectures, data, beginning)
 
 
 def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,19 +131,16 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
         for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
         if getattr(settings.run, key) is not None
     ]
-    if search.metric not in METRICS:
-        problems.append(
-            f"search.metric: got {search.metric!r}, which no trial reports; it takes one of {', '.join(METRICS)}."
-            f"{suggest(search.metric, METRICS)}"
-        )
-    elif search.mode is Mode.max and search.metric.endswith(("/loss", "_seconds")):
-        problems.append(f"search.mode: got 'max' for {search.metric}, of which less is better; set search.mode=min.")
     if search.time_budget is not None:
         try:
             parse_duration(search.time_budget, "search.time_budget")
         except ConfigError as error:
             problems.append(str(error))
-    for build in (lambda: build_sampler(search.sampler, search.seed, 0), lambda: build_pruner(search.pruner)):
+    for build in (
+        lambda: parse_objectives(search),
+        lambda: build_sampler(search.sampler, search.seed, 0),
+        lambda: build_pruner(search.pruner),
+    ):
         try:
             build()
         except ConfigError as error:
