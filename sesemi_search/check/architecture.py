@@ -73,7 +73,7 @@ def _try_model(model: Mapping[str, Any], num_classes: int, shape: tuple[int, ...
     watch = _Watch(classifier)
     with FlopCounterMode(display=False) as counter:
         try:
-            logits = classifier(images)
+            logits = classifier(images, labels)
         except Exception as error:
             names = f"{type(classifier.backbone).__name__} with {type(classifier.head).__name__}"
             raise ConfigError(f"learner.hparams.model: {names} {watch.explain(shape, error)}") from error
