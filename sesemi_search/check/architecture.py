@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.models.classifier import HEAD_KEY, build_classifier
+from sesemi_search.models.weights import without_weights
 from sesemi_search.training.build import build_loss
 
 __all__ = ["Architecture", "Architectures"]
@@ -66,7 +67,7 @@ class Architectures:
 
 def _try_model(model: Mapping[str, Any], num_classes: int, shape: tuple[int, ...], device: str) -> Architecture:
     """Builds a classifier on a device, gives it a batch and holds what comes out against its interface."""
-    with torch.device(device):
+    with torch.device(device), without_weights():
         classifier = build_classifier(model["backbone"], model["head"], num_classes)
         images = torch.rand(shape)
         labels = torch.zeros(shape[0], dtype=torch.int64)
