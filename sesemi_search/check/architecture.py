@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.models.classifier import HEAD_KEY, build_classifier
+from sesemi_search.models.weights import without_weights
 from sesemi_search.training.build import build_loss
 
 __all__ = ["Architecture", "Architectures"]
@@ -71,14 +72,14 @@ class Architectures:
 
 def _try_model(model: Mapping[str, Any], num_classes: int, shape: tuple[int, ...], device: str) -> Architecture:
     """Builds a classifier on a device, gives it a batch and holds what comes out against its interface."""
-    with torch.device(device):
+    with torch.device(device), without_weights():
         classifier = build_classifier(model["backbone"], model["head"], num_classes)
         images = torch.rand(shape)
         labels = torch.zeros(shape[0], dtype=torch.int64)
     watch = _Watch(classifier)
     with FlopCounterMode(display=False) as counter:
         try:
-            logits = classifier(images)
+            logits = classifier(images, labels)
         except Exception as error:
             names = f"{type(classifier.backbone).__name__} with {type(classifier.head).__name__}"
             raise ConfigError(f"learner.hparams.model: {names} {watch.explain(shape, error)}") from error

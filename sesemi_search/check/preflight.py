@@ -20,6 +20,7 @@ from sesemi_search.config.targets import check_target
 from sesemi_search.config.validate import check_values
 from sesemi_search.data.sources import check_source
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
+from sesemi_search.models.expected_input import describe_difference
 from sesemi_search.space.corners import corners, count_branches
 from sesemi_search.space.space import Space
 from sesemi_search.training.build import build_lr_scheduler, build_optimizer
@@ -113,6 +114,9 @@ def _check_model(config: Mapping[str, Any], architectures: Architectures) -> lis
         architectures.measure(config)
     except ConfigError as error:
         return [str(error)]
+    difference = describe_difference(model["backbone"], config["data"])
+    if difference is not None and difference not in architectures.notes:
+        architectures.notes.append(difference)
     return []
 
 
