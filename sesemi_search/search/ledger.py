@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.samplers import BruteForceSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -26,6 +27,8 @@ from sesemi_search.search.frozen import STATES, is_copy, storable, to_copy, to_r
 from sesemi_search.search.judge import judge_again
 from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord, best_record
 from sesemi_search.search.replay import Replay
+from sesemi_search.search.samplers import is_sampler, refuse_pickles
+from sesemi_search.space.grid import count_points, grid_point
 from sesemi_search.space.space import Space
 
 __all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "repair_journal"]
@@ -40,12 +43,17 @@ def build_sampler(node: Mapping[str, Any], seed: int, number: int) -> optuna.sam
     It is built anew for each ask, with a seed of its own: what is asked then depends on the seed, the number and the
     trials so far, and not on how often the search was interrupted.
     """
-    supplied = {}
-    if "seed" in (accepted_arguments(locate(node.get("_target_"), "search.sampler")) or ()):
-        supplied["seed"] = int.from_bytes(hashlib.blake2b(f"{seed}/{number}".encode(), digest_size=4).digest())
+    refuse_pickles(node)
+    seeds = {"seed": _hash(f"{seed}/{number}"), "search_seed": _hash(f"{seed}")}
+    accepted = accepted_arguments(locate(node.get("_target_"), "search.sampler")) or ()
+    supplied = {name: value for name, value in seeds.items() if name in accepted}
     with _experimental_is_fine():
         sampler: optuna.samplers.BaseSampler = instantiate(node, "search.sampler", **supplied)
     return sampler
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
 def build_pruner(node: Mapping[str, Any]) -> optuna.pruners.BasePruner:
@@ -55,11 +63,7 @@ def build_pruner(node: Mapping[str, Any]) -> optuna.pruners.BasePruner:
 
 
 class Ledger:
-    """The study of one search, and the trials of it that are running now.
-
-    Attributes:
-        is_exhausted: Whether the sampler has said that it has no more to ask.
-    """
+    """The study of one search, and the trials of it that are running now."""
 
     def __init__(self, study: optuna.Study, space: Space, sampler: Mapping[str, Any], seed: int) -> None:
         self._study = study
@@ -68,7 +72,11 @@ class Ledger:
         self._seed = seed
         self._live: dict[int, Trial] = {}
         self._adopted_at: dict[int, int] = {}
-        self.is_exhausted = False
+        self._sampler_stopped = False
+        self._num_points = count_points(space) if is_sampler(sampler, BruteForceSampler) else None
+        # Hyperband makes its brackets when it is first asked, and shows a sampler all trials until then: a search that
+        # goes on would ask what the undisturbed one does not.
+        study.pruner.prune(study, optuna.trial.create_trial(state=TrialState.RUNNING))
         self._given: list[dict[str, Any]] | None = study.user_attrs.get(_GIVEN)
         self._num_copied = sum(is_copy(trial) for trial in study.get_trials(deepcopy=False))
 
@@ -136,6 +144,14 @@ class Ledger:
     def num_feasible(self) -> int:
         """Trials asked for so far that could be built: those that `search.num_trials` counts."""
         return sum(record.outcome is not Outcome.infeasible for record in self.records())
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the sampler has no more to ask: it said so, or every point of its grid is tried or running."""
+        if self._num_points is None:
+            return self._sampler_stopped
+        trials = self._study.get_trials(deepcopy=False)
+        return len({grid_point(self._space, trial.params) for trial in trials}) >= self._num_points
 
     @property
     def has_begun(self) -> bool:
@@ -257,7 +273,7 @@ class Ledger:
                 # A sampler that has tried everything stops its study, which Optuna allows inside `optimize` only.
                 if not self._frozen(trial.number).state.is_finished():
                     raise
-                self.is_exhausted = True
+                self._sampler_stopped = True
 
     def settle(self) -> None:
         """Ends the trials whose outcome a driver had written when it died, before it could tell Optuna."""
