@@ -22,6 +22,7 @@ from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.search.objectives import Objectives, parse_objectives
+from sesemi_search.search.serving import check_serves
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -78,14 +79,17 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
     config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
     settings = _settings(config)
     architectures = Architectures()
-    problems = _check_search(settings)
+    metric = settings.search.metric
+    num_objectives = len(metric) if isinstance(metric, list) else 1
+    serving = check_serves(settings.search.sampler, settings.search.pruner, space, num_objectives)
+    problems = [*_check_search(settings), *serving.problems]
     try:
         checked = check_space(space, experiment, architectures)
         check_any_within(architectures.measured, settings.search.constraints)
     except ConfigError as error:
         problems.append(str(error))
     raise_problems(problems)
-    for note in checked.notes:
+    for note in [*serving.notes, *checked.notes]:
         say(note)
     branches = f"{checked.branches} branch{'es' if checked.branches > 1 else ''}"
     some = "" if checked.visited == checked.branches else f" ({checked.visited} of them, at random)"
