@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.paths import check_tree
 from sesemi_search.check.preflight import check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
@@ -21,7 +22,7 @@ from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.space.overrides import override_space
-from sesemi_search.space.parse import parse_space
+from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space
 from sesemi_search.training.fit import METRICS
 
@@ -62,24 +63,32 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
         resume: The search goes on; what it began with is in its ledger.
 
     Raises:
-        ConfigError: With all that is wrong.
+        ConfigError: With all that is wrong, and where it is written.
     """
+    with composed.addresses.added():
+        return _make_plan(composed, say, resume)
+
+
+def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> Plan:
     if composed.project is not None:
         composed.project.activate()
     config = composed.config
     config.run.data_root = str(project_path(composed.project, config.run.data_root))
     raw = override_space(plain(config).pop("space"), composed.space_overrides)
-    space = Space(parse_space(raw))
+    tree, problems = scan_space(raw)
+    space = Space(tree)
     config.space = raw
     experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
     config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
     settings = _settings(config)
     architectures = Architectures()
+    if problems:
+        raise_problems([*problems, *check_tree(tree, experiment), *_check_search(settings)])
     problems = _check_search(settings)
     try:
         checked = check_space(space, experiment, architectures)
     except ConfigError as error:
-        problems.append(str(error))
+        problems += error.problems
     raise_problems(problems)
     for note in checked.notes:
         say(note)
