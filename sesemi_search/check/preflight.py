@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.paths import check_paths
+from sesemi_search.check.paths import check_tree
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.schema import ExperimentConfig
@@ -61,7 +61,7 @@ def check_space(space: Space, experiment: Mapping[str, Any], architectures: Arch
     Raises:
         ConfigError: With all that is wrong, and in which branches.
     """
-    raise_problems(list(check_paths(space.root, "")))
+    raise_problems(check_tree(space.root, experiment))
     visited = corners(space, _MAX_BRANCHES)
     seen: dict[str, list[str]] = {}
     found: dict[str, list[dict[str, Any]]] = {}

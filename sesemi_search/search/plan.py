@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.check.architecture import Architectures
 from sesemi_search.check.limits import check_any_within
+from sesemi_search.check.paths import check_tree
 from sesemi_search.check.preflight import check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
@@ -24,7 +25,7 @@ from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.search.objectives import Objectives, parse_objectives
 from sesemi_search.search.serving import check_serves
 from sesemi_search.space.overrides import override_space
-from sesemi_search.space.parse import parse_space
+from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space
 
 __all__ = ["Plan", "make_plan", "resolve_plain"]
@@ -66,19 +67,27 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
         resume: The search goes on; what it began with is in its ledger.
 
     Raises:
-        ConfigError: With all that is wrong.
+        ConfigError: With all that is wrong, and where it is written.
     """
+    with composed.addresses.added():
+        return _make_plan(composed, say, resume)
+
+
+def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> Plan:
     if composed.project is not None:
         composed.project.activate()
     config = composed.config
     config.run.data_root = str(project_path(composed.project, config.run.data_root))
     raw = override_space(plain(config).pop("space"), composed.space_overrides)
-    space = Space(parse_space(raw))
+    tree, problems = scan_space(raw)
+    space = Space(tree)
     config.space = raw
     experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
     config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
     settings = _settings(config)
     architectures = Architectures()
+    if problems:
+        raise_problems([*problems, *check_tree(tree, experiment), *_check_search(settings)])
     metric = settings.search.metric
     num_objectives = len(metric) if isinstance(metric, list) else 1
     serving = check_serves(settings.search.sampler, settings.search.pruner, space, num_objectives)
@@ -87,7 +96,7 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
         checked = check_space(space, experiment, architectures)
         check_any_within(architectures.measured, settings.search.constraints)
     except ConfigError as error:
-        problems.append(str(error))
+        problems += error.problems
     raise_problems(problems)
     for note in [*serving.notes, *checked.notes]:
         say(note)
