@@ -259,6 +259,7 @@ class SearchConfig:
         keep_checkpoints: Best trials whose checkpoints stay after the search.
         warm_start: Directories of earlier searches, whose trials the sampler is to know.
         enqueue: Configs to try first: values by short or full name of the parameter; what is not given is sampled.
+        skip_bad_branches: Whether branches that the check finds bad are left out; otherwise a search does not start.
         baseline: Whether the experiment's own config is tried before all others, if it lies inside the space.
         time_budget: Most wall time, all sittings together: `2h`, `1h30m`, seconds; null is no limit.
         compute_budget: Most GPU-hours of training (core-hours on the CPU), all trials together; null is no limit.
@@ -279,6 +280,7 @@ class SearchConfig:
     keep_checkpoints: int = 3
     warm_start: list[str] = field(default_factory=list)
     enqueue: list[dict[str, Any]] = field(default_factory=list)
+    skip_bad_branches: bool = False
     baseline: bool = True
     time_budget: str | None = None
     compute_budget: float | None = None

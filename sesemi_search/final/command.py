@@ -40,7 +40,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
     experiment = resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS})
-    for note in check_experiment(plain(experiment)).notes:
+    for note in check_experiment(plain(experiment)):
         say(note)
     typed: ExperimentConfig = to_typed(experiment)
     tracker = run_tracker(to_typed(config).tracking, folder, console, say)

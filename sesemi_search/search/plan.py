@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.preflight import check_space
+from sesemi_search.check.excluded import Excluded
+from sesemi_search.check.preflight import Checked, check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
@@ -25,7 +26,7 @@ from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 from sesemi_search.training.fit import METRICS
 
-__all__ = ["Plan", "make_plan", "resolve_plain"]
+__all__ = ["Plan", "Prepared", "check_search", "load_data", "make_plan", "prepare", "resolve_plain"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Plan:
         project: The user's project.
         architectures: Models measured so far.
         data: The splits `train` and `val`.
+        excluded: Branches that are left out.
         beginning: What the search begins with; None of one that goes on.
     """
 
@@ -50,7 +52,36 @@ class Plan:
     project: Project | None
     architectures: Architectures
     data: Mapping[str, LabelledImages]
+    excluded: Excluded
     beginning: Beginning | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A composed search with its space read, nothing checked; attributes as of `Plan`."""
+
+    config: DictConfig
+    settings: SearchExperimentConfig
+    space: Space
+    experiment: Mapping[str, Any]
+
+
+def prepare(composed: Composed) -> Prepared:
+    """Reads the space of a composed search, and makes its project's modules importable.
+
+    Raises:
+        ConfigError: The space is not one.
+    """
+    if composed.project is not None:
+        composed.project.activate()
+    config = composed.config
+    config.run.data_root = str(project_path(composed.project, config.run.data_root))
+    raw = override_space(plain(config).pop("space"), composed.space_overrides)
+    space = Space(parse_space(raw))
+    config.space = raw
+    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
+    config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
+    return Prepared(config, _settings(config), space, experiment)
 
 
 def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = False) -> Plan:
@@ -64,36 +95,43 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
     Raises:
         ConfigError: With all that is wrong.
     """
-    if composed.project is not None:
-        composed.project.activate()
-    config = composed.config
-    config.run.data_root = str(project_path(composed.project, config.run.data_root))
-    raw = override_space(plain(config).pop("space"), composed.space_overrides)
-    space = Space(parse_space(raw))
-    config.space = raw
-    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
-    config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
-    settings = _settings(config)
-    architectures = Architectures()
-    problems = _check_search(settings)
+    prepared = prepare(composed)
+    settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
+    architectures, excluded = Architectures(), Excluded()
+    problems = check_search(settings)
     try:
         checked = check_space(space, experiment, architectures)
+        if settings.search.skip_bad_branches:
+            excluded = checked.exclude_bad()
+        else:
+            problems += checked.describe_problems()
     except ConfigError as error:
         problems.append(str(error))
     raise_problems(problems)
-    for note in checked.notes:
-        say(note)
-    branches = f"{checked.branches} branch{'es' if checked.branches > 1 else ''}"
-    some = "" if checked.visited == checked.branches else f" ({checked.visited} of them, at random)"
-    say(f"pre-flight: {branches} of {len(space.dimensions)} dimensions built and run on one batch{some}")
+    _say_checked(checked, say)
     beginning = None if resume else plan_beginning(settings.search, space, experiment, say)
-    data = _load_data(settings)
-    return Plan(config, settings, space, experiment, composed.project, architectures, data, beginning)
+    data = load_data(settings)
+    return Plan(
+        prepared.config, settings, space, experiment, composed.project, architectures, data, excluded, beginning
+    )
 
 
 def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
     """Returns an experiment's config with its interpolations resolved, as plain containers."""
     return plain(resolve_experiment(container))
+
+
+def _say_checked(checked: Checked, say: Callable[[str], None]) -> None:
+    for note in checked.notes:
+        say(note)
+    branches = f"{checked.num_branches} branch{'es' if checked.num_branches > 1 else ''}"
+    visited, bad = len(checked.branches), checked.bad
+    some = "" if visited == checked.num_branches else f" ({visited} of them, at random)"
+    say(f"pre-flight: {branches} of {len(checked.space.dimensions)} dimensions built and run on one batch{some}")
+    if bad:
+        say(f"{len(bad)} of {visited} branches are left out (search.skip_bad_branches):")
+        for problem in dict.fromkeys(branch.problems[0] for branch in bad):
+            say(f"- {problem}")
 
 
 def _settings(config: DictConfig) -> SearchExperimentConfig:
@@ -118,7 +156,7 @@ def _is_complete(config: DictConfig, key: str) -> bool:
     return True
 
 
-def _check_search(settings: SearchExperimentConfig) -> list[str]:
+def check_search(settings: SearchExperimentConfig) -> list[str]:
     """Returns what is wrong with `search.*`."""
     search, problems = settings.search, []
     problems += [
@@ -146,7 +184,7 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
     return problems
 
 
-def _load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
+def load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
     """Loads what a search sees. The test split stays closed."""
     data = load_splits(settings.data, Path(settings.run.data_root), ("train", "val"))
     for split in data.values():

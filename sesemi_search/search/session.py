@@ -13,6 +13,7 @@ from typing import Any
 
 from sesemi_search.atomic import write_text
 from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.excluded import Excluded
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import to_yaml
 from sesemi_search.search.directory import trial_dir
@@ -27,6 +28,7 @@ __all__ = ["Next", "Session"]
 
 # Draws in a row that cannot be built before a search gives up.
 _MAX_INFEASIBLE = 100
+_NOTHING_EXCLUDED = Excluded()
 
 
 class Next(Enum):
@@ -53,6 +55,7 @@ class Session:
         max_attempts: Starts that a trial gets when workers die.
         keep_checkpoints: Complete trials whose checkpoints stay, the best ones.
         budget: Wall time and compute that may be spent.
+        excluded: Branches whose trials are infeasible without being built.
 
     Attributes:
         stop: Why no new trial begins and running ones end with their epoch; None while the search goes on.
@@ -74,6 +77,7 @@ class Session:
         max_attempts: int,
         keep_checkpoints: int,
         budget: Budget,
+        excluded: Excluded = _NOTHING_EXCLUDED,
     ) -> None:
         self._ledger = ledger
         self._space = space
@@ -93,6 +97,7 @@ class Session:
             if each.is_ended:
                 self._drop_checkpoints(each.number, each.outcome)
         self._budget = budget
+        self._excluded = excluded
         self.stop: Stop | None = None
 
     @property
@@ -184,6 +189,7 @@ class Session:
         """
         number = record.number
         try:
+            self._excluded.refuse(record.params)
             config = self._resolve(self._space.apply(self._experiment, record.params))
             measured = self._architectures.measure(config)
         except ConfigError as error:

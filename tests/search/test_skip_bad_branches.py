@@ -1,0 +1,111 @@
+"""A search that leaves out the branches that the check found bad."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sesemi_search.atomic import write_text
+from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.experiment import plain, to_yaml
+from sesemi_search.search.directory import SEARCH_YAML
+from sesemi_search.search.driver import SearchResult
+from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.limits import Budget
+from sesemi_search.search.plan import Plan, make_plan, resolve_plain
+from sesemi_search.search.records import Outcome, TrialRecord, TrialReport
+from sesemi_search.search.resume import resume_plan
+from sesemi_search.search.session import Session
+from sesemi_search.tracking.fan_out import Trackers
+
+RunSearch = Callable[..., SearchResult]
+BACKBONE = "learner.hparams.model.backbone"
+OVERRIDES = (
+    "space=tiny",
+    f"space.{BACKBONE}={{choice: {{good: {{_target_: faulty.Flat}}, "
+    "tuple: {_target_: faulty.bad_modules.TupleBackbone}}}",
+    "search.skip_bad_branches=true",
+    "search.study=skips",
+    "search.max_concurrent=1",
+    "search/sampler=random",
+    "search/pruner=none",
+    "run.num_epochs=1",
+)
+
+
+def assert_bad_ones_were_left_out(records: list[TrialRecord], directory: Path, num_trials: int) -> None:
+    chosen = [record.params[BACKBONE] for record in records]
+    assert set(chosen) == {"good", "tuple"}
+    for record, backbone in zip(records, chosen, strict=True):
+        if backbone == "tuple":
+            assert record.outcome is Outcome.infeasible
+            assert "search.skip_bad_branches" in record.message
+            assert "TupleBackbone says out_features = 192 and gives a tuple" in record.message
+            assert not (directory / "trials" / f"{record.number:04d}").exists()
+        else:
+            assert record.outcome is Outcome.complete
+    assert chosen.count("good") == num_trials
+
+
+def sit(plan: Plan, ledger: Ledger, directory: Path) -> list[TrialRecord]:
+    """Runs a sitting of the session without Ray: every trial that begins is told to be complete."""
+    session = Session(
+        ledger,
+        plan.space,
+        plan.experiment,
+        resolve_plain,
+        directory,
+        Trackers([]),
+        plan.architectures,
+        metric="val/top1",
+        num_trials=plan.settings.search.num_trials,
+        max_concurrent=1,
+        max_attempts=1,
+        keep_checkpoints=1,
+        budget=Budget(None, None, 1, "core"),
+        excluded=plan.excluded,
+    )
+    while isinstance(number := session.next_trial(), int):
+        metrics = {"val/top1": 0.5, "epoch_seconds": 1.0}
+        session.trial_ended(TrialReport(number, 1, metrics, Outcome.complete))
+    return ledger.records()
+
+
+def test_trials_of_bad_branches_are_infeasible_and_not_counted_in_either_sitting(project: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    directory = tmp_path / "search"
+    composed = compose_config(Request(search=True, overrides=[*OVERRIDES, "search.num_trials=4"], project=project))
+    plan = make_plan(composed, said.append)
+    assert any("2 of 4 branches are left out (search.skip_bad_branches)" in line for line in said)
+    assert any("TupleBackbone says out_features" in line for line in said)
+    search = plan.settings.search
+    settings = {"sampler": search.sampler, "pruner": search.pruner, "seed": search.seed}
+    directory.mkdir()
+    write_text(directory / SEARCH_YAML, to_yaml(plain(plan.config)))
+    ledger = Ledger.create(directory, "skips", plan.space, maximize=True, **settings)
+    first = sit(plan, ledger, directory)
+    assert_bad_ones_were_left_out(first, directory, 4)
+
+    request = Request(search=True, overrides=[str(directory), "search.num_trials=8"], project=project)
+    plan = resume_plan(request, said.append)
+    both = sit(plan, Ledger.open(directory, "skips", plan.space, **settings), directory)
+    assert_bad_ones_were_left_out(both, directory, 8)
+    assert [r.params for r in both[: len(first)]] == [r.params for r in first]
+
+
+def test_a_search_over_bad_branches_alone_does_not_start(project: Path) -> None:
+    only = f"space.{BACKBONE}={{_target_: faulty.bad_modules.TupleBackbone}}"
+    composed = compose_config(Request(search=True, overrides=[*OVERRIDES, only], project=project))
+    with pytest.raises(ValueError, match="TupleBackbone"):
+        make_plan(composed, lambda line: None)
+
+
+@pytest.mark.slow
+def test_a_real_search_trains_the_good_branches_alone(
+    run_search: RunSearch, resume_search: RunSearch, tmp_path: Path
+) -> None:
+    directory = tmp_path / "search"
+    result = run_search(*OVERRIDES, "search.num_trials=4", directory=directory)
+    assert_bad_ones_were_left_out(result.records, directory, 4)
+    result = resume_search(directory, "search.num_trials=8")
+    assert_bad_ones_were_left_out(result.records, directory, 8)
