@@ -66,7 +66,7 @@ class Architectures:
         return self._known.get(architecture_key(config))
 
     def check(self, config: Mapping[str, Any]) -> Architecture:
-        """Measures a classifier, and gives it a batch with values, forward and backward, where that is cheap.
+        """Measures a classifier, and gives it batches with values, to train and to evaluate, where that is cheap.
 
         Raises:
             ConfigError: As `measure`; or something is NaN or infinite, or fails for its value.
@@ -74,7 +74,7 @@ class Architectures:
         architecture, key = self.measure(config), architecture_key(config)
         if architecture.is_cheap and key not in self._tried:
             with undisturbed():
-                _probe(config, "cpu").run_backward(_image_shape(config), _BATCH)
+                _probe(config, "cpu").run_values(_image_shape(config), _BATCH)
             self._tried.add(key)
         return architecture
 

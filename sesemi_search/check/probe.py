@@ -127,8 +127,8 @@ class Probe:
             image_bytes=per_image,
         )
 
-    def run_backward(self, image_shape: tuple[int, int, int], batch_size: int) -> None:
-        """Gives the classifier a batch with values, forward and backward.
+    def run_values(self, image_shape: tuple[int, int, int], batch_size: int) -> None:
+        """Gives the classifier a batch with values, forward and backward, and one to evaluate.
 
         Raises:
             ConfigError: It fails, or features, logits, loss or a gradient are NaN or infinite.
@@ -147,6 +147,9 @@ class Probe:
         for name, parameter in self._classifier.named_parameters():
             if parameter.grad is not None and not parameter.grad.isfinite().all():
                 raise ConfigError(f"{_MODEL_KEY}: {names} gives a gradient of {name} that is NaN or infinite.")
+        self._classifier.eval()
+        with torch.no_grad():
+            self._forward(image_shape, batch_size)
 
     def _saved(self, image_shape: tuple[int, int, int], batch_size: int) -> tuple[Tensor, int]:
         """Returns the logits of a batch and the bytes that it saved for the backward pass."""
@@ -161,7 +164,7 @@ class Probe:
             labels = torch.arange(batch_size) % self._num_classes
         self._features = None
         try:
-            logits = self._classifier(images)
+            logits = self._classifier(images, labels)
         except ConfigError:
             raise
         except Exception as error:
@@ -171,12 +174,13 @@ class Probe:
 
     def _explain(self, image_shape: tuple[int, int, int], error: Exception) -> str:
         """Names the part that failed and the place in it."""
+        when = "" if self._classifier.training else " in evaluation"
         where = f"{self._watch.places} ({_reason(error)})"
         if self._features is None:
             images = "x".join(map(str, image_shape))
-            return f"{BACKBONE_KEY}: {self._backbone} fails on images of {images}: {where}"
+            return f"{BACKBONE_KEY}: {self._backbone} fails on images of {images}{when}: {where}"
         given = f"features of shape {shape_of(self._features)} from {self._backbone}"
-        return f"{HEAD_KEY}: {self._head} fails on {given}: {where}"
+        return f"{HEAD_KEY}: {self._head} fails on {given}{when}: {where}"
 
     def _receive(self, features: Any) -> None:
         """Holds what the backbone gives against what it says."""
@@ -219,8 +223,9 @@ class Probe:
 
     def _check_finite(self, values: Tensor, what: str) -> None:
         """Finds NaN and infinite values, where there are values."""
+        when = "" if self._classifier.training else " in evaluation"
         if not values.is_meta and not values.detach().isfinite().all():
-            raise ConfigError(f"{what} NaN or infinite, of an untrained model and normal images.")
+            raise ConfigError(f"{what} NaN or infinite{when}, of an untrained model and normal images.")
 
 
 def _reason(error: Exception) -> str:

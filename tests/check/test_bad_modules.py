@@ -26,6 +26,7 @@ BACKBONES: dict[str, tuple[str, list[str]]] = {
     "GrayImages": ("", ["GrayImages fails on images of 3x32x32", "conv = Conv2d(1, 3", "got (2, 3, 32, 32)"]),
     "FloatWidth": ("", ["FloatWidth.out_features, got 192.0", "it takes an int"]),
     "StringWidth": ("", ["StringWidth.out_features, got '192'", "it takes an int"]),
+    "NeedsTraining": ("", ["NeedsTraining fails on images of 3x32x32 in evaluation", "no statistics yet"]),
     "NoWidth": ("", ["NoWidth has no attribute 'out_features'"]),
     "NoModule": ("", ["NoModule is not a torch.nn.Module"]),
     "MixesTheBatch": ("", ["gives shape (2, 10) for 4 images"]),

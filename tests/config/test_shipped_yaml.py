@@ -9,11 +9,20 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.preflight import check_space
+from sesemi_search.config.aliases import install
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain
+from sesemi_search.config.schema import EXPERIMENT_KEYS
+from sesemi_search.models import heads
+from sesemi_search.search.baseline import find_baseline
 from sesemi_search.search.ledger import build_pruner, build_sampler
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.space import Space
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = {"configs": 16, "search_spaces": 2, "experiments/configs": 1}
+FOLDERS = {"configs": 16, "search_spaces": 22, "experiments/configs": 1}
 FILES = {folder: sorted((ROOT / folder).rglob("*.yaml")) for folder in FOLDERS}
 
 
@@ -56,11 +65,44 @@ def test_a_base_config_composes_into_an_experiment(file: Path, compose_train: Co
     assert compose_train("small", f"+{file.parent.as_posix()}@_global_={file.name}").learner.hparams.model.loss
 
 
-@pytest.mark.parametrize("file", PIECES, ids=lambda file: file.stem)
-def test_a_piece_of_a_space_composes_into_a_space(file: Path, compose_run: Compose) -> None:
+@pytest.mark.parametrize("file", PIECES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_a_piece_of_a_space_composes_into_a_space(
+    file: Path, project: Path, compose_run: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
     group = file.parent.name
-    package = f"{group}@space.learner.hparams{'' if group == 'optimizer' else '.model'}"
-    assert compose_run(SPACES[0], f"{package}={file.stem}").space.learner
+    package = "space.learner.hparams" + (".model" if group in ("backbone", "head") else "")
+    lines = ["# @package _global_", "defaults: [/small, _self_]", "space: {run: {seed: {int: [1, 2]}}}"]
+    (project / "search_spaces" / "space" / "piece.yaml").write_text("\n".join(lines))
+    config = compose_run("piece", f"+{group}@{package}={file.stem}", "data=mnist5k")
+    node = OmegaConf.select(config, f"{package}.{group}")
+    assert (node.scheduler if group == "lr_scheduler" else node).choice
+    if "\ndefaults:" in file.read_text():
+        return  # joins pieces, each of which is checked by itself
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "src"))
+    install()
+    experiment = {key: plain(config)[key] for key in EXPERIMENT_KEYS}
+    check_space(Space(parse_space(plain(config)["space"])), experiment, Architectures())
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_space_holds_its_own_experiment(space: str, compose_run: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "src"))
+    install()
+    config = plain(compose_run(space))
+    assert find_baseline(Space(parse_space(config["space"])), {key: config[key] for key in EXPERIMENT_KEYS})
+
+
+def test_pieces_of_a_group_join_into_one_choice(compose_run: Compose) -> None:
+    config = compose_run("heads", "head@space.learner.hparams.model=[arcface,prototype]")
+    assert list(config.space.learner.hparams.model.head.choice) == ["arcface", "prototype"]
+    with pytest.raises(ConfigError, match=r"head: got 'arcfac'; there are: all, .* Did you mean 'arcface'\?"):
+        compose_run("heads", "head@space.learner.hparams.model=[arcfac,prototype]")
+
+
+def test_all_heads_are_all(compose_run: Compose) -> None:
+    config = compose_run("heads", "head@space.learner.hparams.model=all")
+    options = config.space.learner.hparams.model.head.choice.values()
+    assert {option._target_.split(".")[-1] for option in options} == set(heads.__all__) - {"Head"}
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.product(DATA, DATA)))

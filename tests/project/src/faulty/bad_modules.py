@@ -209,6 +209,15 @@ class NaNLoss(nn.Module):
         return logits.sum() / 0 * 0
 
 
+class NeedsTraining(Backbone):
+    """Fails when it is evaluated."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.training:
+            raise RuntimeError("no statistics yet")
+        return super().forward(images)
+
+
 class LargeNaN(NaNBackbone):
     """Too large to be run with values."""
 
