@@ -54,6 +54,8 @@ class Cost:
 def undisturbed() -> Iterator[None]:
     """Lets what is built and run inside draw random numbers, always the same ones, that nobody outside misses."""
     python, numpy, threads = random.getstate(), np.random.get_state(), torch.get_num_threads()
+    # More threads than one are of no use to two images, and wait for each other on a busy machine.
+    torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
         random.seed(0)
         np.random.seed(0)

@@ -68,7 +68,11 @@ class _BranchTable:
 
     def __init__(self, rows: Sequence[BranchRow]) -> None:
         self._rows = rows
-        self._names = list(dict.fromkeys(name for row in rows for name in row.choices))
+        names = dict.fromkeys(name for row in rows for name in row.choices)
+        # What every row says is said once, below.
+        values = {name: {row.choices.get(name) for row in rows} for name in names}
+        self._shared = [name for name in names if len(rows) > 1 and len(values[name]) == 1]
+        self._names = [name for name in names if name not in self._shared]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         unlimited = options.update(max_width=10_000, width=10_000)
@@ -85,7 +89,7 @@ class _BranchTable:
         self._add_measured(table, self._columns)
         for row in self._rows:
             table.add_row(*(_values(row.choices.get(name)) for name in self._names), *_measured(row, between))
-        return table
+        return self._with_shared(table, {})
 
     def _narrow(self) -> Table:
         """One column for all choices; of a column with one value throughout, that value in a line below."""
@@ -96,11 +100,17 @@ class _BranchTable:
             table.add_column("branch", ratio=1, overflow="fold")
         self._add_measured(table, [name for name in self._columns if name not in same])
         for row in rows:
-            branch = " ".join(f"{name}={_values(values)}" for name, values in row.choices.items())
+            branch = " ".join(f"{name}={_values(row.choices[name])}" for name in self._names if name in row.choices)
             table.add_row(*([Text(branch)] if self._names else []), *_measured(row, " -\n"))
-        if same:
-            shown = ", ".join(f"{name.replace(chr(10), ' ')} {values.pop()}" for name, values in same.items())
-            table.caption, table.caption_justify, table.caption_style = f"of every branch: {shown}", "left", ""
+        return self._with_shared(table, same)
+
+    def _with_shared(self, table: Table, cells: Mapping[str, set[str]]) -> Table:
+        """Puts below a table what all its rows have in common."""
+        shown = [f"{name}={_values(self._rows[0].choices[name])}" for name in self._shared]
+        shown += [f"{name.replace(chr(10), ' ')} {next(iter(values))}" for name, values in cells.items()]
+        if shown:
+            table.caption = Text(f"of every branch: {', '.join(shown)}", overflow="fold")
+            table.caption_justify, table.caption_style = "left", ""
         return table
 
     @property

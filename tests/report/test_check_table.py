@@ -54,6 +54,14 @@ def test_a_choice_that_a_branch_does_not_have_is_a_dash() -> None:
     assert line.split()[2] == "-"
 
 
+def test_what_all_rows_say_is_said_once_below() -> None:
+    rows = [row((params, params), head=head, size=size) for head, params in (("a", "1"), ("b", "2")) for size in (8, 9)]
+    text = lines(120, rows)
+    assert [line.split()[0] for line in text[-3:-1]] == ["a", "b"]
+    assert text[-1] == "of every branch: size=8,9"
+    assert "FLOPs" in "".join(text)
+
+
 @pytest.mark.parametrize("width", [120, 60, 57])
 def test_nothing_is_cut_off(width: int) -> None:
     text = lines(width)
