@@ -1,7 +1,7 @@
 """What a classifier costs and whether it works, each architecture once.
 
 Shapes and costs come from torch's `meta` device, where tensors have no content and take no memory. A module that cannot
-be built there (one that reads a value in its constructor, say) is built on the CPU instead, and the notes say so. What
+be built there (one that reads a value in its constructor, say) is built on the CPU instead, and a line says so. What
 only values show, NaN above all, is looked for on the CPU, where that is cheap.
 """
 
@@ -16,6 +16,7 @@ from sesemi_search.check.probe import Cost, Probe, undisturbed
 
 __all__ = ["MAX_VALUE_FLOPS", "MAX_VALUE_PARAMS", "Architecture", "Architectures", "architecture_key"]
 
+_MAX_NAMED = 3
 _BATCH = 2  # batch norm in training needs more than one image
 
 # The largest model that is also run with values, on the CPU: parameters, and operations of one image's forward pass.
@@ -43,11 +44,16 @@ class Architecture(Cost):
 
 @dataclass
 class Architectures:
-    """Measures classifiers, each once: the same config again is answered from memory."""
+    """Measures classifiers, each once: the same config again is answered from memory.
+
+    Attributes:
+        notes: Remarks for the user.
+    """
 
     notes: list[str] = field(default_factory=list)
     _known: dict[str, Architecture] = field(default_factory=dict)
     _tried: set[str] = field(default_factory=set)
+    _on_cpu: dict[str, None] = field(default_factory=dict)
 
     def measure(self, config: Mapping[str, Any]) -> Architecture:
         """Builds the classifier of a resolved experiment config and gives it a batch.
@@ -60,6 +66,11 @@ class Architectures:
             with undisturbed():
                 self._known[key] = self._build(config)
         return self._known[key]
+
+    @property
+    def measured(self) -> list[Architecture]:
+        """Every classifier measured so far."""
+        return list(self._known.values())
 
     def known(self, config: Mapping[str, Any]) -> Architecture | None:
         """Returns what was measured before, or None."""
@@ -85,11 +96,14 @@ class Architectures:
             # Whatever went wrong on the meta device, what the CPU says is true.
             built = _measure(config, "cpu")
             model = config["learner"]["hparams"]["model"]
-            names = f"{model['backbone']['_target_']} with {model['head']['_target_']}"
-            note = f"{names} does not work on the meta device; it was checked on the CPU"
-            if note not in self.notes:
-                self.notes.append(note)
+            self._on_cpu[f"{model['backbone']['_target_']} with {model['head']['_target_']}"] = None
             return built
+
+    def describe_fallback(self) -> list[str]:
+        """Says in a line which models do not work on the meta device; no line where all do."""
+        names = list(self._on_cpu)
+        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+        return [f"built on the CPU, not on the meta device: {', '.join(names[:_MAX_NAMED])}{more}"] if names else []
 
 
 def architecture_key(config: Mapping[str, Any]) -> str:

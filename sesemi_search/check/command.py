@@ -22,8 +22,6 @@ from sesemi_search.training.device import resolve_device
 
 __all__ = ["check_command", "describe_space"]
 
-_ON_CPU = "on CPU"
-
 
 def check_command(request: Request, measure: bool) -> int:
     """Shows every branch of a space; returns the exit code: 0 when all work, 1 when one does not.
@@ -94,9 +92,7 @@ class _Report:
         for reason, number in self._reasons.items():
             reasons.add_row(f"({number})", Text(reason, overflow="fold"))
         console.print(reasons)
-        if any(_ON_CPU in row.result for row in rows):
-            console.print(f"{_ON_CPU}: does not work on torch's meta device, and was built on the CPU instead")
-        for line in _describe_limits(self.checked):
+        for line in [*self.checked.notes, *_describe_limits(self.checked)]:
             console.print(line, soft_wrap=True)
 
     def _row(self, branch: Branch) -> BranchRow:
@@ -133,7 +129,7 @@ class _Report:
             return f"bad{where} {self._numbers(problems)}"
         notes = [s.note for end in branch.ends if (s := self._speed(end)) is not None and s.note]
         devices = {end.architecture.device for end in branch.ends if end.architecture is not None}
-        return " ".join(["OK", *([_ON_CPU] if "cpu" in devices else []), *([self._numbers(notes)] if notes else [])])
+        return " ".join(["OK", *(["on CPU"] if "cpu" in devices else []), *([self._numbers(notes)] if notes else [])])
 
     def _problems(self, end: End) -> list[str]:
         speed = self._speed(end)

@@ -21,6 +21,7 @@ from sesemi_search.config.targets import check_target
 from sesemi_search.config.validate import check_values
 from sesemi_search.data.sources import check_source
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
+from sesemi_search.models.expected_input import describe_difference
 from sesemi_search.space.corners import branch_ends, choices_of, count_branches
 from sesemi_search.space.space import Space
 from sesemi_search.training.build import build_lr_scheduler, build_optimizer
@@ -128,7 +129,7 @@ def check_experiment(config: Mapping[str, Any]) -> list[str]:
     """
     architectures = Architectures()
     raise_problems(list(_check_config(config, architectures, {})))
-    return architectures.notes
+    return [*architectures.notes, *architectures.describe_fallback()]
 
 
 def check_space(
@@ -155,7 +156,8 @@ def check_space(
         )
         for low, high in branch_ends(space, max_branches)
     ]
-    return Checked(space, branches, count_branches(space), architectures.notes)
+    notes = [*architectures.notes, *architectures.describe_fallback()]
+    return Checked(space, branches, count_branches(space), notes)
 
 
 def _check_end(
@@ -201,6 +203,9 @@ def _check_model(config: Mapping[str, Any], architectures: Architectures) -> lis
         architectures.check(config)
     except ConfigError as error:
         return [str(error)]
+    difference = describe_difference(model["backbone"], config["data"])
+    if difference is not None and difference not in architectures.notes:
+        architectures.notes.append(difference)
     return []
 
 

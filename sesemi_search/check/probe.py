@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sesemi_search.check.watch import SavedTensors, Watch, shape_of
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, build_classifier
+from sesemi_search.models.weights import without_weights
 from sesemi_search.training.build import LOSS_KEY, build_loss
 
 __all__ = ["Cost", "Probe", "undisturbed"]
@@ -92,7 +93,7 @@ class Probe:
     ) -> None:
         self._device = device
         self._num_classes = num_classes
-        with device:
+        with device, without_weights():
             self._classifier = build_classifier(backbone, head, num_classes)
             self._loss = build_loss(loss)
         self._backbone = type(self._classifier.backbone).__name__

@@ -7,22 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from sesemi_search.check.architecture import Architectures
 from sesemi_search.check.preflight import check_space
 from sesemi_search.config.aliases import install
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.experiment import plain
+from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.config.schema import EXPERIMENT_KEYS
-from sesemi_search.models import heads
+from sesemi_search.models import build_classifier, heads
 from sesemi_search.search.baseline import find_baseline
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = {"configs": 16, "search_spaces": 22, "experiments/configs": 1}
+FOLDERS = {"configs": 26, "search_spaces": 22, "experiments/configs": 1}
 FILES = {folder: sorted((ROOT / folder).rglob("*.yaml")) for folder in FOLDERS}
 
 
@@ -152,3 +153,14 @@ def test_every_option_that_a_comment_names_is_there() -> None:
             r"(?<![\w/.])(data|search/sampler|search/pruner|tracking|space)=(\w+)", comments
         ):
             assert option in groups[group], file
+
+
+@pytest.mark.parametrize("name", names("configs/base/supervised/baseline"))
+def test_a_baseline_is_whole_but_for_its_data(name: str, compose_train: Compose, project: Path) -> None:
+    config = f"# @package _global_\ndefaults: [/base/supervised/baseline/{name}]\n"
+    (project / "configs" / "whole.yaml").write_text(config)
+    composed = compose_train("whole", "data=mnist5k")
+    model = resolve_experiment({key: composed[key] for key in EXPERIMENT_KEYS}).learner.hparams.model
+    with torch.device("meta"):
+        classifier = build_classifier(plain(model.backbone), plain(model.head), 10)
+        assert classifier(torch.empty(2, 3, 32, 32)).shape == (2, 10)

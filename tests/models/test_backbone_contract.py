@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
 from sesemi_search.models import backbones
 from tests.models.contract import check_module
@@ -29,8 +30,26 @@ BACKBONES: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
     ),
     "mlp": ({"_target_": OURS + "MLP", "dropout": 0.2}, (3, 32)),
     "mlp-gray": ({"_target_": OURS + "MLP", "depth": 1, "width": 3, "in_channels": 1, "image_size": 8}, (1, 8)),
+    "timm": ({"_target_": OURS + "TimmBackbone", "name": "test_resnet", "global_pool": "catavgmax"}, (3, 32)),
+    "timm-gray": (
+        {"_target_": OURS + "TimmBackbone", "name": "test_vit", "in_channels": 1, "image_size": 64},
+        (1, 64),
+    ),
+    "torchvision": ({"_target_": OURS + "TorchVisionBackbone", "name": "squeezenet1_1", "drop_rate": 0.5}, (3, 32)),
     "tutorial-lenet5": ({"_target_": "sesemi_tutorials.models.LeNet5"}, (3, 32)),
     "tutorial-lenet5-narrow": ({"_target_": "sesemi_tutorials.models.LeNet5", "out_features": 1}, (3, 32)),
+}
+
+# Families and the smallest image, in pixels, that each is made for or that keeps a feature map to normalize.
+TIMM_FAMILIES = {
+    **{"resnet10t": 64, "mobilenetv3_small_100": 64, "efficientnet_b0": 64, "convnext_atto": 64, "regnetx_002": 64},
+    **{"densenet121": 64, "vit_tiny_patch16_224": 64, "swin_tiny_patch4_window7_224": 224, "mixer_s32_224": 224},
+    **{"xcit_nano_12_p16_224": 64, "levit_128s": 224, "inception_v3": 96, "ghostnet_100": 64, "vgg11": 64},
+}
+TORCHVISION_FAMILIES = {
+    **{"resnet18": 64, "mobilenet_v3_small": 64, "efficientnet_b0": 64, "convnext_tiny": 64, "densenet121": 64},
+    **{"vit_b_32": 224, "swin_t": 64, "googlenet": 64, "inception_v3": 96, "squeezenet1_1": 64, "mnasnet0_5": 64},
+    **{"shufflenet_v2_x0_5": 64, "vgg11": 64, "maxvit_t": 224},
 }
 
 
@@ -55,6 +74,29 @@ def test_backbone_keeps_the_contract(name: str) -> None:
     assert isinstance(features, int)
     torch.manual_seed(1)
     check_module(lambda: instantiate(node, "backbone"), torch.randn(4, channels, size, size), features)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), TIMM_FAMILIES.items())
+def test_family_of_timm_keeps_the_contract(name: str, size: int) -> None:
+    node = {"_target_": OURS + "TimmBackbone", "name": name, "image_size": size}
+    features = instantiate(node, "backbone").out_features
+    check_module(lambda: instantiate(node, "backbone"), torch.randn(3, 3, size, size), features)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), TORCHVISION_FAMILIES.items())
+def test_family_of_torchvision_keeps_the_contract(name: str, size: int) -> None:
+    node = {"_target_": OURS + "TorchVisionBackbone", "name": name}
+    features = instantiate(node, "backbone").out_features
+    check_module(lambda: instantiate(node, "backbone"), torch.randn(3, 3, size, size), features)
+
+
+def test_regnets_of_torchvision_are_built_on_the_cpu_and_not_on_meta() -> None:
+    # docs/models.md says so: their constructor computes the widths of the stages with tensors.
+    assert build("TorchVisionBackbone", name="regnet_x_400mf").out_features == 400
+    with torch.device("meta"), pytest.raises(ConfigError, match="Cannot copy out of meta tensor"):
+        build("TorchVisionBackbone", name="regnet_x_400mf")
 
 
 @pytest.mark.parametrize(
