@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["format_count", "format_metric", "format_params", "format_seconds", "format_value"]
+__all__ = ["format_count", "format_metric", "format_metrics", "format_params", "format_seconds", "format_value"]
 
 
 def format_value(value: Any) -> str:
@@ -21,10 +21,17 @@ def format_params(params: Mapping[str, Any]) -> str:
 
 
 def format_metric(value: float | None) -> str:
-    """A metric with four decimals; a dash for none."""
+    """A metric with four decimals, a count of more than a hundred as one; a dash for none."""
     if value is None:
         return "-"
+    if 100 <= abs(value) < 1e9 and value == round(value):
+        return f"{value:,.0f}"
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
+
+
+def format_metrics(values: Mapping[str, float | None]) -> str:
+    """Metrics by name on one line: `val/top1 0.9740, num_params 61,156`."""
+    return ", ".join(f"{name} {format_metric(value)}" for name, value in values.items())
 
 
 def format_seconds(seconds: float) -> str:

@@ -10,21 +10,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.check.architecture import Architectures
 from sesemi_search.check.excluded import Excluded
+from sesemi_search.check.limits import check_any_within
 from sesemi_search.check.preflight import Checked, check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
-from sesemi_search.config.errors import ConfigError, raise_problems, suggest
+from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.project import Project, project_path
-from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, Mode, SearchExperimentConfig
+from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, SearchExperimentConfig
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
+from sesemi_search.search.objectives import Objectives, parse_objectives
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
-from sesemi_search.training.fit import METRICS
 
 __all__ = ["Plan", "Prepared", "check_search", "load_data", "make_plan", "prepare", "resolve_plain"]
 
@@ -36,6 +37,7 @@ class Plan:
     Attributes:
         config: The composed config, unresolved, the space as it will be searched.
         settings: The same, typed and resolved; its `space` is not to be used.
+        objectives: What the search optimizes.
         space: The space.
         experiment: The experiment's config, plain and unresolved.
         project: The user's project.
@@ -47,6 +49,7 @@ class Plan:
 
     config: DictConfig
     settings: SearchExperimentConfig
+    objectives: Objectives
     space: Space
     experiment: Mapping[str, Any]
     project: Project | None
@@ -105,14 +108,17 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
             excluded = checked.exclude_bad()
         else:
             problems += checked.describe_problems()
+        check_any_within(architectures.measured, settings.search.constraints)
     except ConfigError as error:
         problems.append(str(error))
     raise_problems(problems)
     _say_checked(checked, say)
-    beginning = None if resume else plan_beginning(settings.search, space, experiment, say)
+    objectives = parse_objectives(settings.search)
+    beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
     data = load_data(settings)
+    project = composed.project
     return Plan(
-        prepared.config, settings, space, experiment, composed.project, architectures, data, excluded, beginning
+        prepared.config, settings, objectives, space, experiment, project, architectures, data, excluded, beginning
     )
 
 
@@ -164,19 +170,16 @@ def check_search(settings: SearchExperimentConfig) -> list[str]:
         for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
         if getattr(settings.run, key) is not None
     ]
-    if search.metric not in METRICS:
-        problems.append(
-            f"search.metric: got {search.metric!r}, which no trial reports; it takes one of {', '.join(METRICS)}."
-            f"{suggest(search.metric, METRICS)}"
-        )
-    elif search.mode is Mode.max and search.metric.endswith(("/loss", "_seconds")):
-        problems.append(f"search.mode: got 'max' for {search.metric}, of which less is better; set search.mode=min.")
     if search.time_budget is not None:
         try:
             parse_duration(search.time_budget, "search.time_budget")
         except ConfigError as error:
             problems.append(str(error))
-    for build in (lambda: build_sampler(search.sampler, search.seed, 0), lambda: build_pruner(search.pruner)):
+    for build in (
+        lambda: parse_objectives(search),
+        lambda: build_sampler(search.sampler, search.seed, 0),
+        lambda: build_pruner(search.pruner),
+    ):
         try:
             build()
         except ConfigError as error:
