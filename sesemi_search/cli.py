@@ -17,6 +17,8 @@ _VERBS = {
     "resume": "go on with a search that was interrupted: sesemi-search resume DIR [KEY=VALUE ...]",
     "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
     "train": "train one config and score it on the test split: sesemi-search train --config-name NAME [KEY=VALUE ...]",
+    "spaces": "list the spaces there are: sesemi-search spaces [--project DIR]",
+    "show": "print a space, overrides applied, and its size: sesemi-search show space=NAME [space.PATH=VALUE ...]",
 }
 _EPILOG = """\
 overrides (Hydra's syntax):
@@ -100,6 +102,14 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         from sesemi_search.check.command import check_command
 
         return check_command(request, parsed.measure)
+    if parsed.verb == "spaces":
+        from sesemi_search.config.spaces import spaces_command
+
+        return spaces_command(request)
+    if parsed.verb == "show":
+        from sesemi_search.space.show import show_command
+
+        return show_command(request)
     if parsed.verb == "track":
         from sesemi_search.search.track import track_command
 

@@ -11,6 +11,7 @@ from sesemi_search.check.architecture import MAX_VALUE_FLOPS, MAX_VALUE_PARAMS, 
 from sesemi_search.check.cost import Trial, estimate_cost
 from sesemi_search.check.measure import Speed, describe_data, measure_speeds, speed_key
 from sesemi_search.check.preflight import Branch, Checked, End, check_space
+from sesemi_search.config.addresses import Addresses
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.schema import SearchExperimentConfig
@@ -18,6 +19,7 @@ from sesemi_search.console import make_console
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
 from sesemi_search.report.numbers import format_count, format_seconds
 from sesemi_search.search.plan import Prepared, check_search, load_data, prepare
+from sesemi_search.space.size import count_discrete
 from sesemi_search.training.device import resolve_device
 
 __all__ = ["check_command", "describe_space"]
@@ -34,8 +36,9 @@ def check_command(request: Request, measure: bool) -> int:
     composed = compose_config(request)
     for note in composed.notes:
         say(note)
-    prepared = prepare(composed)
-    checked = _check(prepared)
+    with composed.addresses.added():
+        prepared = prepare(composed)
+        checked = _check(prepared)
     speeds: dict[str, Speed] | None = None
     if measure:
         data = load_data(prepared.settings)
@@ -44,7 +47,7 @@ def check_command(request: Request, measure: bool) -> int:
         with console.status("") as status:
             speeds = measure_speeds(checked, data, lambda done, of: status.update(f"training {done + 1} of {of}"))
         console.print()
-    report = _Report(checked, speeds)
+    report = _Report(checked, speeds, composed.addresses)
     report.show(prepared.settings.search.name, console)
     if speeds is not None:
         _show_cost(checked, speeds, prepared.settings, console)
@@ -61,7 +64,7 @@ def _check(prepared: Prepared) -> Checked:
     try:
         checked = check_space(prepared.space, prepared.experiment, Architectures())
     except ConfigError as error:
-        problems.append(str(error))
+        problems += error.problems
     raise_problems(problems)
     return checked
 
@@ -76,6 +79,7 @@ class _Report:
 
     checked: Checked
     speeds: Mapping[str, Speed] | None
+    addresses: Addresses
     num_bad: int = 0
     _reasons: dict[str, int] = field(default_factory=dict)
 
@@ -90,7 +94,7 @@ class _Report:
         console.print(f"{self.num_bad} of {of} cannot work" if self.num_bad else f"{of}: OK", soft_wrap=True)
         reasons = Table.grid(padding=(0, 1))
         for reason, number in self._reasons.items():
-            reasons.add_row(f"({number})", Text(reason, overflow="fold"))
+            reasons.add_row(f"({number})", Text(self.addresses.add(reason), overflow="fold"))
         console.print(reasons)
         for line in [*self.checked.notes, *_describe_limits(self.checked)]:
             console.print(line, soft_wrap=True)
@@ -150,7 +154,8 @@ def describe_space(checked: Checked, name: str) -> str:
     some = len(checked.branches)
     visited = "" if some == checked.num_branches else f", {some:,} of them checked, at random"
     branches = f"{checked.num_branches:,} branch{'es' * (checked.num_branches != 1)}"
-    return f"{name}: {len(dimensions)} dimensions, {conditional} of them conditional; {branches}{visited}"
+    size = f"discrete part: {count_discrete(checked.space):,} combinations"
+    return f"{name}: {len(dimensions)} dimensions, {conditional} of them conditional; {branches}{visited}; {size}"
 
 
 def _describe_limits(checked: Checked) -> list[str]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from sesemi_search.check.architecture import Architecture, Architectures
 from sesemi_search.check.excluded import Excluded, find_excluded
-from sesemi_search.check.paths import check_paths
+from sesemi_search.check.paths import check_tree
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.schema import ExperimentConfig
@@ -95,16 +95,14 @@ class Checked:
         for end in ends:
             for problem in end.problems:
                 found.setdefault(problem, []).append(end.params)
-        problems = [
-            problem if len(places) == len(ends) else f"{problem} (found at {self._shown(places[0])})"
-            for problem, places in found.items()
-        ]
-        if problems and len(self.bad) < len(self.branches):
-            good = len(self.branches) - len(self.bad)
-            problems[-1] += (
-                f"\n{good} of {len(self.branches)} branches work; to search those alone: search.skip_bad_branches=true"
-            )
-        return problems
+        texts: list[str] = []
+        for problem, places in found.items():
+            remarks = [] if len(places) == len(ends) else [f"found at {self._shown(places[0])}"]
+            if len(texts) == len(found) - 1 and len(self.bad) < len(self.branches):
+                good = f"{len(self.branches) - len(self.bad)} of {len(self.branches)} branches work"
+                remarks.append(f"{good}, and search.skip_bad_branches=true searches those alone")
+            texts.append(f"{problem} ({'; '.join(remarks)})" if remarks else problem)
+        return texts
 
     def exclude_bad(self) -> Excluded:
         """Returns what keeps a search out of the bad branches.
@@ -146,7 +144,7 @@ def check_space(
     Raises:
         ConfigError: The space itself is wrong, whatever the branch. What is wrong with a branch is in what it returns.
     """
-    raise_problems(list(check_paths(space.root, "")))
+    raise_problems(check_tree(space.root, experiment))
     seen: dict[str, list[str]] = {}
     branches = [
         Branch(

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sesemi_search.check.architecture import Architectures
 from sesemi_search.check.excluded import Excluded
 from sesemi_search.check.limits import check_any_within
+from sesemi_search.check.paths import check_tree
 from sesemi_search.check.preflight import Checked, check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
@@ -24,7 +25,7 @@ from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.search.objectives import Objectives, parse_objectives
 from sesemi_search.space.overrides import override_space
-from sesemi_search.space.parse import parse_space
+from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space
 
 __all__ = ["Plan", "Prepared", "check_search", "load_data", "make_plan", "prepare", "resolve_plain"]
@@ -73,18 +74,21 @@ def prepare(composed: Composed) -> Prepared:
     """Reads the space of a composed search, and makes its project's modules importable.
 
     Raises:
-        ConfigError: The space is not one.
+        ConfigError: The space cannot be read; with all else that is wrong.
     """
     if composed.project is not None:
         composed.project.activate()
     config = composed.config
     config.run.data_root = str(project_path(composed.project, config.run.data_root))
     raw = override_space(plain(config).pop("space"), composed.space_overrides)
-    space = Space(parse_space(raw))
+    tree, problems = scan_space(raw)
     config.space = raw
     experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
     config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
-    return Prepared(config, _settings(config), space, experiment)
+    settings = _settings(config)
+    if problems:
+        raise_problems([*problems, *check_tree(tree, experiment), *check_search(settings)])
+    return Prepared(config, settings, Space(tree), experiment)
 
 
 def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = False) -> Plan:
@@ -96,8 +100,13 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
         resume: The search goes on; what it began with is in its ledger.
 
     Raises:
-        ConfigError: With all that is wrong.
+        ConfigError: With all that is wrong, and where it is written.
     """
+    with composed.addresses.added():
+        return _make_plan(composed, say, resume)
+
+
+def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> Plan:
     prepared = prepare(composed)
     settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
     architectures, excluded = Architectures(), Excluded()
@@ -110,7 +119,7 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
             problems += checked.describe_problems()
         check_any_within(architectures.measured, settings.search.constraints)
     except ConfigError as error:
-        problems.append(str(error))
+        problems += error.problems
     raise_problems(problems)
     _say_checked(checked, say)
     objectives = parse_objectives(settings.search)

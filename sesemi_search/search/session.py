@@ -31,7 +31,6 @@ __all__ = ["Next", "Session"]
 
 # Draws in a row that bring nothing to train before a search gives up.
 _MAX_USELESS = 100
-_NOTHING_EXCLUDED = Excluded()
 
 
 class Next(Enum):
@@ -80,7 +79,7 @@ class Session:
         max_attempts: int,
         keep_checkpoints: int,
         budget: Budget,
-        excluded: Excluded = _NOTHING_EXCLUDED,
+        excluded: Excluded,
     ) -> None:
         self._ledger = ledger
         self._space = space

@@ -75,7 +75,6 @@ def backbones(check: Callable[..., Checked]) -> dict[str, Branch]:
     good = {"Backbone": f"{BAD}.Backbone", "ReadsItem": f"{BAD}.ReadsItem"}
     wide = {
         "NarrowOnly": f"{BAD}.NarrowOnly, out_features: {{int: [4, 100]}}",
-        "ImportFails": "faulty.import_fails.Net",
     }
     checked = check(choose("backbone", nodes | good | wide), f"space.{MODEL}.head=linear")
     return {branch.choices[f"{MODEL}.backbone"]: branch for branch in checked.branches}

@@ -50,8 +50,8 @@ def test_a_bad_option_is_bad_in_each_of_its_branches_and_told_once(check: Check)
     assert len(checked.bad) == 6
     (problem,) = checked.describe_problems()
     assert "TupleBackbone" in problem
-    assert "(found at backbone=tuple, head=linear, dropout=0.0, lr=0.01, batch_size_per_gpu=16)" in problem
-    assert "6 of 12 branches work; to search those alone: search.skip_bad_branches=true" in problem
+    assert "(found at backbone=tuple, head=linear, dropout=0.0, lr=0.01, batch_size_per_gpu=16; " in problem
+    assert "; 6 of 12 branches work, and search.skip_bad_branches=true searches those alone)" in problem
 
 
 def test_bad_branches_are_excluded_and_good_ones_are_not(check: Check) -> None:

@@ -30,7 +30,7 @@ def test_check_shows_every_branch_and_writes_nothing(command: Command, project: 
     before = files(project)
     code, output = command("check", "space=lenet_cosine")
     assert code == 0, output
-    assert "lenet_cosine: 8 dimensions, 2 of them conditional; 9 branches" in output
+    assert "lenet_cosine: 8 dimensions, 2 of them conditional; 9 branches; discrete part: 2,025 combinations" in output
     named = {tuple(line.split()[:2]) for line in rows(output)}
     assert named == {(head, size) for head in ("cosine", "scaled", "linear") for size in ("64", "128", "256")}
     assert all(line.split()[-1] == "OK" and "(B, 10)" in line for line in rows(output))
@@ -115,7 +115,7 @@ def test_run_refuses_to_start_while_a_branch_is_bad(command: Command, project: P
     assert code == 2
     text = " ".join(output.split())
     assert "TupleBackbone says out_features = 192 and gives a tuple" in text
-    assert "4 of 8 branches work; to search those alone: search.skip_bad_branches=true" in text
+    assert "4 of 8 branches work, and search.skip_bad_branches=true searches those alone" in text
     assert files(project) == before
 
 

@@ -5,27 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import plain, to_yaml
-from sesemi_search.search.directory import SEARCH_YAML
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.search.driver import SearchResult
-from sesemi_search.search.ledger import Ledger
-from sesemi_search.search.limits import Budget
-from sesemi_search.search.plan import Plan, make_plan, resolve_plain
+from sesemi_search.search.plan import make_plan
 from sesemi_search.search.records import Outcome, TrialRecord, TrialReport
 from sesemi_search.search.resume import resume_plan
-from sesemi_search.search.session import Session
-from sesemi_search.tracking.fan_out import Trackers
+from tests.search.told_search import metrics, open_session
 
 RunSearch = Callable[..., SearchResult]
 BACKBONE = "learner.hparams.model.backbone"
 OVERRIDES = (
-    "space=tiny",
     f"space.{BACKBONE}={{choice: {{good: {{_target_: faulty.Flat}}, "
     "tuple: {_target_: faulty.bad_modules.TupleBackbone}}}",
     "search.skip_bad_branches=true",
-    "search.study=skips",
     "search.max_concurrent=1",
     "search/sampler=random",
     "search/pruner=none",
@@ -47,55 +40,37 @@ def assert_bad_ones_were_left_out(records: list[TrialRecord], directory: Path, n
     assert chosen.count("good") == num_trials
 
 
-def sit(plan: Plan, ledger: Ledger, directory: Path) -> list[TrialRecord]:
+def sit(project: Path, directory: Path, num_trials: int) -> list[TrialRecord]:
     """Runs a sitting of the session without Ray: every trial that begins is told to be complete."""
-    session = Session(
-        ledger,
-        plan.space,
-        plan.experiment,
-        resolve_plain,
-        directory,
-        Trackers([]),
-        plan.architectures,
-        metric="val/top1",
-        num_trials=plan.settings.search.num_trials,
-        max_concurrent=1,
-        max_attempts=1,
-        keep_checkpoints=1,
-        budget=Budget(None, None, 1, "core"),
-        excluded=plan.excluded,
-    )
+    session, ledger = open_session(project, directory, *OVERRIDES, f"search.num_trials={num_trials}")
     while isinstance(number := session.next_trial(), int):
-        metrics = {"val/top1": 0.5, "epoch_seconds": 1.0}
-        session.trial_ended(TrialReport(number, 1, metrics, Outcome.complete))
+        session.trial_ended(TrialReport(number, 1, metrics(0.5), Outcome.complete))
     return ledger.records()
 
 
 def test_trials_of_bad_branches_are_infeasible_and_not_counted_in_either_sitting(project: Path, tmp_path: Path) -> None:
-    said: list[str] = []
     directory = tmp_path / "search"
-    composed = compose_config(Request(search=True, overrides=[*OVERRIDES, "search.num_trials=4"], project=project))
-    plan = make_plan(composed, said.append)
-    assert any("2 of 4 branches are left out (search.skip_bad_branches)" in line for line in said)
-    assert any("TupleBackbone says out_features" in line for line in said)
-    search = plan.settings.search
-    settings = {"sampler": search.sampler, "pruner": search.pruner, "seed": search.seed}
-    directory.mkdir()
-    write_text(directory / SEARCH_YAML, to_yaml(plain(plan.config)))
-    ledger = Ledger.create(directory, "skips", plan.space, maximize=True, **settings)
-    first = sit(plan, ledger, directory)
+    first = sit(project, directory, 4)
     assert_bad_ones_were_left_out(first, directory, 4)
-
-    request = Request(search=True, overrides=[str(directory), "search.num_trials=8"], project=project)
-    plan = resume_plan(request, said.append)
-    both = sit(plan, Ledger.open(directory, "skips", plan.space, **settings), directory)
+    both = sit(project, directory, 8)
     assert_bad_ones_were_left_out(both, directory, 8)
     assert [r.params for r in both[: len(first)]] == [r.params for r in first]
 
 
+def test_a_resumed_search_leaves_the_same_branches_out(project: Path, tmp_path: Path) -> None:
+    sit(project, tmp_path / "search", 1)
+    said: list[str] = []
+    plan = resume_plan(Request(search=True, overrides=[str(tmp_path / "search")], project=project), said.append)
+    assert any("2 of 4 branches are left out (search.skip_bad_branches)" in line for line in said)
+    assert any("TupleBackbone says out_features" in line for line in said)
+    with pytest.raises(ConfigError, match="TupleBackbone"):
+        plan.excluded.refuse({BACKBONE: "tuple"})
+    plan.excluded.refuse({BACKBONE: "good"})
+
+
 def test_a_search_over_bad_branches_alone_does_not_start(project: Path) -> None:
     only = f"space.{BACKBONE}={{_target_: faulty.bad_modules.TupleBackbone}}"
-    composed = compose_config(Request(search=True, overrides=[*OVERRIDES, only], project=project))
+    composed = compose_config(Request(search=True, overrides=["space=tiny", *OVERRIDES, only], project=project))
     with pytest.raises(ValueError, match="TupleBackbone"):
         make_plan(composed, lambda line: None)
 
