@@ -78,7 +78,7 @@ class Addresses:
         try:
             yield
         except ConfigError as error:
-            problems = [self._add(problem) for problem in error.problems]
+            problems = [self.add(problem) for problem in error.problems]
             if problems == error.problems:
                 raise
             raise_problems(problems, cause=error.__cause__ or error)
@@ -97,7 +97,7 @@ class Addresses:
         place = _follow(self._root, parts)
         return None if place is None else place.address
 
-    def _add(self, problem: str) -> str:
+    def add(self, problem: str) -> str:
         """Appends the address of the key that a problem begins with."""
         key = re.match(r"(?:\S+\.yaml: )?([^\s:]+): ", problem)
         where = self.find(key[1]) if key else None

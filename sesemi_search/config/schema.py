@@ -267,6 +267,7 @@ class SearchConfig:
         keep_checkpoints: Best trials whose checkpoints stay after the search.
         warm_start: Directories of earlier searches, whose trials the sampler is to know.
         enqueue: Configs to try first: values by short or full name of the parameter; what is not given is sampled.
+        skip_bad_branches: Whether branches that the check finds bad are left out; otherwise a search does not start.
         baseline: Whether the experiment's own config is tried before all others, if it lies inside the space.
         constraints: Limits on the model of a trial.
         time_budget: Most wall time, all sittings together: `2h`, `1h30m`, seconds; null is no limit.
@@ -289,6 +290,7 @@ class SearchConfig:
     keep_checkpoints: int = 3
     warm_start: list[str] = field(default_factory=list)
     enqueue: list[dict[str, Any]] = field(default_factory=list)
+    skip_bad_branches: bool = False
     baseline: bool = True
     constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
     time_budget: str | None = None

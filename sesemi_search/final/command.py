@@ -41,7 +41,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
             run[key] = str(project_path(None, run[key]))
     with composed.addresses.added():
         experiment = resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS})
-        notes = check_experiment(plain(experiment)).notes
+        notes = check_experiment(plain(experiment))
     for note in notes:
         say(note)
     typed: ExperimentConfig = to_typed(experiment)

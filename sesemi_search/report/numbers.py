@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["format_metric", "format_metrics", "format_params", "format_seconds", "format_value"]
+__all__ = ["format_count", "format_metric", "format_metrics", "format_params", "format_seconds", "format_value"]
 
 
 def format_value(value: Any) -> str:
@@ -41,3 +41,12 @@ def format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def format_count(number: float) -> str:
+    """A large number with three digits and a letter for the thousands: 961, 55.2k, 4.09G."""
+    for letter in ("", "k", "M", "G", "T"):
+        if abs(number) < 999.5 or letter == "T":
+            break
+        number /= 1000
+    return f"{number:.3g}{letter}" if letter else f"{number:g}"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sesemi_search.report.numbers import format_metric, format_params, format_seconds, format_value
 
-__all__ = ["OUTCOMES", "TrialRow", "render_outcomes", "render_trials"]
+__all__ = ["OUTCOMES", "TrialRow", "break_header", "render_outcomes", "render_trials"]
 
 # In the order in which they are told.
 OUTCOMES = (
@@ -97,7 +97,7 @@ class _TrialTable:
         names = list(dict.fromkeys(name for row in self._rows for name in row.params))
         table = self._base()
         for name in names:
-            table.add_column(_break(name), justify="right", no_wrap=True)
+            table.add_column(break_header(name), justify="right", no_wrap=True)
         for row in self._rows:
             table.add_row(*_facts(row), *(Text(format_value(row.params[n])) if n in row.params else "-" for n in names))
         return table
@@ -117,7 +117,7 @@ class _TrialTable:
         table.add_column("trial", justify="right", no_wrap=True)
         table.add_column(Text(self._metric), justify="right", no_wrap=True)
         for name in self._others():
-            table.add_column(_break(name), justify="right", no_wrap=True)
+            table.add_column(break_header(name), justify="right", no_wrap=True)
         table.add_column("epochs", justify="right", no_wrap=True)
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("outcome", no_wrap=True)
@@ -129,7 +129,7 @@ def _facts(row: TrialRow) -> tuple[str, ...]:
     return str(row.number), *values, str(row.epochs), format_seconds(row.seconds), row.outcome.replace("_", " ")
 
 
-def _break(name: str) -> Text:
+def break_header(name: str) -> Text:
     """A header on as few lines as fit the width, broken after underscores and dots."""
     lines = [""]
     for part in name.replace("_", "_\n").replace(".", ".\n").split("\n"):

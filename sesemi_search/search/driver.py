@@ -248,6 +248,7 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         max_attempts=options.max_attempts,
         keep_checkpoints=options.keep_checkpoints,
         budget=_make_budget(plan, ledger, slots),
+        excluded=plan.excluded,
     )
 
 

@@ -9,9 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.excluded import Excluded
 from sesemi_search.check.limits import check_any_within
 from sesemi_search.check.paths import check_tree
-from sesemi_search.check.preflight import check_space
+from sesemi_search.check.preflight import Checked, check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError, raise_problems
@@ -23,12 +24,12 @@ from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.search.objectives import Objectives, parse_objectives
-from sesemi_search.search.serving import check_serves
+from sesemi_search.search.serving import Serving, check_serves
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space
 
-__all__ = ["Plan", "make_plan", "resolve_plain"]
+__all__ = ["Plan", "Prepared", "check_sampler", "check_search", "load_data", "make_plan", "prepare", "resolve_plain"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Plan:
         project: The user's project.
         architectures: Models measured so far.
         data: The splits `train` and `val`.
+        excluded: Branches that are left out.
         beginning: What the search begins with; None of one that goes on.
     """
 
@@ -55,7 +57,39 @@ class Plan:
     project: Project | None
     architectures: Architectures
     data: Mapping[str, LabelledImages]
+    excluded: Excluded
     beginning: Beginning | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A composed search with its space read, nothing checked; attributes as of `Plan`."""
+
+    config: DictConfig
+    settings: SearchExperimentConfig
+    space: Space
+    experiment: Mapping[str, Any]
+
+
+def prepare(composed: Composed) -> Prepared:
+    """Reads the space of a composed search, and makes its project's modules importable.
+
+    Raises:
+        ConfigError: The space cannot be read; with all else that is wrong.
+    """
+    if composed.project is not None:
+        composed.project.activate()
+    config = composed.config
+    config.run.data_root = str(project_path(composed.project, config.run.data_root))
+    raw = override_space(plain(config).pop("space"), composed.space_overrides)
+    tree, problems = scan_space(raw)
+    config.space = raw
+    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
+    config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
+    settings = _settings(config)
+    if problems:
+        raise_problems([*problems, *check_tree(tree, experiment), *check_search(settings)])
+    return Prepared(config, settings, Space(tree), experiment)
 
 
 def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = False) -> Plan:
@@ -74,44 +108,49 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
 
 
 def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> Plan:
-    if composed.project is not None:
-        composed.project.activate()
-    config = composed.config
-    config.run.data_root = str(project_path(composed.project, config.run.data_root))
-    raw = override_space(plain(config).pop("space"), composed.space_overrides)
-    tree, problems = scan_space(raw)
-    space = Space(tree)
-    config.space = raw
-    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
-    config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
-    settings = _settings(config)
-    architectures = Architectures()
-    if problems:
-        raise_problems([*problems, *check_tree(tree, experiment), *_check_search(settings)])
-    metric = settings.search.metric
-    num_objectives = len(metric) if isinstance(metric, list) else 1
-    serving = check_serves(settings.search.sampler, settings.search.pruner, space, num_objectives)
-    problems = [*_check_search(settings), *serving.problems]
+    prepared = prepare(composed)
+    settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
+    architectures, excluded = Architectures(), Excluded()
+    serving = check_sampler(prepared)
+    problems = [*check_search(settings), *serving.problems]
     try:
         checked = check_space(space, experiment, architectures)
+        if settings.search.skip_bad_branches:
+            excluded = checked.exclude_bad()
+        else:
+            problems += checked.describe_problems()
         check_any_within(architectures.measured, settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
-    for note in [*serving.notes, *checked.notes]:
+    for note in serving.notes:
         say(note)
-    branches = f"{checked.branches} branch{'es' if checked.branches > 1 else ''}"
-    some = "" if checked.visited == checked.branches else f" ({checked.visited} of them, at random)"
-    say(f"pre-flight: {branches} of {len(space.dimensions)} dimensions built and run on one batch{some}")
+    _say_checked(checked, say)
     objectives = parse_objectives(settings.search)
     beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
-    data = _load_data(settings)
-    return Plan(config, settings, objectives, space, experiment, composed.project, architectures, data, beginning)
+    data = load_data(settings)
+    project = composed.project
+    return Plan(
+        prepared.config, settings, objectives, space, experiment, project, architectures, data, excluded, beginning
+    )
 
 
 def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
     """Returns an experiment's config with its interpolations resolved, as plain containers."""
     return plain(resolve_experiment(container))
+
+
+def _say_checked(checked: Checked, say: Callable[[str], None]) -> None:
+    for note in checked.notes:
+        say(note)
+    branches = f"{checked.num_branches} branch{'es' if checked.num_branches > 1 else ''}"
+    visited, bad = len(checked.branches), checked.bad
+    some = "" if visited == checked.num_branches else f" ({visited} of them, at random)"
+    say(f"pre-flight: {branches} of {len(checked.space.dimensions)} dimensions built and run on one batch{some}")
+    if bad:
+        say(f"{len(bad)} of {visited} branches are left out (search.skip_bad_branches):")
+        for problem in dict.fromkeys(branch.problems[0] for branch in bad):
+            say(f"- {problem}")
 
 
 def _settings(config: DictConfig) -> SearchExperimentConfig:
@@ -136,7 +175,7 @@ def _is_complete(config: DictConfig, key: str) -> bool:
     return True
 
 
-def _check_search(settings: SearchExperimentConfig) -> list[str]:
+def check_search(settings: SearchExperimentConfig) -> list[str]:
     """Returns what is wrong with `search.*`."""
     search, problems = settings.search, []
     problems += [
@@ -161,7 +200,14 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
     return problems
 
 
-def _load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
+def check_sampler(prepared: Prepared) -> Serving:
+    """Holds the sampler against the space and the number of objectives."""
+    search = prepared.settings.search
+    num_objectives = len(search.metric) if isinstance(search.metric, list) else 1
+    return check_serves(search.sampler, search.pruner, prepared.space, num_objectives)
+
+
+def load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
     """Loads what a search sees. The test split stays closed."""
     data = load_splits(settings.data, Path(settings.run.data_root), ("train", "val"))
     for split in data.values():

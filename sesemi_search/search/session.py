@@ -13,6 +13,7 @@ from typing import Any
 
 from sesemi_search.atomic import write_text
 from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.excluded import Excluded
 from sesemi_search.check.limits import check_limits
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import to_yaml
@@ -56,6 +57,7 @@ class Session:
         max_attempts: Starts that a trial gets when workers die.
         keep_checkpoints: Complete trials whose checkpoints stay, the best ones.
         budget: Wall time and compute that may be spent.
+        excluded: Branches whose trials are infeasible without being built.
 
     Attributes:
         stop: Why no new trial begins and running ones end with their epoch; None while the search goes on.
@@ -77,6 +79,7 @@ class Session:
         max_attempts: int,
         keep_checkpoints: int,
         budget: Budget,
+        excluded: Excluded,
     ) -> None:
         self._ledger = ledger
         self._space = space
@@ -99,6 +102,7 @@ class Session:
             if each.is_ended:  # what a driver that died had no time to remove
                 self._drop_checkpoints(each.number, each.outcome)
         self._budget = budget
+        self._excluded = excluded
         self.stop: Stop | None = None
 
     @property
@@ -191,6 +195,7 @@ class Session:
         """
         number = record.number
         try:
+            self._excluded.refuse(record.params)
             config = self._resolve(self._space.apply(self._experiment, record.params))
             measured = self._architectures.measure(config)
             check_limits(measured, self._limits)

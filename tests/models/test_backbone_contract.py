@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
 from sesemi_search.models import backbones
 from tests.models.contract import check_module
@@ -48,7 +49,7 @@ TIMM_FAMILIES = {
 TORCHVISION_FAMILIES = {
     **{"resnet18": 64, "mobilenet_v3_small": 64, "efficientnet_b0": 64, "convnext_tiny": 64, "densenet121": 64},
     **{"vit_b_32": 224, "swin_t": 64, "googlenet": 64, "inception_v3": 96, "squeezenet1_1": 64, "mnasnet0_5": 64},
-    **{"shufflenet_v2_x0_5": 64, "vgg11": 64, "maxvit_t": 224, "regnet_x_400mf": 64},
+    **{"shufflenet_v2_x0_5": 64, "vgg11": 64, "maxvit_t": 224},
 }
 
 
@@ -89,6 +90,13 @@ def test_family_of_torchvision_keeps_the_contract(name: str, size: int) -> None:
     node = {"_target_": OURS + "TorchVisionBackbone", "name": name}
     features = instantiate(node, "backbone").out_features
     check_module(lambda: instantiate(node, "backbone"), torch.randn(3, 3, size, size), features)
+
+
+def test_regnets_of_torchvision_are_built_on_the_cpu_and_not_on_meta() -> None:
+    # docs/models.md says so: their constructor computes the widths of the stages with tensors.
+    assert build("TorchVisionBackbone", name="regnet_x_400mf").out_features == 400
+    with torch.device("meta"), pytest.raises(ConfigError, match="Cannot copy out of meta tensor"):
+        build("TorchVisionBackbone", name="regnet_x_400mf")
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def open_session(
         max_attempts=2,
         keep_checkpoints=3,
         budget=Budget(None, None, 1, "core"),
+        excluded=plan.excluded,
     )
     return session, ledger
 

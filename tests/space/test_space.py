@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.space.corners import corners, count_branches
+from sesemi_search.space.corners import branch_ends, count_branches
 from sesemi_search.space.domains import Choice, Options
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -104,7 +104,7 @@ def test_applying_leaves_the_experiment_as_it_was() -> None:
 def test_corners_visit_every_branch_at_both_ends() -> None:
     space = make_space({"head": HEADS, "n": {"int": [1, 5]}})
     assert count_branches(space) == 4
-    found = corners(space, 100)
+    found = [params for ends in branch_ends(space, 100) for params in ends]
     assert len(found) == 8
     assert {p["n"] for p in found} == {1, 5}
     assert {p.get("head.scaled.scale") for p in found} == {None, 1.0, 32.0}
@@ -113,7 +113,8 @@ def test_corners_visit_every_branch_at_both_ends() -> None:
 def test_a_space_with_too_many_branches_is_visited_in_part_and_every_choice_once() -> None:
     space = make_space({f"c{i}": {"choice": [1, 2, 3, 4]} for i in range(10)} | {"head": HEADS})
     assert count_branches(space) == 4**11
-    found = corners(space, 60)
+    ends = branch_ends(space, 60)
+    found = [params for pair in ends for params in pair]
     assert len(found) == 120
     for dimension in space.dimensions:
         domain = dimension.domain

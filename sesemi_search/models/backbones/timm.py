@@ -3,6 +3,7 @@
 timm is imported when one is built, never before: it takes seconds.
 """
 
+import logging
 import re
 from pathlib import Path
 from typing import Any, Self
@@ -122,6 +123,9 @@ def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
     """Builds a model, its classifier included: only with it does timm want every published weight to fit."""
     import timm
 
+    if pretrained:
+        # The client of the hub warns at each of its twelve attempts; what came of them is said once, below.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         return timm.create_model(name, pretrained=pretrained, **arguments)
     except TypeError as error:
