@@ -29,6 +29,7 @@ from omegaconf import OmegaConf
 
 from sesemi_search.atomic import write_text
 from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -83,7 +84,7 @@ def search_options(
             sampler=sampler,
             pruner=NO_PRUNER,
             seed=seed,
-            maximize=True,
+            objectives=Objectives((Objective("value", True),)),
         )
         for _ in range(num_trials):
             record = ledger.ask()
