@@ -12,10 +12,13 @@ from sesemi_search import __version__
 __all__ = ["main"]
 
 _VERBS = {
+    "check": "build every branch of a space and say what it costs: sesemi-search check space=NAME [KEY=VALUE ...]",
     "run": "search a space: sesemi-search run space=NAME [KEY=VALUE ...]",
     "resume": "go on with a search that was interrupted: sesemi-search resume DIR [KEY=VALUE ...]",
     "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
     "train": "train one config and score it on the test split: sesemi-search train --config-name NAME [KEY=VALUE ...]",
+    "spaces": "list the spaces there are: sesemi-search spaces [--project DIR]",
+    "show": "print a space, overrides applied, and its size: sesemi-search show space=NAME [space.PATH=VALUE ...]",
 }
 _EPILOG = """\
 overrides (Hydra's syntax):
@@ -38,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from sesemi_search.config.errors import ConfigError, SesemiSearchError
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it tells of an import that fails, and so do we
     try:
         return _dispatch(parsed, arguments)
     except SesemiSearchError as error:
@@ -67,6 +71,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--project", metavar="DIR", type=Path, help="the folder that has configs/ and src/")
     parser.add_argument("--cfg", choices=["job"], help="print the composed config and do nothing else")
     parser.add_argument("--dry-run", action="store_true", help="of resume: say what it would do, write and run nothing")
+    parser.add_argument("--measure", action="store_true", help="of check: also load the data and train a few steps")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=__version__)
     parsed = parser.parse_intermixed_args(arguments)
@@ -74,6 +79,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         near = difflib.get_close_matches(parsed.verb, _VERBS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         parser.exit(2, f"error: unknown verb {parsed.verb!r}; there are: {', '.join(_VERBS)}.{hint}\n")
+    if parsed.measure and parsed.verb != "check":
+        parser.exit(2, f"error: --measure is an option of check, not of {parsed.verb}.\n")
     return parsed
 
 
@@ -91,6 +98,18 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         from sesemi_search.config.show import show_config
 
         return show_config(request)
+    if parsed.verb == "check":
+        from sesemi_search.check.command import check_command
+
+        return check_command(request, parsed.measure)
+    if parsed.verb == "spaces":
+        from sesemi_search.config.spaces import spaces_command
+
+        return spaces_command(request)
+    if parsed.verb == "show":
+        from sesemi_search.space.show import show_command
+
+        return show_command(request)
     if parsed.verb == "track":
         from sesemi_search.search.track import track_command
 

@@ -1,7 +1,8 @@
-"""What a classifier costs and whether it works: built and given one batch, without a byte of memory where that can be.
+"""What a classifier costs and whether it works, each architecture once.
 
-Models are built on torch's `meta` device, where tensors have shapes and no content. A module that cannot be built there
-(one that reads a value in its constructor, say) is built on the CPU instead, and the notes say so.
+Shapes and costs come from torch's `meta` device, where tensors have no content and take no memory. A module that cannot
+be built there (one that reads a value in its constructor, say) is built on the CPU instead, and a line says so. What
+only values show, NaN above all, is looked for on the CPU, where that is cheap.
 """
 
 import json
@@ -10,116 +11,120 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.models.classifier import HEAD_KEY, build_classifier
-from sesemi_search.training.build import build_loss
+from sesemi_search.check.probe import Cost, Probe, undisturbed
 
-__all__ = ["Architecture", "Architectures"]
+__all__ = ["MAX_VALUE_FLOPS", "MAX_VALUE_PARAMS", "Architecture", "Architectures", "architecture_key"]
 
+_MAX_NAMED = 3
 _BATCH = 2  # batch norm in training needs more than one image
+
+# The largest model that is also run with values, on the CPU: parameters, and operations of one image's forward pass.
+MAX_VALUE_PARAMS = 5_000_000
+MAX_VALUE_FLOPS = 1_000_000_000
+_MAX_VALUE_BYTES = 64_000_000  # saved for the backward pass of one image
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """What a classifier costs: its parameters, and floating-point operations of one forward pass of one image."""
+class Architecture(Cost):
+    """What a classifier costs, and how that was found.
 
-    num_params: int
-    flops: int
+    Attributes:
+        device: Where it was measured, `meta` or `cpu`.
+    """
+
+    device: str
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether a batch on the CPU takes no time worth counting."""
+        small = self.num_params <= MAX_VALUE_PARAMS and self.flops <= MAX_VALUE_FLOPS
+        return small and self.image_bytes <= _MAX_VALUE_BYTES
 
 
 @dataclass
 class Architectures:
-    """Measures classifiers, each once: the same config again is answered from memory."""
+    """Measures classifiers, each once: the same config again is answered from memory.
+
+    Attributes:
+        notes: Remarks for the user.
+    """
 
     notes: list[str] = field(default_factory=list)
     _known: dict[str, Architecture] = field(default_factory=dict)
+    _tried: set[str] = field(default_factory=set)
+    _on_cpu: dict[str, None] = field(default_factory=dict)
 
     def measure(self, config: Mapping[str, Any]) -> Architecture:
         """Builds the classifier of a resolved experiment config and gives it a batch.
 
         Raises:
-            ConfigError: It cannot be built, does not conform, fails on the batch or gives logits of the wrong shape.
+            ConfigError: It cannot be built, does not conform, fails on the batch, or trains nothing.
         """
-        hparams, data = config["learner"]["hparams"], config["data"]
-        model = hparams["model"]
-        shape = (_BATCH, data["channels"], data["image_size"], data["image_size"])
-        key = json.dumps(
-            [model["backbone"], model["head"], model["loss"], hparams["num_classes"], shape], sort_keys=True
-        )
+        key = architecture_key(config)
         if key not in self._known:
-            self._known[key] = self._build(model, hparams["num_classes"], shape)
+            with undisturbed():
+                self._known[key] = self._build(config)
         return self._known[key]
 
-    def _build(self, model: Mapping[str, Any], num_classes: int, shape: tuple[int, ...]) -> Architecture:
+    @property
+    def measured(self) -> list[Architecture]:
+        """Every classifier measured so far."""
+        return list(self._known.values())
+
+    def known(self, config: Mapping[str, Any]) -> Architecture | None:
+        """Returns what was measured before, or None."""
+        return self._known.get(architecture_key(config))
+
+    def check(self, config: Mapping[str, Any]) -> Architecture:
+        """Measures a classifier, and gives it batches with values, to train and to evaluate, where that is cheap.
+
+        Raises:
+            ConfigError: As `measure`; or something is NaN or infinite, or fails for its value.
+        """
+        architecture, key = self.measure(config), architecture_key(config)
+        if architecture.is_cheap and key not in self._tried:
+            with undisturbed():
+                _probe(config, "cpu").run_values(_image_shape(config), _BATCH)
+            self._tried.add(key)
+        return architecture
+
+    def _build(self, config: Mapping[str, Any]) -> Architecture:
         try:
-            return _try_model(model, num_classes, shape, "meta")
+            return _measure(config, "meta")
         except Exception:
             # Whatever went wrong on the meta device, what the CPU says is true.
-            built = _try_model(model, num_classes, shape, "cpu")
-            names = f"{model['backbone']['_target_']} with {model['head']['_target_']}"
-            self.notes.append(f"{names} cannot be built on the meta device; it was checked on the CPU")
+            built = _measure(config, "cpu")
+            model = config["learner"]["hparams"]["model"]
+            self._on_cpu[f"{model['backbone']['_target_']} with {model['head']['_target_']}"] = None
             return built
 
-
-def _try_model(model: Mapping[str, Any], num_classes: int, shape: tuple[int, ...], device: str) -> Architecture:
-    """Builds a classifier on a device, gives it a batch and holds what comes out against its interface."""
-    with torch.device(device):
-        classifier = build_classifier(model["backbone"], model["head"], num_classes)
-        images = torch.rand(shape)
-        labels = torch.zeros(shape[0], dtype=torch.int64)
-    watch = _Watch(classifier)
-    with FlopCounterMode(display=False) as counter:
-        try:
-            logits = classifier(images)
-        except Exception as error:
-            names = f"{type(classifier.backbone).__name__} with {type(classifier.head).__name__}"
-            raise ConfigError(f"learner.hparams.model: {names} {watch.explain(shape, error)}") from error
-    expected = (shape[0], num_classes)
-    if not isinstance(logits, Tensor) or logits.shape != expected:
-        found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-        raise ConfigError(
-            f"{HEAD_KEY}: {type(classifier.head).__name__} gives {found} for {shape[0]} images and {num_classes} "
-            f"classes; it takes logits of shape {expected}."
-        )
-    try:
-        build_loss(model["loss"])(logits, labels)
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"learner.hparams.model.loss: {model['loss']['_target_']} failed on logits and labels: {error}"
-        ) from error
-    num_params = sum(parameter.numel() for parameter in classifier.parameters())
-    return Architecture(num_params, counter.get_total_flops() // shape[0])
+    def describe_fallback(self) -> list[str]:
+        """Says in a line which models do not work on the meta device; no line where all do."""
+        names = list(self._on_cpu)
+        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+        return [f"built on the CPU, not on the meta device: {', '.join(names[:_MAX_NAMED])}{more}"] if names else []
 
 
-class _Watch:
-    """Remembers the last layers that a forward pass entered and left, to name the one that failed."""
-
-    def __init__(self, classifier: nn.Module) -> None:
-        self._entered = ""
-        self._left = ""
-        for name, module in classifier.named_modules():
-            if not list(module.children()):
-                module.register_forward_pre_hook(lambda module, args, name=name: self._enter(name, module, args))
-                module.register_forward_hook(lambda module, _, output, name=name: self._leave(name, module, output))
-
-    def _enter(self, name: str, module: nn.Module, args: tuple[Any, ...]) -> None:
-        self._entered = f"{name} = {module} got {_shapes(args)}"
-
-    def _leave(self, name: str, module: nn.Module, output: Any) -> None:
-        self._left = f"{name} = {type(module).__name__} gave {_shapes((output,))}"
-        self._entered = ""
-
-    def explain(self, shape: tuple[int, ...], error: Exception) -> str:
-        """Says where a forward pass failed."""
-        places = "; ".join(place for place in (self._left, self._entered) if place)
-        reason = (str(error).splitlines() or [""])[0]
-        return f"fails on images of {'x'.join(map(str, shape[1:]))}: {places} ({type(error).__name__}: {reason})"
+def architecture_key(config: Mapping[str, Any]) -> str:
+    """Returns what tells one architecture from another: the model, its classes and its images, as JSON."""
+    hparams = config["learner"]["hparams"]
+    model = hparams["model"]
+    parts = [model["backbone"], model["head"], model["loss"], hparams["num_classes"], _image_shape(config)]
+    return json.dumps(parts, sort_keys=True)
 
 
-def _shapes(values: tuple[Any, ...]) -> str:
-    return ", ".join(str(tuple(v.shape)) if isinstance(v, Tensor) else type(v).__name__ for v in values)
+def _measure(config: Mapping[str, Any], device: str) -> Architecture:
+    cost = _probe(config, device).measure(_image_shape(config), _BATCH)
+    return Architecture(**vars(cost), device=device)
+
+
+def _probe(config: Mapping[str, Any], device: str) -> Probe:
+    hparams = config["learner"]["hparams"]
+    model = hparams["model"]
+    return Probe(model["backbone"], model["head"], model["loss"], hparams["num_classes"], torch.device(device))
+
+
+def _image_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
+    data = config["data"]
+    return data["channels"], data["image_size"], data["image_size"]

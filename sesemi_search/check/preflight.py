@@ -1,18 +1,19 @@
-"""The check before any trial: every branch of a space is composed, built and given one batch, without a byte of memory.
+"""The check before any trial: every branch of a space is composed, built and given one batch.
 
 It composes and gathers what is wrong; `sesemi_search.check.architecture` builds the models.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.paths import check_paths
+from sesemi_search.check.architecture import Architecture, Architectures
+from sesemi_search.check.excluded import Excluded, find_excluded
+from sesemi_search.check.paths import check_tree
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.schema import ExperimentConfig
@@ -20,70 +21,157 @@ from sesemi_search.config.targets import check_target
 from sesemi_search.config.validate import check_values
 from sesemi_search.data.sources import check_source
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
-from sesemi_search.space.corners import corners, count_branches
+from sesemi_search.models.expected_input import describe_difference
+from sesemi_search.space.corners import branch_ends, choices_of, count_branches
 from sesemi_search.space.space import Space
 from sesemi_search.training.build import build_lr_scheduler, build_optimizer
 
-__all__ = ["Checked", "check_experiment", "check_space"]
+__all__ = ["Branch", "Checked", "End", "check_experiment", "check_space"]
 
 _MAX_BRANCHES = 256
 
 
 @dataclass(frozen=True)
+class End:
+    """A branch with all its numbers at one end of their ranges.
+
+    Attributes:
+        params: Its parameters, by full name.
+        problems: What is wrong with it.
+        config: The resolved, plain config; None where it does not compose.
+        architecture: What its model costs; None where it was not built.
+    """
+
+    params: Mapping[str, Any]
+    problems: Sequence[str]
+    config: Mapping[str, Any] | None = None
+    architecture: Architecture | None = None
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A combination of choices, at its low and at its high end."""
+
+    choices: Mapping[str, Any]
+    low: End
+    high: End
+
+    @property
+    def ends(self) -> tuple[End, End]:
+        """Low and high."""
+        return self.low, self.high
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong at either end."""
+        return list(dict.fromkeys([*self.low.problems, *self.high.problems]))
+
+
+@dataclass(frozen=True)
 class Checked:
-    """What was checked: branches visited, of how many, and remarks."""
+    """What was checked.
 
-    visited: int
-    branches: int
-    notes: list[str]
+    Attributes:
+        space: The space.
+        branches: The branches that were visited.
+        num_branches: Branches that there are.
+        notes: Remarks for the user.
+    """
+
+    space: Space
+    branches: Sequence[Branch]
+    num_branches: int
+    notes: Sequence[str]
+
+    @property
+    def bad(self) -> list[Branch]:
+        """The branches with a problem."""
+        return [branch for branch in self.branches if branch.problems]
+
+    def describe_problems(self) -> list[str]:
+        """Returns each problem with a place where it was found, unless it is everywhere, and what to do without."""
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        ends = [end for branch in self.branches for end in branch.ends]
+        for end in ends:
+            for problem in end.problems:
+                found.setdefault(problem, []).append(end.params)
+        texts: list[str] = []
+        for problem, places in found.items():
+            remarks = [] if len(places) == len(ends) else [f"found at {self._shown(places[0])}"]
+            if len(texts) == len(found) - 1 and len(self.bad) < len(self.branches):
+                good = f"{len(self.branches) - len(self.bad)} of {len(self.branches)} branches work"
+                remarks.append(f"{good}, and search.skip_bad_branches=true searches those alone")
+            texts.append(f"{problem} ({'; '.join(remarks)})" if remarks else problem)
+        return texts
+
+    def exclude_bad(self) -> Excluded:
+        """Returns what keeps a search out of the bad branches.
+
+        Raises:
+            ConfigError: There is no other.
+        """
+        if len(self.bad) == len(self.branches):
+            raise_problems(self.describe_problems())
+        good = [branch.choices for branch in self.branches if not branch.problems]
+        return find_excluded(good, [(branch.choices, branch.problems[0]) for branch in self.bad])
+
+    def _shown(self, params: Mapping[str, Any]) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.space.shorten(params).items())
 
 
-def check_experiment(config: Mapping[str, Any]) -> Checked:
-    """Checks one resolved experiment config.
+def check_experiment(config: Mapping[str, Any]) -> list[str]:
+    """Checks one resolved experiment config; returns remarks for the user.
 
     Raises:
         ConfigError: With all that is wrong.
     """
     architectures = Architectures()
     raise_problems(list(_check_config(config, architectures, {})))
-    return Checked(1, 1, architectures.notes)
+    return [*architectures.notes, *architectures.describe_fallback()]
 
 
-def check_space(space: Space, experiment: Mapping[str, Any], architectures: Architectures) -> Checked:
+def check_space(
+    space: Space, experiment: Mapping[str, Any], architectures: Architectures, max_branches: int = _MAX_BRANCHES
+) -> Checked:
     """Checks every branch of a space over an experiment, its numbers all low and all high.
 
     Args:
         space: The space.
         experiment: The experiment's config, plain and unresolved.
         architectures: Keeps what it measures.
+        max_branches: Of a space with more, so many are visited; more where it takes more to visit every choice once.
 
     Raises:
-        ConfigError: With all that is wrong, and in which branches.
+        ConfigError: The space itself is wrong, whatever the branch. What is wrong with a branch is in what it returns.
     """
-    raise_problems(list(check_paths(space.root, "")))
-    visited = corners(space, _MAX_BRANCHES)
+    raise_problems(check_tree(space.root, experiment))
     seen: dict[str, list[str]] = {}
-    found: dict[str, list[dict[str, Any]]] = {}
-    for params in visited:
-        for problem in _check_corner(space, experiment, params, architectures, seen):
-            found.setdefault(problem, []).append(params)
-    raise_problems([problem + _where(space, found[problem], len(visited)) for problem in found])
-    return Checked(len(visited) // 2, count_branches(space), architectures.notes)
+    branches = [
+        Branch(
+            choices_of(space, low),
+            _check_end(space, experiment, low, architectures, seen),
+            _check_end(space, experiment, high, architectures, seen),
+        )
+        for low, high in branch_ends(space, max_branches)
+    ]
+    notes = [*architectures.notes, *architectures.describe_fallback()]
+    return Checked(space, branches, count_branches(space), notes)
 
 
-def _check_corner(
+def _check_end(
     space: Space,
     experiment: Mapping[str, Any],
     params: Mapping[str, Any],
     architectures: Architectures,
     seen: dict[str, list[str]],
-) -> list[str]:
+) -> End:
     try:
         resolved = resolve_experiment(space.apply(experiment, params))
-        problems = list(check_values(resolved))
-        return problems or list(_check_config(plain(resolved), architectures, seen))
     except ConfigError as error:
-        return [str(error)]
+        return End(params, [str(error)])
+    config = plain(resolved)
+    problems = list(check_values(resolved)) or list(_check_config(config, architectures, seen))
+    return End(params, problems, config, architectures.known(config))
 
 
 def _check_config(config: Mapping[str, Any], architectures: Architectures, seen: dict[str, list[str]]) -> Iterator[str]:
@@ -110,9 +198,12 @@ def _check_model(config: Mapping[str, Any], architectures: Architectures) -> lis
     if problems:
         return problems
     try:
-        architectures.measure(config)
+        architectures.check(config)
     except ConfigError as error:
         return [str(error)]
+    difference = describe_difference(model["backbone"], config["data"])
+    if difference is not None and difference not in architectures.notes:
+        architectures.notes.append(difference)
     return []
 
 
@@ -129,11 +220,3 @@ def _check_optimization(config: Mapping[str, Any]) -> list[str]:
     except ConfigError as error:
         return [str(error)]
     return []
-
-
-def _where(space: Space, corners_: list[dict[str, Any]], visited: int) -> str:
-    """Says in which branch a problem was found, unless it is in all of them."""
-    if len(corners_) == visited:
-        return ""
-    shown = ", ".join(f"{name}={value}" for name, value in space.shorten(corners_[0]).items())
-    return f" (found at {shown})"

@@ -6,17 +6,15 @@ replace it, so `space.*` overrides are taken out here and left to `sesemi_search
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
+from sesemi_search.config.addresses import Addresses
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
 from sesemi_search.config.experiment import plain
 from sesemi_search.config.explain import explain
@@ -28,14 +26,13 @@ from sesemi_search.config.overrides import (
     parse_overrides,
     space_overrides,
 )
+from sesemi_search.config.primary import Primary
 from sesemi_search.config.project import Project, find_project, list_options, resource_dirs
 from sesemi_search.config.schema import EXPERIMENT_KEYS, RunExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.validate import check_values
 
-__all__ = ["Composed", "Request", "compose_config"]
+__all__ = ["Composed", "Request", "compose_config", "search_path"]
 
-_PRIMARY = "sesemi_search_primary"
-_SCHEMA = "sesemi_search_schema"
 _RUN_DEFAULTS: list[Any] = [
     {"tracking": "wandb"},
     {"search/sampler": "tpe"},
@@ -68,12 +65,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Composed:
-    """A composed config, typed, closed and unresolved, and where it came from."""
+    """A composed config, typed, closed and unresolved, and where it came from.
+
+    Attributes:
+        config: The config; its `space` is as the files have it.
+        project: The user's project.
+        space_overrides: What the command line says of the space.
+        notes: Lines for the user.
+        addresses: Where each key was written.
+    """
 
     config: DictConfig
     project: Project | None
     space_overrides: Sequence[SpaceOverride]
     notes: Sequence[str]
+    addresses: Addresses = field(default_factory=Addresses)
 
 
 def compose_config(request: Request) -> Composed:
@@ -83,18 +89,27 @@ def compose_config(request: Request) -> Composed:
         ConfigError: Any mistake in the command line or in a YAML file.
     """
     project = find_project(request.project, request.config_dir)
-    folders = _search_path(request, project)
+    folders = search_path(request, project)
     overrides = parse_overrides(request.overrides)
+    primary = _primary(request, overrides, folders)
+    addresses = Addresses(primary.sources, overrides)
+    with addresses.added():
+        config = _checked(request, primary, overrides, folders)
+    return Composed(config, project, space_overrides(overrides), _shadowed(project, request.config_dir), addresses)
+
+
+def _checked(request: Request, primary: Primary, overrides: Sequence[Override], folders: list[Path]) -> DictConfig:
+    """Composes, with the mistakes of the command line before and those of the values after."""
     problems = [*_check_names(request, overrides, folders), *check_choices(overrides, folders)]
     raise_problems([*problems, *check_keys(_schema(request), overrides, folders)])
-    config = _compose(request, overrides, folders)
+    config = _compose(primary, overrides)
     if request.search and OmegaConf.is_missing(config.search, "name"):
         # A space in a folder of its own, `space=vision/tiny`, is no path to the names made of this one.
         names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
         config.search.name = names[-1].replace("/", "_")
     problems = [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
     raise_problems([*problems, *check_values(config)])
-    return Composed(config, project, space_overrides(overrides), _shadowed(project, request.config_dir))
+    return config
 
 
 def _check_names(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
@@ -115,8 +130,12 @@ def _check_names(request: Request, overrides: Sequence[Override], folders: list[
         yield "--config-name: missing; say which experiment to train, --config-name NAME (and --config-dir DIR)."
 
 
-def _search_path(request: Request, project: Project | None) -> list[Path]:
-    """The folders of YAML: the one given, then the user's, then ours."""
+def search_path(request: Request, project: Project | None) -> list[Path]:
+    """Returns the folders of YAML: the one given, then the user's, then ours.
+
+    Raises:
+        ConfigError: The one given is no folder.
+    """
     folders = [*(project.config_dirs if project else []), *resource_dirs()]
     if request.config_dir is None:
         return folders
@@ -129,34 +148,22 @@ def _schema(request: Request) -> type:
     return SearchExperimentConfig if request.search else RunExperimentConfig
 
 
-def _compose(request: Request, overrides: Sequence[Override], folders: list[Path]) -> DictConfig:
-    """Lets Hydra compose, and puts a chosen data set in the place of the experiment's own."""
+def _primary(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Primary:
+    """Puts the user's file and our defaults below the schema."""
     name = [] if request.config_name is None else [f"/{request.config_name.removesuffix('.yaml')}@_global_"]
     defaults = _RUN_DEFAULTS if request.search else _TRAIN_DEFAULTS
     hydra_overrides = [for_hydra(o) for o in overrides if not o.key_or_group.startswith("space.")]
-    config = _hydra(_schema(request), [*name, *defaults, {"optional data": None}], hydra_overrides, folders)
+    return Primary(_schema(request), [*name, *defaults, {"optional data": None}], hydra_overrides, folders)
+
+
+def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
+    """Lets Hydra compose, and puts a chosen data set in the place of the experiment's own."""
+    config = primary.compose()
     if any(o.key_or_group == "data" and isinstance(o.value(), str) and not o.is_delete() for o in overrides):
         # Hydra merges: the arguments of the first data set's source would stay beside the second one's `_target_`.
         of_data = [for_hydra(o) for o in overrides if o.key_or_group.split(".")[0] == "data"]
-        config.data = _hydra(RunExperimentConfig, [{"optional data": None}], of_data, folders).data
+        config.data = Primary(RunExperimentConfig, [{"optional data": None}], of_data, primary.folders).compose().data
     return config
-
-
-def _hydra(schema: type, defaults: list[Any], overrides: Sequence[str], folders: list[Path]) -> DictConfig:
-    """Composes a defaults list below a schema, in a primary config of ours."""
-    search_path = ["file://" + str(folder).replace("${", "\\${") for folder in folders[1:]]
-    store = ConfigStore.instance()
-    store.store(name=_SCHEMA, node=schema)
-    primary = {"defaults": [_SCHEMA, *defaults, "_self_"], "hydra": {"searchpath": search_path}}
-    store.store(name=_PRIMARY, node=primary)
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(folders[0]), job_name="sesemi-search"):
-            return compose(_PRIMARY, overrides=list(overrides))
-    except Exception as error:
-        # Over a user's file or override, Hydra raises what it comes across: its own errors, OmegaConf's, YAML's,
-        # ValueError, TypeError, RecursionError.
-        raise ConfigError(explain(error, folders)) from error
 
 
 def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:

@@ -15,16 +15,24 @@ class SesemiSearchError(Exception):
 
 
 class ConfigError(SesemiSearchError, ValueError):
-    """A mistake in a config, a space or a command line: nothing was started, and the text says what to do."""
+    """A mistake in a config, a space or a command line: nothing was started, and the text says what to do.
+
+    `problems` holds each mistake by itself, where the error tells of several.
+    """
+
+    def __init__(self, text: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.problems = list(problems) or [text]
 
 
-def raise_problems(problems: Sequence[str]) -> None:
+def raise_problems(problems: Sequence[str], cause: BaseException | None = None) -> None:
     """Raises one `ConfigError` that lists every problem, or returns when there is none."""
     unique = list(dict.fromkeys(problems))
     if len(unique) == 1:
-        raise ConfigError(unique[0])
+        raise ConfigError(unique[0]) from cause
     if unique:
-        raise ConfigError(f"{len(unique)} problems:\n" + "\n".join(f"- {problem}" for problem in unique))
+        text = f"{len(unique)} problems:\n" + "\n".join(f"- {problem}" for problem in unique)
+        raise ConfigError(text, unique) from cause
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

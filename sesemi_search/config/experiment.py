@@ -1,5 +1,6 @@
 """Composed configs as what the program works with: typed, resolved, plain, or text."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def resolve_experiment(container: Mapping[str, Any] | DictConfig) -> DictConfig:
         ConfigError: A key that the schema does not know, a value of the wrong type, an interpolation to nowhere.
     """
     try:
-        config = OmegaConf.merge(OmegaConf.structured(ExperimentConfig), container)
+        config = OmegaConf.merge(_schema(), container)
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
     try:
@@ -55,6 +56,13 @@ def resolve_experiment(container: Mapping[str, Any] | DictConfig) -> DictConfig:
     except OmegaConfBaseException as error:
         raise ConfigError(explain(_with_key(config, error))) from error
     assert isinstance(config, DictConfig)
+    return config
+
+
+@functools.cache
+def _schema() -> DictConfig:
+    """The schema as a config, which takes as long to make as all else here; merging copies it."""
+    config: DictConfig = OmegaConf.structured(ExperimentConfig)
     return config
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from hydra.errors import MissingConfigException
@@ -50,7 +50,7 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
     if any(isinstance(e, RecursionError) for e in chain):
         return explain(RecursionError())
     where = next((m[1] + ".yaml: " for e in chain for m in [re.match(r"In '(.+?)'", str(e))] if m), "")
-    key = known.full_key or ""
+    key = re.sub(r"\[(\d+)\]", r".\1", known.full_key or "")
     section = re.search(r"is not a subclass of (\w+)\. value: (.*)", str(known))
     if section and (keys := [k for k, node in _sections(SearchExperimentConfig) if node.__name__ == section[1]]):
         return f"{where}{keys[0]}: got {section[2]}; it is a mapping of keys to values."
@@ -68,7 +68,7 @@ def check_key(schema: type, key: str) -> Iterator[str]:
     for depth, part in enumerate(parts):
         parent = ".".join(parts[:depth]) or "the config"
         if not is_dataclass(node):
-            if node is not Any:
+            if node is not Any and not (get_origin(node) is list and part.isdecimal()):
                 yield f"{key}: {parent} is one value, without keys; set {parent} itself."
             return
         known = {f.name: f.type for f in fields(node)}

@@ -82,8 +82,11 @@ def check_choices(overrides: Sequence[Override], folders: list[Path]) -> Iterato
         names = [name for name, _ in list_options(group, folders)]
         if not names:
             yield f"{group}: there is no such config group."
-        elif value not in names:
-            yield f"{group}: got {value!r}; there are: {', '.join(names)}.{suggest(str(value), names)}"
+            continue
+        # Pieces of a space join, head@space.learner.hparams.model=[linear,mlp]; elsewhere there is one of each.
+        picked = value if isinstance(value, list) and override.package is not None else [value]
+        for name in [name for name in picked if name not in names]:
+            yield f"{group}: got {name!r}; there are: {', '.join(names)}.{suggest(str(name), names)}"
 
 
 def check_keys(schema: type, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:

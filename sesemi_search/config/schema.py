@@ -14,6 +14,7 @@ __all__ = [
     "EXPERIMENT_KEYS",
     "OPEN_NODES",
     "Accelerator",
+    "ConstraintsConfig",
     "DataConfig",
     "EMAConfig",
     "ExperimentConfig",
@@ -21,7 +22,6 @@ __all__ = [
     "Interval",
     "LRSchedulerConfig",
     "LearnerConfig",
-    "Mode",
     "ModelConfig",
     "Precision",
     "RayConfig",
@@ -80,13 +80,6 @@ class TestCheckpoint(Enum):
 
     best = "best"
     last = "last"
-
-
-class Mode(Enum):
-    """Whether a larger or a smaller value of the metric is better."""
-
-    max = "max"
-    min = "min"
 
 
 @dataclass
@@ -240,6 +233,19 @@ class TrackingConfig:
 
 
 @dataclass
+class ConstraintsConfig:
+    """Limits on the model that a trial may have; null is none. What exceeds them is never trained.
+
+    Attributes:
+        max_params: Most parameters, at least 1.
+        max_flops: Most floating-point operations of a forward pass of one image, at least 1.
+    """
+
+    max_params: float | None = None
+    max_flops: float | None = None
+
+
+@dataclass
 class SearchConfig:
     """How a space is searched.
 
@@ -247,8 +253,10 @@ class SearchConfig:
         name: Name of the space.
         study: Name of the Optuna study and of the W&B group; null makes one up, unique to the search.
         num_trials: Trials to finish, at least 1.
-        metric: What to optimize, as a trial reports it.
-        mode: Whether larger is better.
+        metric: What to optimize, as a trial reports it; a list of several, the first of which the pruner judges by.
+        mode: `max` or `min`, whether more or less of it is better; a list for several.
+        best_within: Of several objectives: how much worse than the best a trial may be in the first, at most, to be
+            taken as the best for being better in the next.
         max_concurrent: Most trials at once; null takes what the machine holds.
         seed: Seeds the sampler.
         dir: The search directory; null is `<project>/runs/<name>/<timestamp>`.
@@ -259,7 +267,9 @@ class SearchConfig:
         keep_checkpoints: Best trials whose checkpoints stay after the search.
         warm_start: Directories of earlier searches, whose trials the sampler is to know.
         enqueue: Configs to try first: values by short or full name of the parameter; what is not given is sampled.
+        skip_bad_branches: Whether branches that the check finds bad are left out; otherwise a search does not start.
         baseline: Whether the experiment's own config is tried before all others, if it lies inside the space.
+        constraints: Limits on the model of a trial.
         time_budget: Most wall time, all sittings together: `2h`, `1h30m`, seconds; null is no limit.
         compute_budget: Most GPU-hours of training (core-hours on the CPU), all trials together; null is no limit.
     """
@@ -267,8 +277,9 @@ class SearchConfig:
     name: str = MISSING
     study: str | None = None
     num_trials: int = 50
-    metric: str = "val/top1"
-    mode: Mode = Mode.max
+    metric: Any = "val/top1"
+    mode: Any = "max"
+    best_within: float = 0.0
     max_concurrent: int | None = None
     seed: int = 0
     dir: str | None = None
@@ -279,7 +290,9 @@ class SearchConfig:
     keep_checkpoints: int = 3
     warm_start: list[str] = field(default_factory=list)
     enqueue: list[dict[str, Any]] = field(default_factory=list)
+    skip_bad_branches: bool = False
     baseline: bool = True
+    constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
     time_budget: str | None = None
     compute_budget: float | None = None
 

@@ -17,7 +17,7 @@ from hydra.utils import instantiate as hydra_instantiate
 
 from sesemi_search.config.errors import ConfigError, suggest
 
-__all__ = ["accepted_arguments", "check_target", "instantiate", "locate"]
+__all__ = ["accepted_arguments", "check_argument_names", "check_target", "instantiate", "locate"]
 
 _HYDRA_KEYS = frozenset({"_target_", "_args_", "_partial_", "_recursive_", "_convert_"})
 
@@ -85,6 +85,25 @@ def accepted_arguments(function: Callable[..., Any]) -> list[str] | None:
     ]
 
 
+def check_argument_names(function: Callable[..., Any], target: str, key: str, names: Iterable[str]) -> list[str]:
+    """Returns a message for each name that is no argument of a function, with the nearest that is one.
+
+    Args:
+        function: What `target` names.
+        target: Its dotted path, for the messages.
+        key: Dotted key of the node, for the messages.
+        names: The keys of the node.
+    """
+    accepted = accepted_arguments(function)
+    if accepted is None:
+        return []
+    return [
+        f"{key}.{name}: {target} takes no argument {name!r}; it takes {', '.join(accepted) or 'none'}."
+        f"{suggest(name, accepted)}"
+        for name in sorted(set(names) - set(accepted) - _HYDRA_KEYS)
+    ]
+
+
 def instantiate(node: Mapping[str, Any], key: str, **supplied: Any) -> Any:
     """Builds a `_target_` node, with `supplied` as further arguments.
 
@@ -113,10 +132,7 @@ def _check_call(
     if accepted is None:
         return []
     takes = ", ".join(accepted)
-    problems = [
-        f"{key}.{name}: {target} takes no argument {name!r}; it takes {takes or 'none'}.{suggest(name, accepted)}"
-        for name in sorted(arguments - set(accepted))
-    ]
+    problems = check_argument_names(function, target, key, arguments)
     problems += [
         f"{key}: {target} does not accept {name!r}, which the program passes to it; its signature is {target}({takes})."
         for name in sorted(supplied - set(accepted))

@@ -33,9 +33,15 @@ class Classifier(nn.Module):
         self.backbone = backbone
         self.head = head
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W) to logits (B, K)."""
-        logits: Tensor = self.head(self.backbone(images))
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (B, C, H, W) to logits (B, K).
+
+        A training step passes labels (B,) whatever the head is: they reach it only in training, and only if it says
+        `takes_labels` (see `sesemi_search.models.heads.base`).
+        """
+        features = self.backbone(images)
+        wanted = self.training and labels is not None and getattr(self.head, "takes_labels", False)
+        logits: Tensor = self.head(features, labels) if wanted else self.head(features)
         return logits
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["format_metric", "format_params", "format_seconds", "format_value"]
+__all__ = ["format_count", "format_metric", "format_metrics", "format_params", "format_seconds", "format_value"]
 
 
 def format_value(value: Any) -> str:
@@ -21,10 +21,17 @@ def format_params(params: Mapping[str, Any]) -> str:
 
 
 def format_metric(value: float | None) -> str:
-    """A metric with four decimals; a dash for none."""
+    """A metric with four decimals, a count of more than a hundred as one; a dash for none."""
     if value is None:
         return "-"
+    if 100 <= abs(value) < 1e9 and value == round(value):
+        return f"{value:,.0f}"
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
+
+
+def format_metrics(values: Mapping[str, float | None]) -> str:
+    """Metrics by name on one line: `val/top1 0.9740, num_params 61,156`."""
+    return ", ".join(f"{name} {format_metric(value)}" for name, value in values.items())
 
 
 def format_seconds(seconds: float) -> str:
@@ -34,3 +41,12 @@ def format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def format_count(number: float) -> str:
+    """A large number with three digits and a letter for the thousands: 961, 55.2k, 4.09G."""
+    for letter in ("", "k", "M", "G", "T"):
+        if abs(number) < 999.5 or letter == "T":
+            break
+        number /= 1000
+    return f"{number:.3g}{letter}" if letter else f"{number:g}"

@@ -1,31 +1,38 @@
 """What a search says when it ends: the best trials, how the others ended, what it took, what to type next."""
 
+import math
 import shlex
 from pathlib import Path
 
 from rich.console import Console
 
-from sesemi_search.config.schema import SearchConfig
 from sesemi_search.report.baseline import compare_with_baseline, describe_copies
-from sesemi_search.report.numbers import format_seconds
+from sesemi_search.report.numbers import format_metrics, format_seconds
 from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
 from sesemi_search.search.driver import SearchResult
-from sesemi_search.search.records import Outcome
+from sesemi_search.search.objectives import Objectives
+from sesemi_search.search.records import Outcome, TrialRecord
 from sesemi_search.space.space import Space
 
 __all__ = ["print_search_end"]
 
+_NUM_SHOWN = 10
 
-def print_search_end(result: SearchResult, space: Space, search: SearchConfig, console: Console) -> None:
-    """Prints the end of a search."""
-    rows = [
-        TrialRow(r.number, space.shorten(r.params), r.value, r.epochs, r.outcome.value, r.seconds)
-        for r in result.records
-    ]
+
+def print_search_end(result: SearchResult, space: Space, objectives: Objectives, console: Console) -> None:
+    """Prints the end of a search: its best trials; of several objectives, the Pareto front."""
+    rows = {record.number: _row(record, space, objectives) for record in result.records}
+    front = objectives.front(result.records) if objectives.are_several else []
+    shown = [rows[record.number] for record in front] or list(rows.values())
     console.print()
-    console.print(render_trials(rows, search.metric, search.mode.value))
+    if front:
+        num_complete = sum(record.outcome is Outcome.complete for record in result.records)
+        console.print(f"Pareto front, {len(front)} of {num_complete} complete trial{'s' * (num_complete != 1)}:")
+    console.print(render_trials(shown, objectives.first.name, objectives.first.mode, limit=_NUM_SHOWN))
     console.print()
-    console.print(render_outcomes(rows))
+    console.print(render_outcomes(list(rows.values())))
+    if result.is_exhausted:
+        console.print("every config of the space was asked for")
     if result.copied:
         console.print(describe_copies(result.copied), soft_wrap=True, markup=False)
     share = result.training_seconds / (result.slots * result.seconds) if result.seconds else 0.0
@@ -33,20 +40,32 @@ def print_search_end(result: SearchResult, space: Space, search: SearchConfig, c
         f"the search took {format_seconds(result.seconds)}; {share:.0%} of the time of its {result.slots} "
         f"slot{'s' * (result.slots != 1)} was training"
     )
-    _print_next(result, search, console)
+    _print_next(result, objectives, console)
 
 
-def _print_next(result: SearchResult, search: SearchConfig, console: Console) -> None:
+def _row(record: TrialRecord, space: Space, objectives: Objectives) -> TrialRow:
+    others = list(zip(objectives.each, objectives.values(record), strict=True))[1:]
+    return TrialRow(
+        record.number,
+        space.shorten(record.params),
+        record.value,
+        record.epochs,
+        record.outcome.value,
+        record.seconds,
+        {objective.name: None if math.isnan(value) else value for objective, value in others},
+    )
+
+
+def _print_next(result: SearchResult, objectives: Objectives, console: Console) -> None:
     if result.stop is not None:
         console.print(f"stopped: {result.stop.text}", markup=False, soft_wrap=True)
     directory = shlex.quote(str(_shown(result.directory)))
     if result.best is not None:
         gain = compare_with_baseline(result.best, result.records)
-        console.print(
-            f"best: trial {result.best.number}, {search.metric} {result.best.value:.4f}{gain}",
-            soft_wrap=True,
-            markup=False,
-        )
+        values = format_metrics(objectives.by_name(result.best))
+        console.print(f"best: trial {result.best.number}, {values}{gain}", soft_wrap=True, markup=False)
+        if objectives.are_several:
+            console.print(_rule(objectives), soft_wrap=True, markup=False)
     else:
         console.print("no trial ran all its epochs")
     console.print(f"search directory: {directory}", soft_wrap=True, markup=False)
@@ -55,6 +74,14 @@ def _print_next(result: SearchResult, search: SearchConfig, console: Console) ->
     if result.best is not None:
         command = f"sesemi-search train --config-dir {directory} --config-name best"
         console.print(f"train the best: {command}", soft_wrap=True, markup=False)
+
+
+def _rule(objectives: Objectives) -> str:
+    """Says how the best of a front was chosen, and how to choose another."""
+    first, second = objectives.each[0].name, objectives.each[1].name
+    if not objectives.within:
+        return f"(the front's best {first}; search.best_within=0.01 takes the best {second} within 0.01 of it)"
+    return f"(of the front, within {objectives.within:g} of its best {first}, the best {second}: search.best_within)"
 
 
 def _shown(directory: Path) -> Path:

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -13,10 +13,13 @@ from rich.text import Text
 
 from sesemi_search.report.numbers import format_metric, format_params, format_seconds, format_value
 
-__all__ = ["OUTCOMES", "TrialRow", "render_outcomes", "render_trials"]
+__all__ = ["OUTCOMES", "TrialRow", "break_header", "render_outcomes", "render_trials"]
 
 # In the order in which they are told.
-OUTCOMES = ("complete", "stopped", "diverged", "infeasible", "out_of_memory", "error", "lost", "interrupted")
+OUTCOMES = (
+    *("complete", "stopped", "diverged", "out_of_memory", "error", "lost"),
+    *("infeasible", "duplicate", "interrupted"),
+)
 # A header is broken at an underscore or a dot so that a long name does not make a wide column of short values.
 _HEADER_WIDTH = 9
 
@@ -28,10 +31,11 @@ class TrialRow:
     Attributes:
         number: Number of the trial.
         params: Sampled parameters by short name; those of options that were not chosen are absent.
-        value: Last value of the metric, or None if there is none.
+        value: Last value of the first metric, or None if there is none.
         epochs: Epochs trained.
         outcome: How it ended, one of `OUTCOMES`.
         seconds: Time spent in training.
+        others: Values of further metrics by name, the same for every row of a table.
     """
 
     number: int
@@ -40,6 +44,7 @@ class TrialRow:
     epochs: int
     outcome: str
     seconds: float
+    others: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def render_trials(rows: Sequence[TrialRow], metric: str, mode: str, limit: int = 10) -> RenderableType:
@@ -92,7 +97,7 @@ class _TrialTable:
         names = list(dict.fromkeys(name for row in self._rows for name in row.params))
         table = self._base()
         for name in names:
-            table.add_column(_break(name), justify="right", no_wrap=True)
+            table.add_column(break_header(name), justify="right", no_wrap=True)
         for row in self._rows:
             table.add_row(*_facts(row), *(Text(format_value(row.params[n])) if n in row.params else "-" for n in names))
         return table
@@ -104,22 +109,27 @@ class _TrialTable:
             table.add_row(*_facts(row), Text(format_params(row.params)))
         return table
 
+    def _others(self) -> list[str]:
+        return list(self._rows[0].others) if self._rows else []
+
     def _base(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
         table.add_column("trial", justify="right", no_wrap=True)
         table.add_column(Text(self._metric), justify="right", no_wrap=True)
+        for name in self._others():
+            table.add_column(break_header(name), justify="right", no_wrap=True)
         table.add_column("epochs", justify="right", no_wrap=True)
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("outcome", no_wrap=True)
         return table
 
 
-def _facts(row: TrialRow) -> tuple[str, str, str, str, str]:
-    value = format_metric(row.value)
-    return str(row.number), value, str(row.epochs), format_seconds(row.seconds), row.outcome.replace("_", " ")
+def _facts(row: TrialRow) -> tuple[str, ...]:
+    values = [format_metric(value) for value in (row.value, *row.others.values())]
+    return str(row.number), *values, str(row.epochs), format_seconds(row.seconds), row.outcome.replace("_", " ")
 
 
-def _break(name: str) -> Text:
+def break_header(name: str) -> Text:
     """A header on as few lines as fit the width, broken after underscores and dots."""
     lines = [""]
     for part in name.replace("_", "_\n").replace(".", ".\n").split("\n"):

@@ -12,7 +12,7 @@ from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.config.targets import locate
 from sesemi_search.search.definition import find_changes
-from sesemi_search.space.domains import Constant, Listing, Node, Options, Tree
+from sesemi_search.space.domains import Constant, Entries, Listing, Node, Options, Tree
 from sesemi_search.space.points import Outside, accept
 from sesemi_search.space.space import Space, children, join
 
@@ -54,7 +54,7 @@ def _read(node: Node, name: str, path: str, value: Any, params: dict[str, Any]) 
                 raise Outside(f"{path} is {_shown(value)} in the experiment and {_shown(node.value)} in every trial")
         case Options():
             _read_options(node, name, path, value, params)
-        case Listing() | Tree():
+        case Entries() | Listing() | Tree():
             _read_children(node, name, path, value, params)
         case _:
             if value == _NOTHING:
@@ -85,9 +85,9 @@ def _read_options(node: Options, name: str, path: str, value: Any, params: dict[
     raise near or Outside(f"{path} is {_shown(what)} in the experiment, which is none of {', '.join(node.nodes)}")
 
 
-def _read_children(node: Listing | Tree, name: str, path: str, value: Any, params: dict[str, Any]) -> None:
+def _read_children(node: Entries | Listing | Tree, name: str, path: str, value: Any, params: dict[str, Any]) -> None:
     parts = dict(children(node))
-    if isinstance(node, Listing):
+    if isinstance(node, Entries | Listing):
         values = {str(i): item for i, item in enumerate(value)} if isinstance(value, list) else {}
     else:
         values = dict(value) if isinstance(value, Mapping) else {}

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sesemi_search.config.errors import ConfigError, raise_problems
-from sesemi_search.config.schema import Mode, SearchConfig
+from sesemi_search.config.schema import SearchConfig
 from sesemi_search.search.baseline import find_baseline
+from sesemi_search.search.objectives import Objectives
 from sesemi_search.search.records import Given, Origin, TrialRecord
 from sesemi_search.search.warm_start import collect_trials
 from sesemi_search.space.points import Outside, name_point
@@ -29,12 +30,17 @@ class Beginning:
 
 
 def plan_beginning(
-    search: SearchConfig, space: Space, experiment: Mapping[str, Any], say: Callable[[str], None]
+    search: SearchConfig,
+    objectives: Objectives,
+    space: Space,
+    experiment: Mapping[str, Any],
+    say: Callable[[str], None],
 ) -> Beginning:
     """Reads earlier searches and holds what is to be tried first against the space; writes nothing.
 
     Args:
         search: The search's settings.
+        objectives: What it optimizes.
         space: The space.
         experiment: The experiment's config, plain and unresolved.
         say: Prints a line for the user.
@@ -55,7 +61,7 @@ def plan_beginning(
         )
     copies: list[TrialRecord] = []
     try:
-        copies, lines = collect_trials(search.warm_start, space, experiment, search.metric, search.mode is Mode.max)
+        copies, lines = collect_trials(search.warm_start, space, experiment, objectives)
         for line in lines:
             say(line)
     except ConfigError as error:

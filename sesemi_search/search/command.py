@@ -9,14 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.schema import Mode
 from sesemi_search.console import make_console
 from sesemi_search.report.search_end import print_search_end
 from sesemi_search.search.directory import choose_directory
 from sesemi_search.search.driver import SearchResult, search
 from sesemi_search.search.limits import StopKind
 from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.records import Outcome, TrialRecord, best_record
+from sesemi_search.search.records import Outcome, TrialRecord
 from sesemi_search.search.resume import describe_resume, resume_directory, resume_plan
 from sesemi_search.tracking import Tracker, search_tracker
 
@@ -58,13 +57,14 @@ def _search(
     resume: bool,
 ) -> int:
     def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
-        best = best_record(earlier, plan.settings.search.mode is Mode.max)
+        best = plan.objectives.best(earlier)
         ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
         leader = None if best is None or best.value is None else (best.value, best.number)
-        return search_tracker(plan.settings, directory, console, say, ended, leader)
+        first = plan.objectives.first
+        return search_tracker(plan.settings, first.name, first.mode, directory, console, say, ended, leader)
 
     result = search(plan, directory, argv, make_tracker, say, resume)
-    print_search_end(result, plan.space, plan.settings.search, console)
+    print_search_end(result, plan.space, plan.objectives, console)
     return _exit_code(result)
 
 

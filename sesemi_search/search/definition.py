@@ -13,7 +13,7 @@ __all__ = ["define_search", "digest_experiment", "find_changes"]
 _PLACES = ("data_root", "dir", "id")
 
 
-def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metric: str, mode: str) -> dict[str, Any]:
+def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metric: Any, mode: Any) -> dict[str, Any]:
     """Returns what the trials of a search have in common, as plain JSON.
 
     Args:

@@ -28,6 +28,7 @@ from sesemi_search.search.directory import SEARCH_YAML, refuse_used, trial_dir
 from sesemi_search.search.ledger import Ledger, repair_journal
 from sesemi_search.search.limits import Budget, Stop, StopKind
 from sesemi_search.search.lock import lock_directory
+from sesemi_search.search.objectives import Objectives
 from sesemi_search.search.plan import Plan, resolve_plain
 from sesemi_search.search.ray_adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.records import TrialRecord
@@ -48,6 +49,7 @@ class SearchResult:
         copied: Trials that it took over from earlier searches.
         best: The best complete trial.
         stop: Why it ended before its last trial, or None.
+        is_exhausted: Whether it ended because the space holds no other config.
         seconds: Wall seconds of this sitting, from the first trial to the last.
         training_seconds: Seconds that trials of this sitting trained, all slots together.
         slots: Trials at once.
@@ -58,6 +60,7 @@ class SearchResult:
     copied: list[TrialRecord]
     best: TrialRecord | None
     stop: Stop | None
+    is_exhausted: bool
     seconds: float
     training_seconds: float
     slots: int
@@ -137,9 +140,11 @@ def search(
                 ledger = _open_ledger(plan, directory)
             records, copied, best = ledger.records(), ledger.copied(), ledger.best()
             if best is not None:
-                _write_best(directory, best, options.metric)
+                _write_best(directory, best, plan.objectives)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
-    return SearchResult(directory, records, copied, best, session.stop, seconds, trained, slots.count)
+    return SearchResult(
+        directory, records, copied, best, session.stop, ledger.is_exhausted, seconds, trained, slots.count
+    )
 
 
 def _begin(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
@@ -163,7 +168,7 @@ def _create_ledger(plan: Plan, directory: Path) -> Ledger:
         sampler=options.sampler,
         pruner=options.pruner,
         seed=options.seed,
-        maximize=options.mode.value == "max",
+        objectives=plan.objectives,
         storage=options.storage,
     )
     ledger.define(_definition(plan))
@@ -174,7 +179,9 @@ def _create_ledger(plan: Plan, directory: Path) -> Ledger:
 def _fill(ledger: Ledger, plan: Plan) -> None:
     """Gives a new ledger what the search begins with, or the rest of it, where a driver died in the middle of that."""
     if not ledger.has_begun:
-        beginning = plan.beginning or plan_beginning(plan.settings.search, plan.space, plan.experiment, lambda _: None)
+        beginning = plan.beginning or plan_beginning(
+            plan.settings.search, plan.objectives, plan.space, plan.experiment, lambda _: None
+        )
         ledger.begin(beginning.copies, beginning.given)
 
 
@@ -209,6 +216,7 @@ def _open_ledger(plan: Plan, directory: Path) -> Ledger:
         sampler=options.sampler,
         pruner=options.pruner,
         seed=options.seed,
+        objectives=plan.objectives,
         storage=options.storage,
     )
 
@@ -221,7 +229,7 @@ def _save_config(plan: Plan, directory: Path) -> None:
 
 def _definition(plan: Plan) -> dict[str, Any]:
     search = plan.settings.search
-    return define_search(plan.experiment, plain(plan.config)["space"], search.metric, search.mode.value)
+    return define_search(plan.experiment, plain(plan.config)["space"], search.metric, search.mode)
 
 
 def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker, slots: Slots) -> Session:
@@ -234,12 +242,13 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         directory,
         tracker,
         plan.architectures,
-        metric=options.metric,
+        limits=options.constraints,
         num_trials=options.num_trials,
         max_concurrent=slots.count,
         max_attempts=options.max_attempts,
         keep_checkpoints=options.keep_checkpoints,
         budget=_make_budget(plan, ledger, slots),
+        excluded=plan.excluded,
     )
 
 
@@ -312,9 +321,10 @@ def _say_placement(plan: Plan, slots: Slots, say: Callable[[str], None]) -> None
     say(f"{trials}, {where}{slots.cpus} CPU thread{'s' * (slots.cpus != 1)} each")
 
 
-def _write_best(directory: Path, best: TrialRecord, metric: str) -> None:
+def _write_best(directory: Path, best: TrialRecord, objectives: Objectives) -> None:
     """Copies the best trial's config."""
     text = (trial_dir(directory, best.number) / "config.yaml").read_text()
-    head = f"# Trial {best.number:04d}, {metric} {best.value:.4f} after {best.epochs} epochs. The final run:\n"
+    values = ", ".join(f"{name} {value:.6g}" for name, value in objectives.by_name(best).items())
+    head = f"# Trial {best.number:04d}, {values} after {best.epochs} epochs. The final run:\n"
     command = f"#   sesemi-search train --config-dir {shlex.quote(str(directory))} --config-name best\n"
     write_text(directory / "best.yaml", head + command + text.split("\n", 1)[1])

@@ -8,10 +8,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from sesemi_search.search.objectives import Objectives
 from sesemi_search.search.records import Origin, Outcome, TrialRecord
 from sesemi_search.space.space import Space
 
-__all__ = ["STATES", "is_copy", "storable", "to_copy", "to_record"]
+__all__ = ["STATES", "is_copy", "report_attribute", "reports", "storable", "to_copy", "to_record"]
 
 # How Optuna has an outcome. An interrupted trial is WAITING instead: it is no finished one.
 STATES = {
@@ -22,8 +23,11 @@ STATES = {
     Outcome.out_of_memory: TrialState.PRUNED,
     Outcome.error: TrialState.FAIL,
     Outcome.lost: TrialState.FAIL,
+    # The sampler knows the config's values from the trial that it repeats.
+    Outcome.duplicate: TrialState.FAIL,
 }
 _COPIED_FROM = "copied_from"
+_REPORT = "report "
 
 
 def to_record(trial: FrozenTrial) -> TrialRecord:
@@ -33,7 +37,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
     return TrialRecord(
         number=trial.number,
         params=dict(trial.params),
-        values=dict(trial.intermediate_values),
+        values=reports(trial),
         metrics=metrics,
         outcome=_outcome(trial),
         attempts=attrs.get("attempts", 0),
@@ -41,6 +45,8 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         seconds=sum(m.get("epoch_seconds") or 0.0 for m in metrics.values()),
         num_params=attrs.get("num_params"),
         flops=attrs.get("flops"),
+        digest=attrs.get("digest", ""),
+        duplicate_of=attrs.get("duplicate_of"),
         node=attrs.get("node", ""),
         message=attrs.get("message", ""),
         origin=Origin(attrs.get("origin", Origin.sampled)),
@@ -48,21 +54,33 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
     )
 
 
+def reports(trial: FrozenTrial) -> dict[int, float]:
+    """Returns the first objective by epoch.
+
+    Optuna takes no reports in a study of several objectives; there they are attributes.
+    """
+    attributes = {key: value for key, value in trial.user_attrs.items() if key.startswith(_REPORT)}
+    ours = {int(key.removeprefix(_REPORT)): math.nan if value is None else value for key, value in attributes.items()}
+    return {**ours, **trial.intermediate_values}
+
+
+def report_attribute(epoch: int) -> str:
+    """Returns the name of the attribute that holds the report of an epoch."""
+    return f"{_REPORT}{epoch:04d}"
+
+
 def is_copy(trial: FrozenTrial) -> bool:
     """Whether a trial was copied from another search."""
     return _COPIED_FROM in trial.user_attrs
 
 
-def to_copy(record: TrialRecord, space: Space) -> FrozenTrial:
+def to_copy(record: TrialRecord, space: Space, objectives: Objectives) -> FrozenTrial:
     """Makes one of Optuna's trials of a finished trial of another search.
 
-    It has no `completed_rung_k` of `SuccessiveHalvingPruner`: a rung is an epoch only under the same settings, and the
-    pruner would judge what a well-informed sampler proposes by another search's random beginnings, and the baseline by
-    trials that do not run beside it. Pruners that read the reports of complete trials do see copies.
+    Pruners that read the reports of complete trials see copies; successive halving does not (see `Verdicts`).
     """
     distributions = _Distributions(record.params)
     space.sample(distributions)
-    state = STATES[record.outcome]
     attributes: dict[str, Any] = {
         f"epoch {epoch:04d}": {name: v if v is None else storable(v) for name, v in metrics.items()}
         for epoch, metrics in record.metrics.items()
@@ -70,15 +88,24 @@ def to_copy(record: TrialRecord, space: Space) -> FrozenTrial:
     facts = {"num_params": record.num_params, "flops": record.flops, "message": record.message or None}
     attributes |= {name: value for name, value in facts.items() if value is not None}
     attributes |= {"outcome": record.outcome.value, "origin": Origin.copied.value, _COPIED_FROM: record.copied_from}
+    if objectives.are_several:
+        attributes |= {report_attribute(epoch): storable(value) for epoch, value in record.values.items()}
     return optuna.create_trial(
-        state=state,
-        # As Optuna has it of a trial that was told: the last report, unless it is no number.
-        value=None if record.value is None or math.isnan(record.value) else record.value,
+        state=STATES[record.outcome],
+        values=_told_values(record, objectives),
         params=dict(record.params),
         distributions=distributions.by_name,
-        intermediate_values=dict(record.values),
+        intermediate_values={} if objectives.are_several else dict(record.values),
         user_attrs=attributes,
     )
+
+
+def _told_values(record: TrialRecord, objectives: Objectives) -> list[float] | None:
+    """Returns the values that Optuna has of a trial that was told: a pruned one has its last report, if a number."""
+    if record.outcome is not Outcome.complete and objectives.are_several:
+        return None
+    values = objectives.values(record)
+    return None if any(map(math.isnan, values)) else list(values)
 
 
 class _Distributions:

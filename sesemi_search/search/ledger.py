@@ -17,23 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.samplers import BruteForceSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
-from sesemi_search.search.frozen import STATES, is_copy, storable, to_copy, to_record
-from sesemi_search.search.judge import judge_again
-from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord, best_record
+from sesemi_search.search.frozen import STATES, is_copy, report_attribute, reports, storable, to_copy, to_record
+from sesemi_search.search.objectives import Objectives
+from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.replay import Replay
-from sesemi_search.search.samplers import is_sampler, refuse_pickles
-from sesemi_search.space.grid import count_points, grid_point
+from sesemi_search.search.samplers import refuse_pickles
+from sesemi_search.search.verdicts import Verdicts
+from sesemi_search.space.grid import grid_point
+from sesemi_search.space.size import count_configs
 from sesemi_search.space.space import Space
 
 __all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "repair_journal"]
 
 JOURNAL = "study.journal"
+_MAX_REPEATS = 5  # asks in a row that bring known configs, before another sampler is asked
 _GIVEN = "given"  # the study's attribute: what its first trials are to try
 
 
@@ -63,22 +65,28 @@ def build_pruner(node: Mapping[str, Any]) -> optuna.pruners.BasePruner:
 
 
 class Ledger:
-    """The study of one search, and the trials of it that are running now."""
+    """The study of one search, and the trials of it that are running now.
 
-    def __init__(self, study: optuna.Study, space: Space, sampler: Mapping[str, Any], seed: int) -> None:
+    Attributes:
+        objectives: What the search optimizes.
+    """
+
+    def __init__(
+        self, study: optuna.Study, space: Space, objectives: Objectives, sampler: Mapping[str, Any], seed: int
+    ) -> None:
+        self.objectives = objectives
         self._study = study
         self._space = space
         self._sampler = sampler
         self._seed = seed
         self._live: dict[int, Trial] = {}
-        self._adopted_at: dict[int, int] = {}
-        self._sampler_stopped = False
-        self._num_points = count_points(space) if is_sampler(sampler, BruteForceSampler) else None
         # Hyperband makes its brackets when it is first asked, and shows a sampler all trials until then: a search that
         # goes on would ask what the undisturbed one does not.
         study.pruner.prune(study, optuna.trial.create_trial(state=TrialState.RUNNING))
         self._given: list[dict[str, Any]] | None = study.user_attrs.get(_GIVEN)
         self._num_copied = sum(is_copy(trial) for trial in study.get_trials(deepcopy=False))
+        self._num_configs = count_configs(space)
+        self._verdicts = self._follow()
 
     @classmethod
     def create(
@@ -90,7 +98,7 @@ class Ledger:
         sampler: Mapping[str, Any],
         pruner: Mapping[str, Any],
         seed: int,
-        maximize: bool,
+        objectives: Objectives,
         storage: str | None = None,
     ) -> "Ledger":
         """Begins a search: a new study in `<directory>/study.journal`, or in the Optuna storage at the URL `storage`.
@@ -101,10 +109,10 @@ class Ledger:
         study = optuna.create_study(
             storage=open_storage(directory, storage),
             study_name=name,
-            direction="maximize" if maximize else "minimize",
+            directions=["maximize" if objective.maximize else "minimize" for objective in objectives.each],
             pruner=build_pruner(pruner),
         )
-        return cls(study, space, sampler, seed)
+        return cls(study, space, objectives, sampler, seed)
 
     @classmethod
     def open(
@@ -116,6 +124,7 @@ class Ledger:
         sampler: Mapping[str, Any],
         pruner: Mapping[str, Any],
         seed: int,
+        objectives: Objectives,
         storage: str | None = None,
     ) -> "Ledger":
         """Goes on with a search. Call it only under the directory's lock: it clears what a dead writer left behind."""
@@ -124,34 +133,29 @@ class Ledger:
         study = optuna.load_study(
             storage=open_storage(directory, storage), study_name=name, pruner=build_pruner(pruner)
         )
-        return cls(study, space, sampler, seed)
+        return cls(study, space, objectives, sampler, seed)
 
     @property
     def name(self) -> str:
         """Name of the study, unique to the search."""
         return self._study.study_name
 
-    @property
-    def maximize(self) -> bool:
-        """Whether a larger objective is better."""
-        return self._study.direction is optuna.study.StudyDirection.MAXIMIZE
-
     def __len__(self) -> int:
         """Trials asked for so far, in whatever state; those copied from other searches are not among them."""
         return len(self._study.get_trials(deepcopy=False)) - self._num_copied
 
     @property
-    def num_feasible(self) -> int:
-        """Trials asked for so far that could be built: those that `search.num_trials` counts."""
-        return sum(record.outcome is not Outcome.infeasible for record in self.records())
+    def num_counted(self) -> int:
+        """Trials asked for so far that were trained or will be: those that `search.num_trials` counts."""
+        return sum(record.outcome not in (Outcome.infeasible, Outcome.duplicate) for record in self.records())
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the sampler has no more to ask: it said so, or every point of its grid is tried or running."""
-        if self._num_points is None:
-            return self._sampler_stopped
+        """Whether the space is finite and each of its configs was asked for, here or in a search it began with."""
         trials = self._study.get_trials(deepcopy=False)
-        return len({grid_point(self._space, trial.params) for trial in trials}) >= self._num_points
+        if self._num_configs is None or len(trials) < self._num_configs:
+            return False
+        return len({grid_point(self._space, trial.params) for trial in trials}) >= self._num_configs
 
     @property
     def has_begun(self) -> bool:
@@ -172,31 +176,44 @@ class Ledger:
         there = {record.identity for record in self.copied()}
         for record in copies:
             if record.identity not in there:
-                self._study.add_trial(to_copy(record, self._space))
+                self._study.add_trial(to_copy(record, self._space, self.objectives))
         attribute = [{"params": dict(g.params), "origin": g.origin.value} for g in given]
         self._study.set_user_attr(_GIVEN, attribute)
         self._given = attribute
         self._num_copied = len(self._study.get_trials(deepcopy=False))
+        self._verdicts = self._follow()
 
     def ask(self) -> TrialRecord:
         """Begins the next trial: with what was given for it, else with parameters from the sampler.
 
+        A sampler that has repeated itself some times in a row is passed over for one that has no favourites.
         Adopt what is unfinished first: Optuna takes a waiting trial for one to begin.
         """
         assert not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)), "adopt what waits first"
         own = len(self)
-        self._study.sampler = build_sampler(self._sampler, self._seed, self._num_copied + own)
+        sampler = self._unbiased() if self._repeats_itself() else self._sampler
+        self._study.sampler = build_sampler(sampler, self._seed, self._num_copied + own)
         for given in (self._given or [])[own : own + 1]:
             # A waiting trial that a crash leaves here is adopted like any other; its parameters are fixed in it.
             self._study.enqueue_trial(given["params"], user_attrs={"origin": given["origin"]})
         with _experimental_is_fine():
             trial = self._study.ask()
+        self._verdicts.begin()
         return self._begin(trial)
+
+    def _repeats_itself(self) -> bool:
+        """Whether the last asks brought nothing new."""
+        last = self._study.get_trials(deepcopy=False)[-_MAX_REPEATS:]
+        return len(last) == _MAX_REPEATS and all(t.user_attrs.get("outcome") == Outcome.duplicate for t in last)
+
+    def _unbiased(self) -> Mapping[str, Any]:
+        """Returns the sampler of what was not tried yet, in a finite space; of anything, in another."""
+        name = "RandomSampler" if self._num_configs is None else "BruteForceSampler"
+        return {"_target_": f"optuna.samplers.{name}"}
 
     def adopt(self, number: int) -> TrialRecord:
         """Goes on with a trial that was running or interrupted, under its own number, after all that it reported."""
         frozen = self._frozen(number)
-        self._adopted_at[number] = max(frozen.intermediate_values, default=0)
         self._study.sampler = build_sampler(self._sampler, self._seed, number)
         if frozen.state is TrialState.WAITING:
             self._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
@@ -228,12 +245,16 @@ class Ledger:
     def report(self, number: int, epoch: int, value: float, metrics: Mapping[str, float]) -> bool:
         """Records an epoch; returns False when it was there already, as after a crash it may be."""
         trial = self._live[number]
-        if epoch in self._frozen(number).intermediate_values:
+        if epoch in reports(self._frozen(number)):
             return False
         # The metrics first: an epoch that has its report then has them too, whenever this process dies. Without its
         # report it does not count, and they are written again.
         trial.set_user_attr(f"epoch {epoch:04d}", {name: storable(v) for name, v in metrics.items()})
-        trial.report(value, epoch)
+        if self.objectives.are_several:
+            trial.set_user_attr(report_attribute(epoch), storable(value))
+        else:
+            trial.report(value, epoch)
+        self._verdicts.report(number, epoch, value)
         return True
 
     def should_prune(self, number: int, epoch: int) -> bool:
@@ -243,12 +264,9 @@ class Ledger:
         against it, and always goes on: what is to be beaten is its value after all its epochs.
         """
         frozen = self._frozen(number)
-        if epoch != max(frozen.intermediate_values, default=0):
+        if epoch != max(reports(frozen), default=0):
             return False
-        verdict = self._live[number].should_prune()
-        if not verdict and epoch == self._adopted_at.get(number):
-            # The driver that asked first may have died with the verdict, and a pruner says it once.
-            verdict = judge_again(self._study, number)
+        verdict = self._verdicts.should_prune(number)
         return verdict and frozen.user_attrs.get("origin") != Origin.baseline
 
     def tell(self, number: int, outcome: Outcome, message: str = "") -> None:
@@ -263,17 +281,18 @@ class Ledger:
         self._finish(trial, outcome)
 
     def _finish(self, trial: Trial, outcome: Outcome) -> None:
-        value = self.record(trial.number).value if outcome is Outcome.complete else None
+        record = self.record(trial.number)
+        values = list(self.objectives.values(record)) if outcome is Outcome.complete else None
         with warnings.catch_warnings():
             # A diverged trial's last report is NaN, and Optuna warns that it takes no value from it: as it should.
             warnings.simplefilter("ignore", UserWarning)
             try:
-                self._study.tell(trial, value, state=STATES[outcome])
+                self._study.tell(trial, values, state=STATES[outcome])
             except RuntimeError:
                 # A sampler that has tried everything stops its study, which Optuna allows inside `optimize` only.
                 if not self._frozen(trial.number).state.is_finished():
                     raise
-                self._sampler_stopped = True
+        self._verdicts.end(trial.number, STATES[outcome])
 
     def settle(self) -> None:
         """Ends the trials whose outcome a driver had written when it died, before it could tell Optuna."""
@@ -320,7 +339,11 @@ class Ledger:
 
     def best(self) -> TrialRecord | None:
         """Returns the best complete trial, None where there is none yet."""
-        return best_record(self.records(), self.maximize)
+        return self.objectives.best(self.records())
+
+    def _follow(self) -> Verdicts:
+        trials = self._study.get_trials(deepcopy=False)
+        return Verdicts(self.name, self.objectives.first.maximize, self._study.pruner, trials)
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._study.get_trials(deepcopy=False)[number]

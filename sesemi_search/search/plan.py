@@ -9,24 +9,27 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.preflight import check_space
+from sesemi_search.check.excluded import Excluded
+from sesemi_search.check.limits import check_any_within
+from sesemi_search.check.paths import check_tree
+from sesemi_search.check.preflight import Checked, check_space
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
-from sesemi_search.config.errors import ConfigError, raise_problems, suggest
+from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.project import Project, project_path
-from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, Mode, SearchExperimentConfig
+from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, SearchExperimentConfig
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
-from sesemi_search.search.serving import check_serves
+from sesemi_search.search.objectives import Objectives, parse_objectives
+from sesemi_search.search.serving import Serving, check_serves
 from sesemi_search.space.overrides import override_space
-from sesemi_search.space.parse import parse_space
+from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space
-from sesemi_search.training.fit import METRICS
 
-__all__ = ["Plan", "make_plan", "resolve_plain"]
+__all__ = ["Plan", "Prepared", "check_sampler", "check_search", "load_data", "make_plan", "prepare", "resolve_plain"]
 
 
 @dataclass(frozen=True)
@@ -36,22 +39,57 @@ class Plan:
     Attributes:
         config: The composed config, unresolved, the space as it will be searched.
         settings: The same, typed and resolved; its `space` is not to be used.
+        objectives: What the search optimizes.
         space: The space.
         experiment: The experiment's config, plain and unresolved.
         project: The user's project.
         architectures: Models measured so far.
         data: The splits `train` and `val`.
+        excluded: Branches that are left out.
         beginning: What the search begins with; None of one that goes on.
     """
 
     config: DictConfig
     settings: SearchExperimentConfig
+    objectives: Objectives
     space: Space
     experiment: Mapping[str, Any]
     project: Project | None
     architectures: Architectures
     data: Mapping[str, LabelledImages]
+    excluded: Excluded
     beginning: Beginning | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A composed search with its space read, nothing checked; attributes as of `Plan`."""
+
+    config: DictConfig
+    settings: SearchExperimentConfig
+    space: Space
+    experiment: Mapping[str, Any]
+
+
+def prepare(composed: Composed) -> Prepared:
+    """Reads the space of a composed search, and makes its project's modules importable.
+
+    Raises:
+        ConfigError: The space cannot be read; with all else that is wrong.
+    """
+    if composed.project is not None:
+        composed.project.activate()
+    config = composed.config
+    config.run.data_root = str(project_path(composed.project, config.run.data_root))
+    raw = override_space(plain(config).pop("space"), composed.space_overrides)
+    tree, problems = scan_space(raw)
+    config.space = raw
+    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
+    config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
+    settings = _settings(config)
+    if problems:
+        raise_problems([*problems, *check_tree(tree, experiment), *check_search(settings)])
+    return Prepared(config, settings, Space(tree), experiment)
 
 
 def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = False) -> Plan:
@@ -63,39 +101,56 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
         resume: The search goes on; what it began with is in its ledger.
 
     Raises:
-        ConfigError: With all that is wrong.
+        ConfigError: With all that is wrong, and where it is written.
     """
-    if composed.project is not None:
-        composed.project.activate()
-    config = composed.config
-    config.run.data_root = str(project_path(composed.project, config.run.data_root))
-    raw = override_space(plain(config).pop("space"), composed.space_overrides)
-    space = Space(parse_space(raw))
-    config.space = raw
-    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
-    config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
-    settings = _settings(config)
-    architectures = Architectures()
-    serving = check_serves(settings.search.sampler, settings.search.pruner, space, num_objectives=1)
-    problems = [*_check_search(settings), *serving.problems]
+    with composed.addresses.added():
+        return _make_plan(composed, say, resume)
+
+
+def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> Plan:
+    prepared = prepare(composed)
+    settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
+    architectures, excluded = Architectures(), Excluded()
+    serving = check_sampler(prepared)
+    problems = [*check_search(settings), *serving.problems]
     try:
         checked = check_space(space, experiment, architectures)
+        if settings.search.skip_bad_branches:
+            excluded = checked.exclude_bad()
+        else:
+            problems += checked.describe_problems()
+        check_any_within(architectures.measured, settings.search.constraints)
     except ConfigError as error:
-        problems.append(str(error))
+        problems += error.problems
     raise_problems(problems)
-    for note in [*serving.notes, *checked.notes]:
+    for note in serving.notes:
         say(note)
-    branches = f"{checked.branches} branch{'es' if checked.branches > 1 else ''}"
-    some = "" if checked.visited == checked.branches else f" ({checked.visited} of them, at random)"
-    say(f"pre-flight: {branches} of {len(space.dimensions)} dimensions built and run on one batch{some}")
-    beginning = None if resume else plan_beginning(settings.search, space, experiment, say)
-    data = _load_data(settings)
-    return Plan(config, settings, space, experiment, composed.project, architectures, data, beginning)
+    _say_checked(checked, say)
+    objectives = parse_objectives(settings.search)
+    beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
+    data = load_data(settings)
+    project = composed.project
+    return Plan(
+        prepared.config, settings, objectives, space, experiment, project, architectures, data, excluded, beginning
+    )
 
 
 def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
     """Returns an experiment's config with its interpolations resolved, as plain containers."""
     return plain(resolve_experiment(container))
+
+
+def _say_checked(checked: Checked, say: Callable[[str], None]) -> None:
+    for note in checked.notes:
+        say(note)
+    branches = f"{checked.num_branches} branch{'es' if checked.num_branches > 1 else ''}"
+    visited, bad = len(checked.branches), checked.bad
+    some = "" if visited == checked.num_branches else f" ({visited} of them, at random)"
+    say(f"pre-flight: {branches} of {len(checked.space.dimensions)} dimensions built and run on one batch{some}")
+    if bad:
+        say(f"{len(bad)} of {visited} branches are left out (search.skip_bad_branches):")
+        for problem in dict.fromkeys(branch.problems[0] for branch in bad):
+            say(f"- {problem}")
 
 
 def _settings(config: DictConfig) -> SearchExperimentConfig:
@@ -120,7 +175,7 @@ def _is_complete(config: DictConfig, key: str) -> bool:
     return True
 
 
-def _check_search(settings: SearchExperimentConfig) -> list[str]:
+def check_search(settings: SearchExperimentConfig) -> list[str]:
     """Returns what is wrong with `search.*`."""
     search, problems = settings.search, []
     problems += [
@@ -128,19 +183,16 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
         for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
         if getattr(settings.run, key) is not None
     ]
-    if search.metric not in METRICS:
-        problems.append(
-            f"search.metric: got {search.metric!r}, which no trial reports; it takes one of {', '.join(METRICS)}."
-            f"{suggest(search.metric, METRICS)}"
-        )
-    elif search.mode is Mode.max and search.metric.endswith(("/loss", "_seconds")):
-        problems.append(f"search.mode: got 'max' for {search.metric}, of which less is better; set search.mode=min.")
     if search.time_budget is not None:
         try:
             parse_duration(search.time_budget, "search.time_budget")
         except ConfigError as error:
             problems.append(str(error))
-    for build in (lambda: build_sampler(search.sampler, search.seed, 0), lambda: build_pruner(search.pruner)):
+    for build in (
+        lambda: parse_objectives(search),
+        lambda: build_sampler(search.sampler, search.seed, 0),
+        lambda: build_pruner(search.pruner),
+    ):
         try:
             build()
         except ConfigError as error:
@@ -148,7 +200,14 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
     return problems
 
 
-def _load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
+def check_sampler(prepared: Prepared) -> Serving:
+    """Holds the sampler against the space and the number of objectives."""
+    search = prepared.settings.search
+    num_objectives = len(search.metric) if isinstance(search.metric, list) else 1
+    return check_serves(search.sampler, search.pruner, prepared.space, num_objectives)
+
+
+def load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
     """Loads what a search sees. The test split stays closed."""
     data = load_splits(settings.data, Path(settings.run.data_root), ("train", "val"))
     for split in data.values():

@@ -18,13 +18,14 @@ from optuna.storages import BaseStorage
 from yaml import YAMLError
 
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.experiment import plain
+from sesemi_search.config.experiment import plain, to_typed
 from sesemi_search.config.explain import explain
-from sesemi_search.config.schema import EXPERIMENT_KEYS, SearchExperimentConfig
+from sesemi_search.config.schema import EXPERIMENT_KEYS, SearchConfig, SearchExperimentConfig
 from sesemi_search.config.sealed import sealed_environment
 from sesemi_search.search.directory import SEARCH_YAML, file_inside, holds_search
 from sesemi_search.search.frozen import is_copy, to_record
 from sesemi_search.search.ledger import JOURNAL, open_storage
+from sesemi_search.search.objectives import Objectives, parse_objectives
 from sesemi_search.search.records import TrialRecord
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -44,7 +45,7 @@ class StoredSearch:
         experiment: The experiment's config, plain and unresolved.
         records: Every trial of this search; one that a dead driver left is `running`.
         copied: Trials of earlier searches that this one began with.
-        maximize: Whether a larger objective is better.
+        objectives: What it optimizes.
     """
 
     directory: Path
@@ -54,7 +55,7 @@ class StoredSearch:
     experiment: Mapping[str, Any]
     records: list[TrialRecord]
     copied: list[TrialRecord]
-    maximize: bool
+    objectives: Objectives
 
 
 def read_search(directory: Path) -> StoredSearch:
@@ -76,13 +77,13 @@ def read_search(directory: Path) -> StoredSearch:
 
 def _read_study(directory: Path, config: DictConfig, space: Space, experiment: Mapping[str, Any]) -> StoredSearch:
     try:
-        url, name = config.search.storage, config.search.study
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{directory / SEARCH_YAML}: {explain(error)}") from error
+        search: SearchConfig = to_typed(config.search)
+        url, name, objectives = search.storage, search.study, parse_objectives(search)
+    except ConfigError as error:
+        raise ConfigError(f"{directory / SEARCH_YAML}: {error}") from error
     try:
         # With Optuna's own sampler and pruner: the search's are `_target_`s, and reading runs none of those.
         study = optuna.load_study(storage=_open_to_read(directory, url), study_name=name)
-        maximize = study.direction is optuna.study.StudyDirection.MAXIMIZE
         trials = study.get_trials(deepcopy=False)
         copied = [to_record(trial) for trial in trials if is_copy(trial)]
         records = [to_record(trial) for trial in trials if not is_copy(trial)]
@@ -91,7 +92,7 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: M
     except Exception as error:  # Optuna's replay of a file of whoever's making fails in any way
         text = str(error).partition("\n")[0]
         raise ConfigError(f"{directory}: the ledger cannot be read ({type(error).__name__}: {text})") from error
-    return StoredSearch(directory, study.study_name, config, space, experiment, records, copied, maximize)
+    return StoredSearch(directory, study.study_name, config, space, experiment, records, copied, objectives)
 
 
 def load_search_yaml(directory: Path) -> DictConfig:

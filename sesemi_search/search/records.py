@@ -1,19 +1,19 @@
 """What is known of a trial, as our own types: how trials end, what a worker reports, what the ledger holds."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Given", "Origin", "Outcome", "TrialRecord", "TrialReport", "best_record"]
+__all__ = ["Given", "Origin", "Outcome", "TrialRecord", "TrialReport"]
 
 
 class Outcome(StrEnum):
     """How a trial ended, or that it has not.
 
     Only `complete` is a finished trial. The sampler learns from `complete`, `stopped`, `diverged`, `infeasible` and
-    `out_of_memory`; it never sees `error` and `lost`. `interrupted` waits to be resumed.
+    `out_of_memory`; it never sees `error` and `lost`, nor a `duplicate`, which would train what another trial trains.
+    `interrupted` waits to be resumed.
     """
 
     complete = "complete"
@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     out_of_memory = "out_of_memory"
     error = "error"
     lost = "lost"
+    duplicate = "duplicate"
     interrupted = "interrupted"
     running = "running"
 
@@ -72,7 +73,7 @@ class TrialRecord:
     Attributes:
         number: Its number, for ever.
         params: Sampled parameters by full name.
-        values: The objective by epoch, 1 to num_epochs.
+        values: The first objective by epoch, 1 to num_epochs.
         metrics: All metrics by epoch.
         outcome: How it ended, or `running` or `interrupted`.
         attempts: Times it was started.
@@ -80,6 +81,8 @@ class TrialRecord:
         seconds: Wall seconds of training, all attempts together.
         num_params: Parameters of its model.
         flops: Floating-point operations of one forward pass of one image.
+        digest: Hash of its resolved config; "" where it could not be built.
+        duplicate_of: Number of the trial with the same config, of a `duplicate`.
         node: Host of the last attempt.
         message: Traceback or reason.
         origin: Where its parameters come from.
@@ -96,6 +99,8 @@ class TrialRecord:
     seconds: float = 0.0
     num_params: int | None = None
     flops: int | None = None
+    digest: str = ""
+    duplicate_of: int | None = None
     node: str = ""
     message: str = ""
     origin: Origin = Origin.sampled
@@ -118,14 +123,5 @@ class TrialRecord:
 
     @property
     def value(self) -> float | None:
-        """The objective after the last epoch that finished."""
+        """The first objective after the last epoch that finished."""
         return self.values[self.epochs] if self.values else None
-
-
-def best_record(records: Sequence[TrialRecord], maximize: bool) -> TrialRecord | None:
-    """Returns the complete trial with the best last value, the earliest of equals; None where no trial is complete."""
-    complete = [r for r in records if r.outcome is Outcome.complete and r.value is not None and math.isfinite(r.value)]
-    if not complete:
-        return None
-    sign = -1.0 if maximize else 1.0
-    return min(complete, key=lambda r: (sign * (r.value or 0.0), r.number))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from sesemi_search.search.objectives import COSTS, Objectives
 from sesemi_search.search.records import TrialRecord
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import RunStart
@@ -37,8 +38,9 @@ def run_start(study: str, record: TrialRecord, space: Space, config: Mapping[str
     )
 
 
-def run_summary(record: TrialRecord, outcome: str, maximize: bool) -> dict[str, Any]:
-    """Returns the last words of a trial's run: its outcome, its epochs, its best and its last objective."""
+def run_summary(record: TrialRecord, outcome: str, objectives: Objectives) -> dict[str, Any]:
+    """Returns the last words of a trial's run: its outcome, its epochs, its first objective, the costs of its model."""
     finite = [value for value in record.values.values() if math.isfinite(value)]
-    best = (max if maximize else min)(finite, default=None)
-    return {"outcome": outcome, "epochs": record.epochs, "best": best, "last": record.value}
+    best = (max if objectives.first.maximize else min)(finite, default=None)
+    costs = {name: getattr(record, name) for name in COSTS if getattr(record, name) is not None}
+    return {"outcome": outcome, "epochs": record.epochs, "best": best, "last": record.value, **costs}

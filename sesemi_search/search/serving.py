@@ -10,7 +10,7 @@ from optuna import samplers
 
 from sesemi_search.search.samplers import CmaEsSampler, is_sampler
 from sesemi_search.space.domains import Choice, Options
-from sesemi_search.space.grid import continuous_dimensions, count_points
+from sesemi_search.space.size import count_configs, is_continuous
 from sesemi_search.space.space import Space
 
 __all__ = ["Serving", "check_serves"]
@@ -73,9 +73,10 @@ def _check_grid(space: Space) -> Serving:
     problems = [
         f"space.{d.name}: a continuous dimension has no grid, which search/sampler=grid needs; give it a step, "
         "{float: [low, high], step: s}, or name its values, {choice: [...]}."
-        for d in continuous_dimensions(space)
+        for d in space.dimensions
+        if is_continuous(d.domain)
     ]
-    count = f"search.sampler: the grid has {count_points(space)} points; when all are tried the search ends"
+    count = f"search.sampler: the grid has {count_configs(space)} points; when all are tried the search ends"
     return Serving(problems, [] if problems else [count])
 
 

@@ -13,8 +13,12 @@ from typing import Any
 
 from sesemi_search.atomic import write_text
 from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.excluded import Excluded
+from sesemi_search.check.limits import check_limits
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import to_yaml
+from sesemi_search.config.schema import ConstraintsConfig
+from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.limits import Budget, Stop, StopKind, find_common_error
@@ -25,8 +29,8 @@ from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["Next", "Session"]
 
-# Draws in a row that cannot be built before a search gives up.
-_MAX_INFEASIBLE = 100
+# Draws in a row that bring nothing to train before a search gives up.
+_MAX_USELESS = 100
 
 
 class Next(Enum):
@@ -47,12 +51,13 @@ class Session:
         directory: The search directory.
         tracker: Shown every event.
         architectures: Counts parameters and operations of a trial's model.
-        metric: Name of the objective among the metrics.
+        limits: What a model may cost at most.
         num_trials: Trials to ask for, earlier sittings included.
         max_concurrent: Slots.
         max_attempts: Starts that a trial gets when workers die.
         keep_checkpoints: Complete trials whose checkpoints stay, the best ones.
         budget: Wall time and compute that may be spent.
+        excluded: Branches whose trials are infeasible without being built.
 
     Attributes:
         stop: Why no new trial begins and running ones end with their epoch; None while the search goes on.
@@ -68,12 +73,13 @@ class Session:
         tracker: Tracker,
         architectures: Architectures,
         *,
-        metric: str,
+        limits: ConstraintsConfig,
         num_trials: int,
         max_concurrent: int,
         max_attempts: int,
         keep_checkpoints: int,
         budget: Budget,
+        excluded: Excluded,
     ) -> None:
         self._ledger = ledger
         self._space = space
@@ -82,17 +88,21 @@ class Session:
         self._directory = directory
         self._tracker = tracker
         self._architectures = architectures
-        self._metric = metric
+        self._limits = limits
         self._num_trials = num_trials
         self._max_concurrent = max_concurrent
         self._max_attempts = max_attempts
         self._keep_checkpoints = keep_checkpoints
         self._queue = deque(ledger.unfinished())
         self._num_epochs: dict[int, int] = {}
-        for each in ledger.records():  # what a driver that died had no time to remove
-            if each.is_ended:
+        self._trained: dict[str, int] = {}
+        for each in ledger.records():
+            if each.digest and each.outcome not in (Outcome.duplicate, Outcome.infeasible, Outcome.lost):
+                self._trained[each.digest] = each.number
+            if each.is_ended:  # what a driver that died had no time to remove
                 self._drop_checkpoints(each.number, each.outcome)
         self._budget = budget
+        self._excluded = excluded
         self.stop: Stop | None = None
 
     @property
@@ -172,45 +182,57 @@ class Session:
         """Adopts an unfinished trial, else asks for one; None when there are as many as were wanted."""
         if self._queue:
             return self._ledger.adopt(self._queue.popleft())
-        if self._ledger.num_feasible < self._num_trials and not self._ledger.is_exhausted:
+        if self._ledger.num_counted < self._num_trials and not self._ledger.is_exhausted:
             return self._ledger.ask()
         return None
 
     def _start(self, record: TrialRecord) -> bool:
-        """Writes a trial's config for its worker and announces it; False of one that cannot be built.
+        """Writes a trial's config for its worker and announces it; False of one with nothing to train.
 
         Pre-flight builds the ends of every range. What lies between may still fail, a width that its heads do not
-        divide, say: such a trial is told to the sampler, never sent to a worker and not counted.
+        divide, say: such a trial is told to the sampler, never sent to a worker and not counted. Neither is one with
+        the config of an earlier trial, whose numbers it would give again.
         """
         number = record.number
         try:
+            self._excluded.refuse(record.params)
             config = self._resolve(self._space.apply(self._experiment, record.params))
             measured = self._architectures.measure(config)
+            check_limits(measured, self._limits)
         except ConfigError as error:
-            self._ledger.tell(number, Outcome.infeasible, str(error))
-            self._check_infeasible()
-            return False
+            return self._pass_over(number, Outcome.infeasible, str(error))
+        digest = digest_experiment(config)
+        first = self._trained.setdefault(digest, number)
+        if first != number:
+            self._ledger.describe(number, duplicate_of=first)
+            return self._pass_over(number, Outcome.duplicate, f"has the config of trial {first}")
         folder = trial_dir(self._directory, number)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "config.yaml", to_yaml(config, f"Trial {number:04d} of {self._ledger.name}."))
         self._num_epochs[number] = config["run"]["num_epochs"]
         run = run_start(self._ledger.name, record, self._space, config)
-        self._ledger.describe(number, run_id=run.run_id, num_params=measured.num_params, flops=measured.flops)
+        facts = {"run_id": run.run_id, "digest": digest}
+        self._ledger.describe(number, **facts, num_params=measured.num_params, flops=measured.flops)
         self._tracker.start(run)
         return True
 
-    def _check_infeasible(self) -> None:
-        """Gives up when none of the last draws could be built."""
-        last = self._ledger.records()[-_MAX_INFEASIBLE:]
-        if len(last) == _MAX_INFEASIBLE and all(record.outcome is Outcome.infeasible for record in last):
-            text = f"the last {_MAX_INFEASIBLE} trials could not be built; the last of them: {last[-1].message}"
+    def _pass_over(self, number: int, outcome: Outcome, reason: str) -> bool:
+        """Ends a trial that is not trained; gives up when none of the last draws was."""
+        self._ledger.tell(number, outcome, reason)
+        last = self._ledger.records()[-_MAX_USELESS:]
+        useless = (Outcome.infeasible, Outcome.duplicate)
+        if len(last) == _MAX_USELESS and all(record.outcome in useless for record in last):
+            text = f"of the last {_MAX_USELESS} draws none could be trained; trial {number}: {reason}"
             self.request_stop(Stop(StopKind.error, text))
+        return False
 
     def _record(self, report: TrialReport) -> None:
         """Puts an epoch into the ledger and before the trackers."""
         if not report.metrics:
             return
-        value = report.metrics[self._metric] if report.outcome is not Outcome.diverged else math.nan
+        value = (
+            report.metrics[self._ledger.objectives.first.name] if report.outcome is not Outcome.diverged else math.nan
+        )
         self._ledger.describe(report.number, node=report.node)
         if self._ledger.report(report.number, report.epoch, value, report.metrics):
             self._budget.trained(report.metrics["epoch_seconds"])
@@ -224,7 +246,7 @@ class Session:
         self._ledger.note_wall(self._budget.wall_s)
         del self._num_epochs[number]
         record = self._ledger.record(number)
-        self._tracker.end(number, outcome.value, run_summary(record, outcome.value, self._ledger.maximize))
+        self._tracker.end(number, outcome.value, run_summary(record, outcome.value, self._ledger.objectives))
         if outcome is not Outcome.interrupted:
             self._drop_checkpoints(number, outcome)
 
@@ -236,7 +258,7 @@ class Session:
 
     def _outdone(self) -> list[int]:
         """Numbers of the complete trials that are not among the best to keep."""
-        sign = -1.0 if self._ledger.maximize else 1.0
+        sign = -1.0 if self._ledger.objectives.first.maximize else 1.0
         complete = [r for r in self._ledger.records() if r.outcome is Outcome.complete and r.value is not None]
         complete.sort(key=lambda r: (sign * (r.value or 0.0), r.number))
         return [r.number for r in complete[self._keep_checkpoints :]]

@@ -108,7 +108,7 @@ def _make_run(stored: StoredSearch, record: TrialRecord) -> _Run:
             if not isinstance(value, int | float):
                 raise TypeError(f"{name}={value!r} is not a number")
     outcome = _ORPHANED if record.outcome is Outcome.running else record.outcome.value
-    return _Run(start, outcome, run_summary(record, outcome, stored.maximize))
+    return _Run(start, outcome, run_summary(record, outcome, stored.objectives))
 
 
 def _load_config(directory: Path, number: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ optimizes the same metric, and its config is the same in all else, so that its v
 are read and nothing of theirs is run.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import Any
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.search.definition import find_changes
+from sesemi_search.search.objectives import Objectives
 from sesemi_search.search.reader import StoredSearch, read_search
 from sesemi_search.search.records import Origin, Outcome, TrialRecord
 from sesemi_search.space.points import Outside, complete_point
@@ -28,7 +30,7 @@ _ASIDE = ("id", "dir", "data_root", "gpus", "accelerator", "num_threads", "test_
 
 
 def collect_trials(
-    directories: Sequence[str], space: Space, experiment: Mapping[str, Any], metric: str, maximize: bool
+    directories: Sequence[str], space: Space, experiment: Mapping[str, Any], objectives: Objectives
 ) -> tuple[list[TrialRecord], list[str]]:
     """Returns the trials of earlier searches that fit, and lines that say how many and why others do not.
 
@@ -36,8 +38,7 @@ def collect_trials(
         directories: Search directories.
         space: The new space.
         experiment: The new experiment's config, plain and unresolved.
-        metric: What the new search optimizes.
-        maximize: Whether larger is better there.
+        objectives: What the new search optimizes.
 
     Returns:
         The records with the new space's parameters and their origin, each once; and the lines.
@@ -56,7 +57,7 @@ def collect_trials(
         theirs = [*stored.copied, *(replace(r, copied_from=f"{stored.name}/{r.number}") for r in stored.records)]
         for record in theirs:
             try:
-                trial = _take_over(record, stored, space, experiment, metric, maximize)
+                trial = _take_over(record, stored, space, experiment, objectives)
                 if trial.identity in trials:
                     raise Outside("is copied already")
                 trials[trial.identity] = trial
@@ -72,16 +73,15 @@ def _take_over(
     stored: StoredSearch,
     space: Space,
     experiment: Mapping[str, Any],
-    metric: str,
-    maximize: bool,
+    objectives: Objectives,
 ) -> TrialRecord:
     """Returns a record as one of the new search; raises `Outside` with the reason where it is none."""
-    if (stored.config.search.metric, stored.maximize) != (metric, maximize):
-        mode = "max" if stored.maximize else "min"
-        raise Outside(f"search.metric: was {stored.config.search.metric} ({mode})")
+    if stored.objectives.each != objectives.each:
+        were = ", ".join(f"{each.name} ({each.mode})" for each in stored.objectives.each)
+        raise Outside(f"search.metric: was {were}")
     if record.outcome not in _FINISHED:
         raise Outside(f"ended as {record.outcome.value}" if record.is_ended else "has not ended")
-    if record.outcome is Outcome.complete and record.value is None:
+    if record.outcome is Outcome.complete and any(map(math.isnan, objectives.values(record))):
         raise Outside("has no value")
     point = complete_point(space, record.params)
     try:

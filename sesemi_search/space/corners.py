@@ -1,6 +1,6 @@
-"""The corners of a space: each combination of its choices, all numbers at their lowest and all at their highest.
+"""The branches of a space: each combination of its choices, with all numbers at their lowest and all at their highest.
 
-A config that cannot work nearly always fails at one of them, and there are few.
+A config that cannot work nearly always fails at one of these ends, and there are few.
 """
 
 import itertools
@@ -12,20 +12,21 @@ from typing import Any
 from sesemi_search.space.domains import Choice, Float, Int, Node, Options
 from sesemi_search.space.space import Space, children, join
 
-__all__ = ["corners", "count_branches"]
+__all__ = ["branch_ends", "choices_of", "count_branches"]
+
+# Random draws for each branch that is wanted of a large space; some come twice.
+_DRAWS = 20
 
 
-def corners(space: Space, limit: int) -> list[dict[str, Any]]:
-    """Returns the parameters of every corner; of a space with more than `limit` branches, of some of them.
+def branch_ends(space: Space, limit: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Returns the parameters of every branch at its low and at its high end; of a large space, of some branches.
 
     Args:
         space: The space.
-        limit: Branches to visit of a larger space, each at its low and at its high end; more where it takes more for
-            every choice to be visited once.
+        limit: Branches to visit of a space that has more; still more where it takes them to visit every choice once.
     """
-    ends = (True, False)
     if count_branches(space) <= limit:
-        return [params for low in ends for params in _assignments(space.root, "", low)]
+        return list(zip(_assignments(space.root, "", True), _assignments(space.root, "", False), strict=True))
     rng = random.Random(0)
     # Every choice once, whatever the limit; then combinations at random.
     wanted = [
@@ -34,8 +35,20 @@ def corners(space: Space, limit: int) -> list[dict[str, Any]]:
         if isinstance(dimension.domain, Choice | Options)
         for choice in _choices(dimension.domain)
     ]
-    wanted += [{} for _ in range(limit - len(wanted))]
-    return [space.sample(_CornerTrial(rng, low, fixed)) for fixed in wanted for low in ends]
+    found: dict[tuple[Any, ...], tuple[dict[str, Any], dict[str, Any]]] = {}
+    for drawn, fixed in enumerate(itertools.chain(wanted, itertools.repeat({}, _DRAWS * limit))):
+        if drawn >= len(wanted) and len(found) >= limit:
+            break
+        low = space.sample(_CornerTrial(rng, True, fixed))
+        high = space.sample(_CornerTrial(rng, False, low))
+        found.setdefault(tuple(choices_of(space, low).items()), (low, high))
+    return list(found.values())
+
+
+def choices_of(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what names the branch of some parameters: those that are choices."""
+    names = [d.name for d in space.dimensions if isinstance(d.domain, Choice | Options)]
+    return {name: params[name] for name in names if name in params}
 
 
 def count_branches(space: Space) -> int:

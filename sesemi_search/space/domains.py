@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Choice", "Constant", "Float", "Int", "Listing", "Node", "Options", "Tree"]
+__all__ = ["Choice", "Constant", "Domain", "Entries", "Float", "Int", "Listing", "Node", "Options", "Tree"]
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,12 @@ class Listing:
     nodes: tuple["Node", ...]
 
 
-Node = Float | Int | Choice | Options | Constant | Tree | Listing
+@dataclass(frozen=True)
+class Entries:
+    """Some entries of a list by their places, from 0; each is laid over what the experiment's list has there."""
+
+    nodes: Mapping[int, "Node"]
+
+
+Domain = Float | Int | Choice | Options
+Node = Domain | Constant | Tree | Listing | Entries

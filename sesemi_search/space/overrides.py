@@ -2,6 +2,7 @@
 
 VALUE replaces the node at PATH whole (Hydra would merge `{choice: ...}` into a `{float: ...}`). The name of an option
 pins the option. PATH may name an option with or without the word `choice` before it, as in the names of parameters.
+Digits in it are a place in a list: an entry of the space's own list, or a key of a mapping over the experiment's.
 """
 
 import copy
@@ -43,26 +44,35 @@ def _apply(space: dict[str, Any], override: SpaceOverride) -> None:
     for part in override.path[:-1]:
         parent = _descend(parent, part, key, create=not override.delete)
     last = override.path[-1]
-    holder = _options(parent) if last in (_options(parent) or ()) else parent
+    options = _options(parent)
+    if options is not None and last in options:
+        parent = options
     if override.delete:
-        if not isinstance(holder, dict) or last not in holder:
-            known = _options(parent) or (holder if isinstance(holder, dict) else {})
-            raise _missing(key, last, known)
-        del holder[last]
-    elif not isinstance(holder, dict):
-        raise ConfigError(f"{key}: leads through {holder!r}, which is a value and has no keys.")
+        _delete(parent, last, key)
     else:
-        options = _options(holder.get(last))
-        pinned = isinstance(override.value, str) and options is not None
-        if pinned and options is not None:
-            if override.value not in options:
-                near = suggest(override.value, options)
-                raise ConfigError(
-                    f"{key}: got {override.value!r}; the options are {', '.join(map(str, options))}.{near}"
-                )
-            holder[last] = options[override.value]
-        else:
-            holder[last] = override.value
+        place = _place(parent, last, key)
+        known = _options(_get(parent, place))
+        parent[place] = override.value if known is None else _pin(override.value, known, key)
+
+
+def _delete(parent: Any, last: str, key: str) -> None:
+    if isinstance(parent, list):
+        raise ConfigError(f"~{key}: an entry of a list cannot be dropped; write the list that is to be there.")
+    known = parent if isinstance(parent, dict) else {}
+    name = _key_of(last, known)
+    if name not in known:
+        raise _missing(key, last, _options(parent) or known)
+    del parent[name]
+
+
+def _pin(value: Any, options: Mapping[Any, Any], key: str) -> Any:
+    """Returns what takes the place of a choice of options: that option whose name is given, or the value itself."""
+    if not isinstance(value, str):
+        return value
+    if value not in options:
+        known = list(map(str, options))
+        raise ConfigError(f"{key}: got {value!r}; the options are {', '.join(known)}.{suggest(value, known)}")
+    return options[value]
 
 
 def _descend(node: Any, part: str, key: str, create: bool) -> Any:
@@ -70,13 +80,33 @@ def _descend(node: Any, part: str, key: str, create: bool) -> Any:
     options = _options(node)
     if options is not None and part in options:
         return options[part]
-    if not isinstance(node, dict):
-        raise ConfigError(f"{key}: leads through {node!r}, which is a value and has no keys.")
-    if part not in node:
+    place = _place(node, part, key)
+    if isinstance(node, dict) and place not in node:
         if not create:
             raise _missing(key, part, node)
-        node[part] = {}
-    return node[part]
+        node[place] = {}
+    return node[place]
+
+
+def _place(node: Any, part: str, key: str) -> Any:
+    """Returns the key of a mapping or the place in a list that a part of a path names."""
+    if isinstance(node, dict):
+        return _key_of(part, node)
+    if not isinstance(node, list):
+        raise ConfigError(f"{key}: leads through {node!r}, which is a value and has no keys.")
+    place = _key_of(part, {})
+    if not isinstance(place, int) or place >= len(node):
+        raise ConfigError(f"{key}: got {part!r} for a place in a list; it has {len(node)} entries, the first is 0.")
+    return place
+
+
+def _key_of(part: str, node: Mapping[Any, Any]) -> Any:
+    """Returns a part of a path as a key of a mapping: digits are a place in a list, unless a name is written so."""
+    return int(part) if part.isdecimal() and len(part) < 9 and part not in node else part
+
+
+def _get(node: Any, place: Any) -> Any:
+    return node[place] if isinstance(node, list) else node.get(place)
 
 
 def _missing(key: str, part: str, known: Mapping[str, Any]) -> ConfigError:

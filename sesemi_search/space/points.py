@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sesemi_search.config.errors import raise_problems, suggest
-from sesemi_search.space.domains import Choice, Float, Int, Options
+from sesemi_search.space.domains import Choice, Domain, Float, Int, Options
 from sesemi_search.space.space import Dimension, Space
 
 __all__ = ["Outside", "accept", "complete_point", "name_point"]
@@ -14,7 +14,7 @@ class Outside(Exception):
     """A value or a point is not in the space; the text says which and why."""
 
 
-def accept(domain: Float | Int | Choice | Options, value: Any) -> Any:
+def accept(domain: Domain, value: Any) -> Any:
     """Returns a value as its domain has it: a whole number as a float where the domain is one, and so on.
 
     Raises:
@@ -124,7 +124,7 @@ def _is_on_grid(value: float, low: float, step: float | None) -> bool:
     return abs(steps - round(steps)) < 1e-8  # as Optuna sees it
 
 
-def _describe(domain: Float | Int | Choice | Options) -> str:
+def _describe(domain: Domain) -> str:
     match domain:
         case Choice():
             return f"[{', '.join(map(repr, domain.values))}]"

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.space.domains import Choice, Constant, Float, Int, Listing, Node, Options, Tree
+from sesemi_search.space.domains import Choice, Constant, Domain, Entries, Float, Int, Listing, Node, Options, Tree
 
-__all__ = ["Dimension", "Space", "Suggester"]
+__all__ = ["Dimension", "Space", "Suggester", "children", "join"]
 
 
 class Suggester(Protocol):
@@ -34,7 +34,7 @@ class Dimension:
     """One parameter of a space; `condition` holds the options that must be chosen for it to exist."""
 
     name: str
-    domain: Float | Int | Choice | Options
+    domain: Domain
     condition: Mapping[str, str]
 
 
@@ -53,11 +53,15 @@ class Space:
     def apply(self, experiment: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the experiment's config with one sample put in.
 
-        A scalar, a list, null and a mapping with `_target_` replace what is there; any other mapping merges into it.
+        A scalar, a list, null and a mapping with `_target_` replace what is there; any other mapping merges into it,
+        and one whose keys are whole numbers into the list that is there.
 
         Args:
             experiment: Plain containers, interpolations unresolved.
             params: What `sample` returned.
+
+        Raises:
+            ConfigError: A mapping lies over an interpolation, or entries over what is no list or too short.
         """
         applied: dict[str, Any] = _apply(self.root, "", copy.deepcopy(dict(experiment)), params)
         return applied
@@ -109,16 +113,37 @@ def _apply(node: Node, name: str, base: Any, params: Mapping[str, Any]) -> Any:
             return _apply(node.nodes[params[name]], join(name, params[name]), base, params)
         case Listing():
             return [_apply(child, join(name, part), None, params) for part, child in children(node)]
+        case Entries():
+            _refuse_interpolation(name, base)
+            return _apply_entries(node, name, base, params)
         case Tree():
-            if isinstance(base, str) and "${" in base and "_target_" not in node.nodes:
-                raise ConfigError(
-                    f"space.{name}: lays a mapping over the interpolation {base!r}, which would be lost; "
-                    "write the whole node into the space."
-                )
+            if "_target_" not in node.nodes:
+                _refuse_interpolation(name, base)
             merged = {} if "_target_" in node.nodes or not isinstance(base, dict) else base
             for part, child in children(node):
                 merged[part] = _apply(child, join(name, part), merged.get(part), params)
             return merged
+
+
+def _apply_entries(node: Entries, name: str, base: Any, params: Mapping[str, Any]) -> list[Any]:
+    """Lays entries over a list."""
+    if not isinstance(base, list):
+        raise ConfigError(
+            f"space.{name}: whole numbers as keys are places in a list, and there is none to lay it over."
+        )
+    if max(node.nodes) >= len(base):
+        raise ConfigError(f"space.{name}.{max(node.nodes)}: the list there has {len(base)} entries, the first is 0.")
+    for i, child in node.nodes.items():
+        base[i] = _apply(child, join(name, str(i)), base[i], params)
+    return base
+
+
+def _refuse_interpolation(name: str, base: Any) -> None:
+    if isinstance(base, str) and "${" in base:
+        raise ConfigError(
+            f"space.{name}: lays a mapping over the interpolation {base!r}, which would be lost; "
+            "write the whole node into the space."
+        )
 
 
 def _merge(base: Any, value: Any) -> Any:
@@ -131,6 +156,8 @@ def _merge(base: Any, value: Any) -> Any:
 def children(node: Node) -> Iterator[tuple[str, Node]]:
     """Yields the parts of a mapping or list with their names; a domain and a constant have none."""
     match node:
+        case Entries():
+            yield from ((str(i), child) for i, child in node.nodes.items())
         case Tree():
             yield from node.nodes.items()
         case Listing():
@@ -138,7 +165,7 @@ def children(node: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _dimensions(node: Node, name: str, condition: Mapping[str, str]) -> Iterator[Dimension]:
-    if isinstance(node, Float | Int | Choice | Options):
+    if isinstance(node, Domain):
         yield Dimension(name, node, condition)
     if isinstance(node, Options):
         for option, child in node.nodes.items():
@@ -148,7 +175,9 @@ def _dimensions(node: Node, name: str, condition: Mapping[str, str]) -> Iterator
 
 
 def _shortest_suffix(parts: list[str], names: list[list[str]]) -> str:
-    for length in range(1, len(parts) + 1):
+    # A place in a list says nothing by itself: `betas.0`, not `0`.
+    lengths = (length for length in range(1, len(parts)) if not parts[-length].isdigit())
+    for length in lengths:
         if sum(other[-length:] == parts[-length:] for other in names) == 1:
             return ".".join(parts[-length:])
     return ".".join(parts)

@@ -16,6 +16,8 @@ __all__ = ["run_tracker", "search_tracker", "wandb_tracker"]
 
 def search_tracker(
     settings: SearchExperimentConfig,
+    metric: str,
+    mode: str,
     directory: Path,
     console: Console,
     say: Callable[[str], None],
@@ -26,14 +28,15 @@ def search_tracker(
 
     Args:
         settings: The search's config.
+        metric: Name of the first objective.
+        mode: `max` or `min`.
         directory: The search directory.
         console: The terminal.
         say: Prints a line for the user.
         ended: Trials of earlier sittings by outcome.
         best: Value and number of the best of them.
     """
-    search = settings.search
-    progress = TerminalProgress(console, search.metric, search.mode.value, search.num_trials, ended, best)
+    progress = TerminalProgress(console, metric, mode, settings.search.num_trials, ended, best)
     return _with_wandb(progress, settings.tracking, directory, say)
 
 

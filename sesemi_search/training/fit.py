@@ -198,7 +198,7 @@ class Fit:
         for images, labels in self._train.batches(batch_size, order, self._drop_last):
             lr = float(self._optimizer.param_groups[0]["lr"])
             with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
-                logits = self.model(images)
+                logits = self.model(images, labels)
                 loss = self._loss(logits, labels)
             self._update(loss)
             sums.add(loss, logits, labels)

@@ -9,7 +9,18 @@ import pytest
 
 from sesemi_search.config.aliases import install
 from sesemi_search.config.project import Project
+from sesemi_search.config.targets import locate
 
+TARGETS = {
+    "sesemi.LinearHead": "LinearHead",
+    "sesemi.PyTorchImageModel": "TimmBackbone",
+    "sesemi.TorchVisionBackbone": "TorchVisionBackbone",
+    "sesemi.models.backbones.timm.PyTorchImageModel": "TimmBackbone",
+    "sesemi.models.backbones.torchvision.TorchVisionBackbone": "TorchVisionBackbone",
+    "sesemi.models.backbones.resnet.CIFARResNet": "CIFARResNet",
+    "sesemi.models.backbones.resnet.WRN": "WRN",
+    "sesemi.models.heads.linear.LinearHead": "LinearHead",
+}
 MODULES = ("models.backbones.base", "models.heads.base", "models.heads", "models", "data.sources")
 
 
@@ -63,3 +74,16 @@ def test_a_mere_folder_of_that_name_does_not_hide_ours(tmp_path: Path, monkeypat
     install()
     ours = importlib.import_module("sesemi_search.models.backbones.base").Backbone
     assert importlib.import_module("sesemi.models.backbones.base").Backbone is ours
+
+
+@pytest.mark.parametrize(("target", "name"), TARGETS.items())
+def test_a_target_of_sesemis_configs_is_ours(target: str, name: str) -> None:
+    install()
+    found = locate(target, "learner.hparams.model")
+    assert found.__name__ == name
+    assert found.__module__.startswith("sesemi_search.")
+
+
+def test_a_name_that_sesemi_has_and_we_do_not_is_missing() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Classifier'"):
+        _ = importlib.import_module("sesemi_search").Classifier

@@ -297,7 +297,7 @@ def test_what_is_loaded_once_is_no_dimension(key: str, plan_search: Callable[...
         ("space.run=3", "space.run: got 3; it is a mapping"),
         ("space.learner={float: [0, 1]}", "space.learner: got 'a float'; it is a mapping"),
         ("space.run.num_epochs=${nope}", "run.num_epochs: Interpolation key 'nope'"),
-        ("space.data.mean.0={float: [0, 1]}", "data.mean is one value"),
+        ("space.data.mean.3={float: [0, 1]}", "space.data.mean.3: the experiment's list has 3 entries"),
         ("space.run.num_epochs=${", "${"),
         ("space.x='${'", "space.x"),
         ("space='{run: 3}'", "space: got '{run: 3}'; there are"),

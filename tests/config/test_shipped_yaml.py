@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import DictConfig, OmegaConf
 
-from sesemi_search.config.experiment import plain
+from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.preflight import check_space
+from sesemi_search.config.aliases import install
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.experiment import plain, resolve_experiment
+from sesemi_search.config.schema import EXPERIMENT_KEYS
+from sesemi_search.models import build_classifier, heads
+from sesemi_search.search.baseline import find_baseline
 from sesemi_search.search.ledger import build_pruner, build_sampler
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.space import Space
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = {"configs": 22, "search_spaces": 2, "experiments/configs": 1}
+FOLDERS = {"configs": 32, "search_spaces": 22, "experiments/configs": 1}
 FILES = {folder: sorted((ROOT / folder).rglob("*.yaml")) for folder in FOLDERS}
 
 
@@ -31,10 +41,6 @@ Compose = Callable[..., DictConfig]
 
 def whole(node: Mapping[str, Any]) -> dict[str, Any]:
     return plain(OmegaConf.create(dict(node)))
-
-
-def resolved(node: DictConfig) -> dict[str, Any]:
-    return OmegaConf.to_container(node, resolve=True)  # type: ignore[return-value]
 
 
 def test_every_file_is_counted() -> None:
@@ -60,11 +66,44 @@ def test_a_base_config_composes_into_an_experiment(file: Path, compose_train: Co
     assert compose_train("small", f"+{file.parent.as_posix()}@_global_={file.name}").learner.hparams.model.loss
 
 
-@pytest.mark.parametrize("file", PIECES, ids=lambda file: file.stem)
-def test_a_piece_of_a_space_composes_into_a_space(file: Path, compose_run: Compose) -> None:
+@pytest.mark.parametrize("file", PIECES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_a_piece_of_a_space_composes_into_a_space(
+    file: Path, project: Path, compose_run: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
     group = file.parent.name
-    package = f"{group}@space.learner.hparams{'' if group == 'optimizer' else '.model'}"
-    assert compose_run(SPACES[0], f"{package}={file.stem}").space.learner
+    package = "space.learner.hparams" + (".model" if group in ("backbone", "head") else "")
+    lines = ["# @package _global_", "defaults: [/small, _self_]", "space: {run: {seed: {int: [1, 2]}}}"]
+    (project / "search_spaces" / "space" / "piece.yaml").write_text("\n".join(lines))
+    config = compose_run("piece", f"+{group}@{package}={file.stem}", "data=mnist5k")
+    node = OmegaConf.select(config, f"{package}.{group}")
+    assert (node.scheduler if group == "lr_scheduler" else node).choice
+    if "\ndefaults:" in file.read_text():
+        return  # joins pieces, each of which is checked by itself
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "src"))
+    install()
+    experiment = {key: plain(config)[key] for key in EXPERIMENT_KEYS}
+    check_space(Space(parse_space(plain(config)["space"])), experiment, Architectures())
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_space_holds_its_own_experiment(space: str, compose_run: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments" / "src"))
+    install()
+    config = plain(compose_run(space))
+    assert find_baseline(Space(parse_space(config["space"])), {key: config[key] for key in EXPERIMENT_KEYS})
+
+
+def test_pieces_of_a_group_join_into_one_choice(compose_run: Compose) -> None:
+    config = compose_run("heads", "head@space.learner.hparams.model=[arcface,prototype]")
+    assert list(config.space.learner.hparams.model.head.choice) == ["arcface", "prototype"]
+    with pytest.raises(ConfigError, match=r"head: got 'arcfac'; there are: all, .* Did you mean 'arcface'\?"):
+        compose_run("heads", "head@space.learner.hparams.model=[arcfac,prototype]")
+
+
+def test_all_heads_are_all(compose_run: Compose) -> None:
+    config = compose_run("heads", "head@space.learner.hparams.model=all")
+    options = config.space.learner.hparams.model.head.choice.values()
+    assert {option._target_.split(".")[-1] for option in options} == set(heads.__all__) - {"Head"}
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.product(DATA, DATA)))
@@ -85,21 +124,15 @@ def test_data_in_base_and_data_as_a_choice_are_one(data: str, compose_train: Com
     assert whole(base.data) == whole(compose_train("small", f"data={data}").data)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_sampler_composes_and_can_be_built(sampler: str, compose_run: Compose) -> None:
-    node = compose_run(SPACES[0], f"search/sampler={sampler}").search.sampler
-    assert type(build_sampler(resolved(node), 0, 0)).__name__ == node._target_.split(".")[-1]
-
-
-@pytest.mark.parametrize("pruner", PRUNERS)
-def test_a_pruner_composes_and_can_be_built(pruner: str, compose_run: Compose) -> None:
-    node = compose_run(SPACES[0], f"search/pruner={pruner}").search.pruner
-    assert type(build_pruner(resolved(node))).__name__ == node._target_.split(".")[-1]
-
-
-@pytest.mark.parametrize("tracking", TRACKING)
-def test_tracking_composes(tracking: str, compose_run: Compose) -> None:
-    assert compose_run(SPACES[0], f"tracking={tracking}").tracking.kind.name == tracking
+@pytest.mark.parametrize(("sampler", "pruner", "tracking"), list(itertools.product(SAMPLERS, PRUNERS, TRACKING)))
+def test_sampler_pruner_and_tracking_compose_and_can_be_built(
+    sampler: str, pruner: str, tracking: str, compose_run: Compose
+) -> None:
+    config = compose_run(SPACES[0], f"search/sampler={sampler}", f"search/pruner={pruner}", f"tracking={tracking}")
+    assert config.tracking.kind.name == tracking
+    search = plain(config)["search"]
+    assert type(build_sampler(search["sampler"], 0, 0)).__name__ == search["sampler"]["_target_"].split(".")[-1]
+    assert type(build_pruner(search["pruner"])).__name__ == search["pruner"]["_target_"].split(".")[-1]
 
 
 @pytest.mark.parametrize("file", [*FILES["experiments/configs"], *FILES["search_spaces"]], ids=lambda file: file.stem)
@@ -120,3 +153,14 @@ def test_every_option_that_a_comment_names_is_there() -> None:
             r"(?<![\w/.])(data|search/sampler|search/pruner|tracking|space)=(\w+)", comments
         ):
             assert option in groups[group], file
+
+
+@pytest.mark.parametrize("name", names("configs/base/supervised/baseline"))
+def test_a_baseline_is_whole_but_for_its_data(name: str, compose_train: Compose, project: Path) -> None:
+    config = f"# @package _global_\ndefaults: [/base/supervised/baseline/{name}]\n"
+    (project / "configs" / "whole.yaml").write_text(config)
+    composed = compose_train("whole", "data=mnist5k")
+    model = resolve_experiment({key: composed[key] for key in EXPERIMENT_KEYS}).learner.hparams.model
+    with torch.device("meta"):
+        classifier = build_classifier(plain(model.backbone), plain(model.head), 10)
+        assert classifier(torch.empty(2, 3, 32, 32)).shape == (2, 10)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -16,6 +17,7 @@ NUM_TRIALS = 60
 SEEDS = range(5)
 EDGE = math.sqrt(0.001)  # the middle of the space; everything above it diverges
 BEST = {"inside": EDGE / 10**0.75, "at the edge": EDGE}
+TOP1 = Objectives((Objective("val/top1", True),))
 SPACE = Space(parse_space({"lr": {"float": [0.001, 1], "log": True}, "momentum": {"float": [0, 0.99]}}))
 TPE = {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "group": True, "n_startup_trials": 10}
 NONE = {"_target_": "optuna.pruners.NopPruner"}
@@ -24,7 +26,7 @@ NONE = {"_target_": "optuna.pruners.NopPruner"}
 def shares(folder: Path, seed: int, best: float, told_as: Outcome) -> list[float]:
     """The share of diverging trials in each third of a search."""
     folder.mkdir()
-    ledger = Ledger.create(folder, "study", SPACE, sampler=TPE, pruner=NONE, seed=seed, maximize=True)
+    ledger = Ledger.create(folder, "study", SPACE, sampler=TPE, pruner=NONE, seed=seed, objectives=TOP1)
     diverged = []
     for _ in range(NUM_TRIALS):
         record = ledger.ask()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sesemi_search.search.ledger import JOURNAL, Ledger
+from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -18,6 +19,7 @@ from tests.processes import read_trials
 pytestmark = pytest.mark.slow
 
 NUM_TRIALS, NUM_EPOCHS = 14, 3
+TOP1 = Objectives((Objective("val/top1", True),))
 SPACE = Space(
     parse_space(
         {
@@ -37,11 +39,11 @@ ASHA = {
 
 
 def create(folder: Path) -> Ledger:
-    return Ledger.create(folder, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1, maximize=True)
+    return Ledger.create(folder, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1, objectives=TOP1)
 
 
 def reopen(folder: Path) -> Ledger:
-    ledger = Ledger.open(folder, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1)
+    ledger = Ledger.open(folder, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1, objectives=TOP1)
     ledger.settle()
     return ledger
 

@@ -1,14 +1,24 @@
 """The user's side: tutorial modules on the path, and modules written by a test."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from sesemi_search.config.aliases import install
 
 _SOURCES = Path(__file__).parents[2] / "experiments" / "src"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models this small compute longest where threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

@@ -94,3 +94,25 @@ def test_head_that_does_not_accept_in_features_is_named(user_module: Callable[[s
 def test_a_constructor_that_raises_is_named_with_its_arguments() -> None:
     with pytest.raises(ConfigError, match=r"LinearHead\(dropout=2\) raised ValueError"):
         build_classifier(LENET, {**LINEAR, "dropout": 2}, 10)
+
+
+def test_labels_reach_a_head_that_takes_them_in_training_only(user_module: Callable[[str], str]) -> None:
+    top = (
+        "class Top(nn.Module):\n    takes_labels = True\n"
+        "    def __init__(self, in_features, out_features):\n        super().__init__()\n"
+        "        self.in_features, self.out_features, self.given = in_features, out_features, []\n"
+        "    def forward(self, features, *labels):\n        self.given.append(labels)\n        return features\n"
+    )
+    classifier = build_classifier(LENET, {"_target_": f"{user_module(top)}.Top"}, 10)
+    images, labels = torch.randn(2, 3, 32, 32), torch.tensor([1, 2])
+    classifier.train()(images, labels)
+    classifier.eval()(images)
+    classifier(images, labels)
+    assert [bool(given) for given in classifier.head.given] == [True, False, False]
+    assert classifier.head.given[0][0] is labels
+
+
+def test_a_head_that_does_not_take_labels_is_not_given_them() -> None:
+    classifier = build_classifier(LENET, LINEAR, 10)
+    images = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(classifier(images, torch.tensor([1, 2])), classifier(images))

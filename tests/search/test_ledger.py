@@ -6,11 +6,13 @@ import pytest
 from optuna.trial import TrialState
 
 from sesemi_search.search.ledger import JOURNAL, Ledger
+from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 from tests.processes import read_trials
 
+TOP1 = Objectives((Objective("val/top1", True),))
 SPACE = Space(
     parse_space(
         {
@@ -30,12 +32,12 @@ ASHA = {
 
 @pytest.fixture
 def create(tmp_path: Path) -> Callable[[], Ledger]:
-    return lambda: Ledger.create(tmp_path, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1, maximize=True)
+    return lambda: Ledger.create(tmp_path, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1, objectives=TOP1)
 
 
 @pytest.fixture
 def reopen(tmp_path: Path) -> Callable[[], Ledger]:
-    return lambda: Ledger.open(tmp_path, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1)
+    return lambda: Ledger.open(tmp_path, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1, objectives=TOP1)
 
 
 def test_each_outcome_has_the_state_that_the_sampler_should_see(create: Callable[[], Ledger], tmp_path: Path) -> None:
@@ -212,13 +214,21 @@ def test_the_best_is_the_best_last_value_among_complete_trials(create: Callable[
 
 def test_any_optuna_storage_serves(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    ledger = Ledger.create(tmp_path, "s", SPACE, sampler=TPE, pruner=ASHA, seed=1, maximize=False, storage=url)
+    ledger = Ledger.create(
+        tmp_path,
+        "s",
+        SPACE,
+        sampler=TPE,
+        pruner=ASHA,
+        seed=1,
+        objectives=Objectives((Objective("val/loss", False),)),
+        storage=url,
+    )
     ledger.ask()
     ledger.report(0, 1, 0.5, {})
     ledger.tell(0, Outcome.complete)
-    again = Ledger.open(tmp_path, "s", SPACE, sampler=TPE, pruner=ASHA, seed=1, storage=url)
+    again = Ledger.open(tmp_path, "s", SPACE, sampler=TPE, pruner=ASHA, seed=1, objectives=TOP1, storage=url)
     assert again.record(0).value == 0.5
-    assert not again.maximize
 
 
 def test_an_epoch_whose_report_a_crash_prevented_is_recorded_again(
@@ -255,7 +265,7 @@ def test_a_trial_whose_outcome_was_written_but_not_told_is_ended_on_resume(
 def test_a_sampler_that_has_tried_everything_ends_the_asking(tmp_path: Path) -> None:
     space = Space(parse_space({"width": {"choice": [1, 2]}}))
     sampler = {"_target_": "optuna.samplers.BruteForceSampler"}
-    ledger = Ledger.create(tmp_path, "s", space, sampler=sampler, pruner=ASHA, seed=1, maximize=True)
+    ledger = Ledger.create(tmp_path, "s", space, sampler=sampler, pruner=ASHA, seed=1, objectives=TOP1)
     for _ in range(2):
         number = ledger.ask().number
         ledger.report(number, 1, 0.5, {})
@@ -302,3 +312,24 @@ def test_a_trial_that_had_passed_a_rung_with_the_same_value_is_not_judged_there_
     again = reopen()
     again.adopt(number)
     assert not again.should_prune(number, 2)
+
+
+def test_a_lost_verdict_is_given_again_even_of_a_value_that_was_there_before(
+    create: Callable[[], Ledger], reopen: Callable[[], Ledger]
+) -> None:
+    ledger = create()
+    number = ledger.ask().number
+    for epoch in (1, 2):
+        ledger.report(number, epoch, 0.85, {})
+        assert not ledger.should_prune(number, epoch)
+    better = ledger.ask().number
+    for epoch in (1, 2, 3):
+        ledger.report(better, epoch, 0.9, {})
+        assert not ledger.should_prune(better, epoch)
+    ledger.tell(better, Outcome.interrupted)
+    ledger.report(number, 3, 0.85, {})
+    assert ledger.should_prune(number, 3)
+    again = reopen()
+    again.adopt(better)
+    again.adopt(number)
+    assert again.should_prune(number, 3)

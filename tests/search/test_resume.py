@@ -161,11 +161,3 @@ def test_a_sample_that_cannot_be_built_is_infeasible_and_the_search_goes_on(run_
     assert all("width must be a multiple of 4" in r.message for r in infeasible)
     assert len(result.records) - len(infeasible) == 6
     assert result.best is not None
-
-
-def test_a_space_in_which_nothing_can_be_built_between_its_ends_ends_the_search(run_search: RunSearch) -> None:
-    result = run_search(
-        f"{BACKBONE}={{_target_: faulty.Odd, width: {{float: [4, 12]}}}}", "run.num_epochs=1", "search/sampler=random"
-    )
-    assert result.stop is not None
-    assert "could not be built" in result.stop.text

@@ -16,6 +16,7 @@ from benchmarks.conditional_sampling import GOOD, NUM_TRIALS, OPTIONS, search_op
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.search.ledger import JOURNAL, Ledger, build_sampler
+from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.serving import check_serves
@@ -66,10 +67,12 @@ class Told:
     ) -> None:
         self._num_epochs = num_epochs
         self.folder = folder
-        self._parts: dict[str, Any] = {"sampler": sampler, "pruner": shipped("pruner", pruner), "seed": 1}
+        objectives = Objectives((Objective("val/top1", True),))
+        node = shipped("pruner", pruner)
+        self._parts: dict[str, Any] = {"sampler": sampler, "pruner": node, "seed": 1, "objectives": objectives}
         self._space = space
         folder.mkdir()
-        self.ledger = Ledger.create(folder, "told", space, **self._parts, maximize=True)
+        self.ledger = Ledger.create(folder, "told", space, **self._parts)
 
     def reopen(self) -> None:
         """As after a kill."""

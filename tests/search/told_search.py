@@ -7,7 +7,7 @@ from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.search.directory import SEARCH_YAML
-from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.ledger import JOURNAL, Ledger
 from sesemi_search.search.limits import Budget
 from sesemi_search.search.plan import make_plan, resolve_plain
 from sesemi_search.search.records import Outcome, TrialReport
@@ -15,28 +15,31 @@ from sesemi_search.search.session import Session
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import Tracker
 
-__all__ = ["OUTCOMES", "STUDY", "tell_search"]
+__all__ = ["OUTCOMES", "STUDY", "metrics", "open_session", "tell_search"]
 
 STUDY = "told"
 # By number; one trial is running when the driver dies.
 OUTCOMES = ("complete", "stopped", "diverged", "error", "running", "interrupted")
 
 
-def tell_search(project: Path, directory: Path, tracker: Tracker | None = None) -> None:
-    """Leaves a search of a trial of each outcome, those of more than one epoch with two."""
-    overrides = ["space=tiny", f"search.study={STUDY}", "search/pruner=none", "tracking=none"]
+def open_session(
+    project: Path, directory: Path, *overrides: str, tracker: Tracker | None = None
+) -> tuple[Session, Ledger]:
+    """Begins the search of `tiny` that the overrides describe, or goes on with it, as far as its driver would."""
+    overrides = ("space=tiny", f"search.study={STUDY}", "tracking=none", "search.baseline=false", *overrides)
     plan = make_plan(compose_config(Request(search=True, overrides=overrides, project=project)), lambda line: None)
     options = plan.settings.search
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     write_text(directory / SEARCH_YAML, to_yaml(plain(plan.config)))
-    ledger = Ledger.create(
+    open_ledger = Ledger.open if (directory / JOURNAL).exists() else Ledger.create
+    ledger = open_ledger(
         directory,
         STUDY,
         plan.space,
         sampler=options.sampler,
         pruner=options.pruner,
-        seed=0,
-        maximize=True,
+        seed=options.seed,
+        objectives=plan.objectives,
     )
     session = Session(
         ledger,
@@ -46,24 +49,32 @@ def tell_search(project: Path, directory: Path, tracker: Tracker | None = None) 
         directory,
         tracker or Trackers([]),
         plan.architectures,
-        metric="val/top1",
-        num_trials=len(OUTCOMES),
-        max_concurrent=2,
+        limits=options.constraints,
+        num_trials=options.num_trials,
+        max_concurrent=options.max_concurrent or 2,
         max_attempts=2,
         keep_checkpoints=3,
         budget=Budget(None, None, 1, "core"),
+        excluded=plan.excluded,
     )
+    return session, ledger
+
+
+def tell_search(project: Path, directory: Path, tracker: Tracker | None = None) -> None:
+    """Leaves a search of a trial of each outcome, those of more than one epoch with two."""
+    session, _ = open_session(project, directory, "search/pruner=none", tracker=tracker)
     for number, outcome in enumerate(OUTCOMES):
         assert session.next_trial() == number
-        session.epoch_ended(TrialReport(number, 1, _metrics(0.5 + number / 100)))
+        session.epoch_ended(TrialReport(number, 1, metrics(0.5 + number / 100)))
         if outcome == "interrupted":
             session.worker_lost(number, "killed")
         elif outcome == "error":
             session.trial_ended(TrialReport(number, 1, {}, Outcome.error, "Traceback: no"))
         elif outcome != "running":
             top1 = math.nan if outcome == "diverged" else 0.6 - number / 100
-            session.trial_ended(TrialReport(number, 2, _metrics(top1), Outcome(outcome)))
+            session.trial_ended(TrialReport(number, 2, metrics(top1), Outcome(outcome)))
 
 
-def _metrics(top1: float) -> dict[str, float]:
-    return {"val/top1": top1, "train/loss": 1 - top1, "lr": 0.1, "epoch_seconds": 0.5}
+def metrics(top1: float, seconds: float = 0.5) -> dict[str, float]:
+    """The metrics of an epoch."""
+    return {"val/top1": top1, "train/loss": 1 - top1, "lr": 0.1, "epoch_seconds": seconds}

@@ -1,4 +1,4 @@
-import random
+from collections import Counter
 from typing import Any
 
 import optuna
@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.space.corners import corners, count_branches
+from sesemi_search.space.corners import branch_ends, count_branches
 from sesemi_search.space.domains import Choice, Options
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
+from tests.space.strategies import experiment_for, raw_spaces, sample_space
 
 HEADS = {
     "choice": {
@@ -103,7 +104,7 @@ def test_applying_leaves_the_experiment_as_it_was() -> None:
 def test_corners_visit_every_branch_at_both_ends() -> None:
     space = make_space({"head": HEADS, "n": {"int": [1, 5]}})
     assert count_branches(space) == 4
-    found = corners(space, 100)
+    found = [params for ends in branch_ends(space, 100) for params in ends]
     assert len(found) == 8
     assert {p["n"] for p in found} == {1, 5}
     assert {p.get("head.scaled.scale") for p in found} == {None, 1.0, 32.0}
@@ -112,7 +113,8 @@ def test_corners_visit_every_branch_at_both_ends() -> None:
 def test_a_space_with_too_many_branches_is_visited_in_part_and_every_choice_once() -> None:
     space = make_space({f"c{i}": {"choice": [1, 2, 3, 4]} for i in range(10)} | {"head": HEADS})
     assert count_branches(space) == 4**11
-    found = corners(space, 60)
+    ends = branch_ends(space, 60)
+    found = [params for pair in ends for params in pair]
     assert len(found) == 120
     for dimension in space.dimensions:
         domain = dimension.domain
@@ -127,25 +129,6 @@ def test_a_mapping_over_an_interpolation_is_refused() -> None:
         space.apply({"a": "${c}", "c": {"x": 1}}, {"a.b": 1})
 
 
-_NAMES = st.sampled_from(["a", "b", "c", "d"])
-_NUMBERS = st.integers(-5, 5).flatmap(
-    lambda low: st.builds(lambda width: {"int": [low, low + width]}, st.integers(0, 5))
-)
-_FLOATS = st.floats(0.1, 5).flatmap(
-    lambda low: st.builds(lambda w, log: {"float": [low, low + w], "log": log}, st.floats(0, 5), st.booleans())
-)
-_CHOICES = st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True).map(lambda values: {"choice": values})
-_DOMAINS = st.recursive(
-    _NUMBERS | _FLOATS | _CHOICES | st.integers(0, 3) | st.just({"_target_": "x.Y"}),
-    lambda inner: (
-        st.dictionaries(_NAMES, inner, min_size=1, max_size=3)
-        | st.dictionaries(_NAMES, inner, min_size=1, max_size=3).map(lambda options: {"choice": options})
-        | st.lists(inner, min_size=1, max_size=2)
-    ),
-    max_leaves=12,
-)
-
-
 def read_back(config: Any, name: str, params: dict[str, Any]) -> Any:
     """Follows a parameter's name through a config; the names of chosen options are not in it."""
     path = ""
@@ -157,15 +140,119 @@ def read_back(config: Any, name: str, params: dict[str, Any]) -> Any:
     return config
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.dictionaries(_NAMES, _DOMAINS, min_size=1, max_size=3), st.integers(0, 100))
+@settings(max_examples=200, deadline=None)
+@given(raw_spaces(), st.integers(0, 100))
 def test_a_sample_that_is_applied_can_be_read_back(raw: dict[str, Any], seed: int) -> None:
     space = make_space(raw)
-    rng = random.Random(seed)
-    params = dict(rng.choice(corners(space, 50)))
+    params = sample_space(space, seed)
     assert space.sample(FixedTrial(params)) == params
-    applied = space.apply({}, params)
-    options = {d.name for d in space.dimensions if hasattr(d.domain, "nodes")}
-    for name, value in params.items():
-        if name not in options:
-            assert read_back(applied, name, params) == value
+    applied = space.apply(experiment_for(space), params)
+    for dimension in space.dimensions:
+        if dimension.name in params and not isinstance(dimension.domain, Options):
+            assert read_back(applied, dimension.name, params) == params[dimension.name]
+
+
+@settings(max_examples=200, deadline=None)
+@given(raw_spaces())
+def test_no_two_parameters_have_one_name(raw: dict[str, Any]) -> None:
+    space = make_space(raw)
+    names = [dimension.name for dimension in space.dimensions]
+    assert len(set(names)) == len(names)
+    assert len(set(space.short_names.values())) == len(names)
+
+
+@settings(max_examples=200, deadline=None)
+@given(raw_spaces(), st.integers(0, 100))
+def test_a_parameter_exists_exactly_when_its_options_are_chosen(raw: dict[str, Any], seed: int) -> None:
+    space = make_space(raw)
+    params = sample_space(space, seed)
+    for dimension in space.dimensions:
+        chosen = all(params.get(name) == option for name, option in dimension.condition.items())
+        assert (dimension.name in params) == chosen
+
+
+THREE_LEVELS = {
+    "learner": {
+        "hparams": {
+            "model": {
+                "head": {
+                    "choice": {
+                        "cosine": {"_target_": "x.Cosine"},
+                        "scaled": {"_target_": "x.Scaled", "scale": {"float": [1, 32], "log": True}},
+                        "mlp": {
+                            "_target_": "x.MLP",
+                            "depth": {"int": [1, 3]},
+                            "inner": {
+                                "choice": {
+                                    "plain": None,
+                                    "norm": {
+                                        "_target_": "x.Norm",
+                                        "kind": {
+                                            "choice": {
+                                                "batch": {"_target_": "x.BN", "eps": {"float": [1e-5, 1e-3]}},
+                                                "layer": {"_target_": "x.LN", "affine": {"choice": [True, False]}},
+                                            }
+                                        },
+                                    },
+                                }
+                            },
+                        },
+                    }
+                }
+            }
+        }
+    }
+}
+HEAD = "learner.hparams.model.head"
+KIND = f"{HEAD}.mlp.inner.norm.kind"
+EXISTS_WHERE = {
+    HEAD: {},
+    f"{HEAD}.scaled.scale": {HEAD: "scaled"},
+    f"{HEAD}.mlp.depth": {HEAD: "mlp"},
+    f"{HEAD}.mlp.inner": {HEAD: "mlp"},
+    KIND: {HEAD: "mlp", f"{HEAD}.mlp.inner": "norm"},
+    f"{KIND}.batch.eps": {HEAD: "mlp", f"{HEAD}.mlp.inner": "norm", KIND: "batch"},
+    f"{KIND}.layer.affine": {HEAD: "mlp", f"{HEAD}.mlp.inner": "norm", KIND: "layer"},
+}
+
+
+def test_three_levels_of_options_sampled_a_thousand_times() -> None:
+    space = make_space(THREE_LEVELS)
+    assert {d.name: d.condition for d in space.dimensions} == EXISTS_WHERE
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    seen: Counter[str] = Counter()
+    for _ in range(1000):
+        params = space.sample(study.ask())
+        seen.update(params.keys())
+        for name, condition in EXISTS_WHERE.items():
+            assert (name in params) == (condition.items() <= params.items())
+    assert min(seen[name] for name in EXISTS_WHERE) > 30
+
+
+def test_entries_change_their_places_in_the_experiments_list_only() -> None:
+    space = make_space({"transforms": {1: {"magnitude": {"float": [0, 1]}}}, "betas": {0: {"float": [0.8, 0.95]}}})
+    assert [d.name for d in space.dimensions] == ["transforms.1.magnitude", "betas.0"]
+    assert list(space.short_names.values()) == ["magnitude", "betas.0"]
+    experiment = {
+        "transforms": [{"_target_": "x.Flip"}, {"_target_": "x.Rotate", "magnitude": 0}],
+        "betas": [0.9, 0.99],
+    }
+    assert space.apply(experiment, {"transforms.1.magnitude": 0.5, "betas.0": 0.85}) == {
+        "transforms": [{"_target_": "x.Flip"}, {"_target_": "x.Rotate", "magnitude": 0.5}],
+        "betas": [0.85, 0.99],
+    }
+    assert experiment["betas"] == [0.9, 0.99]
+
+
+@pytest.mark.parametrize(
+    ("base", "says"),
+    [
+        (None, "none to lay it over"),
+        ({"a": 1}, "none to lay"),
+        ([1], r"space\.x\.2: .* 1 entries"),
+        ("${y}", "interpol"),
+    ],
+)
+def test_entries_of_no_list_are_refused(base: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        make_space({"x": {2: {"int": [0, 1]}}}).apply({"x": base}, {"x.2": 1})

@@ -221,3 +221,20 @@ def test_a_gpu_run_repeats_and_resumes(experiment: ExperimentConfig, build_fit: 
     resumed.load_state_dict(copy.deepcopy(half.state_dict()))
     train(resumed, epochs=2)
     assert numbers(resumed.history) == numbers(first.history)
+
+
+def test_a_margin_head_gets_the_labels_in_training_and_not_in_evaluation(
+    experiment: ExperimentConfig, build_fit: Build
+) -> None:
+    fits = []
+    for margin in (0.0, 0.5):
+        experiment.learner.hparams.model.head = {
+            "_target_": "sesemi_search.models.heads.ArcFaceHead",
+            "scale": 8.0,
+            "margin": margin,
+        }
+        fits.append(build_fit(experiment))
+    bare, margined = fits
+    val = bare._val
+    assert bare.evaluate(val, "val") == margined.evaluate(val, "val")
+    assert margined.train_epoch()["train/loss"] > bare.train_epoch()["train/loss"] + 1

@@ -1,7 +1,7 @@
-"""The scaled cosine head: the cosine of features and class weights, times a scale.
+"""Cosine heads: logits from the angle between features and class weights, whatever the length of either.
 
 Bare cosines lie in [-1, 1], so cross-entropy over 10 classes cannot fall below about 0.797 however good the features
-are. The scale (an inverse softmax temperature) lifts that floor; see Wang et al., "NormFace", 2017, arXiv:1704.06369.
+are. A scale (an inverse softmax temperature) lifts that floor; see Wang et al., "NormFace", 2017, arXiv:1704.06369.
 """
 
 import math
@@ -12,7 +12,32 @@ from torch.nn import functional
 
 from sesemi_search.models.heads.base import Head
 
-__all__ = ["ScaledCosineHead"]
+__all__ = ["CosineHead", "ScaledCosineHead", "cosines"]
+
+
+def cosines(features: Tensor, weight: Tensor) -> Tensor:
+    """Returns the cosines (B, K) between features (B, D) and class weights (K, D)."""
+    return functional.linear(functional.normalize(features), functional.normalize(weight))
+
+
+class CosineHead(Head):
+    """Cosine similarity of features and class weights, as it is: accuracy is the metric to search on, not the loss.
+
+    Args:
+        in_features: D, the number of features of an image.
+        out_features: K, the number of classes.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        nn.init.kaiming_normal_(self.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, D) to logits (B, K)."""
+        return cosines(features, self.weight)
 
 
 class ScaledCosineHead(Head):
@@ -42,5 +67,4 @@ class ScaledCosineHead(Head):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, D) to logits (B, K)."""
-        cosines = functional.linear(functional.normalize(features), functional.normalize(self.weight))
-        return cosines * self.log_scale.exp()
+        return cosines(features, self.weight) * self.log_scale.exp()

@@ -72,10 +72,15 @@ class RaisesInEpoch2(Flat):
 
 
 class Diverges(Flat):
-    """Gives NaN."""
+    """Gives NaN from its second training batch on."""
+
+    def __init__(self, out_features: int = 8) -> None:
+        super().__init__(out_features)
+        self.num_batches = 0
 
     def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images) * float("nan")
+        self.num_batches += self.training
+        return super().forward(images) * (float("nan") if self.num_batches > 1 else 1)
 
 
 class Slow(Flat):

@@ -1,0 +1,71 @@
+"""Hydra's primary config, which is one of ours: a schema, a list of defaults, and the folders of YAML to search.
+
+It is the one module that asks Hydra to compose, and to say which files it composes.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from sesemi_search.config.addresses import Source
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.explain import explain
+
+__all__ = ["Primary"]
+
+_NAME = "sesemi_search_primary"
+_SCHEMA = "sesemi_search_schema"
+
+
+@dataclass(frozen=True)
+class Primary:
+    """What to compose: a defaults list below a schema, with overrides, from folders of which the first wins."""
+
+    schema: type
+    defaults: Sequence[Any]
+    overrides: Sequence[str]
+    folders: Sequence[Path]
+
+    def compose(self) -> DictConfig:
+        """Lets Hydra compose.
+
+        Raises:
+            ConfigError: Any mistake in an override or in a YAML file.
+        """
+        try:
+            with self._initialized():
+                return compose(_NAME, overrides=list(self.overrides))
+        except Exception as error:
+            # Over a user's file or override, Hydra raises what it comes across: its own errors, OmegaConf's, YAML's,
+            # ValueError, TypeError, RecursionError.
+            raise ConfigError(explain(error, self.folders)) from error
+
+    def sources(self) -> Iterator[Source]:
+        """Yields the files that Hydra merges, in their order, a later one over those before it."""
+        with self._initialized():
+            loader = GlobalHydra.instance().config_loader()
+            found = loader.compute_defaults_list(_NAME, list(self.overrides), RunMode.RUN).defaults
+        for default in found:
+            files = [folder / f"{default.config_path}.yaml" for folder in self.folders]
+            file = next((file for file in files if file.is_file()), None)
+            if file is not None:
+                yield Source(file, default.package or "")
+
+    @contextmanager
+    def _initialized(self) -> Iterator[None]:
+        search_path = ["file://" + str(folder).replace("${", "\\${") for folder in self.folders[1:]]
+        store = ConfigStore.instance()
+        store.store(name=_SCHEMA, node=self.schema)
+        primary = {"defaults": [_SCHEMA, *self.defaults, "_self_"], "hydra": {"searchpath": search_path}}
+        store.store(name=_NAME, node=primary)
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(version_base="1.3", config_dir=str(self.folders[0]), job_name="sesemi-search"):
+            yield

@@ -1,0 +1,165 @@
+"""Any model of timm (Wightman, "PyTorch Image Models", github.com/huggingface/pytorch-image-models) as a backbone.
+
+timm is imported when one is built, never before: it takes seconds.
+"""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from sesemi_search.config.errors import ConfigError, suggest
+from sesemi_search.models.backbones.base import Backbone
+from sesemi_search.models.backbones.probe import count_features
+from sesemi_search.models.expected_input import ExpectedInput
+from sesemi_search.models.weights import check_path, load_strictly, read_weights, weights_wanted
+
+__all__ = ["PyTorchImageModel", "TimmBackbone"]
+
+_KEY = "learner.hparams.model.backbone"
+
+
+class TimmBackbone(Backbone):
+    """A model of timm without its classifier.
+
+    An argument that is None leaves the model its own default; one that the model does not take is an error.
+
+    Args:
+        name: Name of the model, with or without the tag of its weights: `resnet10t`, `resnet10t.c3_in1k`.
+        pretrained: Loads the published weights; timm downloads them to its cache when they are not there.
+        global_pool: How the feature map becomes features: `avg`, `max`, `avgmax`, `catavgmax`, `token`.
+        drop_rate: Share of the features that are zeroed in training, in [0, 1].
+        drop_path_rate: Share of the residual branches that are left out in training, in [0, 1].
+        freeze: Keeps the weights, and the statistics of batch norm, as they are; dropout is off.
+        in_channels: C of the images.
+        image_size: H and W of the images. Models that are made for one size are made for this one.
+        checkpoint: Absolute path of weights to begin with in place of the published ones; a classifier in them is
+            passed over, everything else must fit.
+
+    Raises:
+        ValueError: An argument is not one that the model takes.
+        ConfigError: The weights cannot be had, or do not fit.
+    """
+
+    def __init__(
+        self,
+        name: str = "resnet50d",
+        pretrained: bool = False,
+        global_pool: str | None = None,
+        drop_rate: float | None = None,
+        drop_path_rate: float | None = None,
+        freeze: bool = False,
+        in_channels: int = 3,
+        image_size: int | None = None,
+        checkpoint: str | None = None,
+    ) -> None:
+        super().__init__()
+        config = _pretrained_config(name)
+        if pretrained and checkpoint is not None:
+            raise ValueError("pretrained=True and checkpoint are both set; both give the weights to begin with")
+        if pretrained and not (config.url or config.hf_hub_id or config.file):
+            raise ValueError(f"{name=} has no published weights; it takes pretrained=False")
+        if checkpoint is not None:
+            check_path(checkpoint)
+        arguments = {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
+        arguments["in_chans"] = None if in_channels == config.input_size[0] else in_channels
+        arguments["img_size"] = image_size if config.fixed_input_size else None
+        self.encoder = _build(name, pretrained and weights_wanted(), arguments)
+        _take_classifier_off(self.encoder, name, global_pool)
+        if checkpoint is not None and weights_wanted():
+            classifier = config.classifier or ()
+            names = (classifier,) if isinstance(classifier, str) else classifier
+            load_strictly(self.encoder, read_weights(checkpoint), checkpoint, without=names)
+        size = config.input_size[-1] if image_size is None else image_size
+        self.out_features = count_features(self.encoder, (in_channels, size, size))
+        self.frozen = freeze
+        self.encoder.requires_grad_(not freeze)
+        self.train()
+
+    @staticmethod
+    def expected_input(name: str) -> ExpectedInput:
+        """Returns what the published weights of a model were trained on."""
+        config = _pretrained_config(name)
+        return ExpectedInput(tuple(config.mean), tuple(config.std), config.input_size[-1])
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets training or evaluation; what is frozen stays in evaluation, the statistics of batch norm with it."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) to features (B, D)."""
+        features: Tensor = self.encoder(images)
+        return features
+
+
+PyTorchImageModel = TimmBackbone  # SESEMI's name
+
+
+def _pretrained_config(name: str) -> Any:
+    """Returns timm's description of a model and its weights.
+
+    Raises:
+        ValueError: There is no such model, or no such tag of it.
+    """
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        near = suggest(architecture, timm.list_models())
+        raise ValueError(f"{name=}; timm {timm.__version__} has no such model.{near}")
+    tags = [tagged.partition(".")[2] for tagged in timm.list_pretrained(f"{architecture}.*")]
+    if tag and tag not in tags:
+        raise ValueError(f"{name=}; the weights of {architecture} are {', '.join(tags) or 'none'}.{suggest(tag, tags)}")
+    return timm.get_pretrained_cfg(name, allow_unregistered=False)
+
+
+def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
+    """Builds a model, its classifier included: only with it does timm want every published weight to fit."""
+    import timm
+
+    if pretrained:
+        # The client of the hub warns at each of its twelve attempts; what came of them is said once, below.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    try:
+        return timm.create_model(name, pretrained=pretrained, **arguments)
+    except TypeError as error:
+        refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if refused is None:
+            raise
+        ours = {"in_chans": "in_channels", "img_size": "image_size"}.get(refused[1], refused[1])
+        raise ValueError(f"{name} takes no {ours}; leave it out, or set it to null") from error
+    except Exception as error:  # of the network, of the hub's client, of torch where weights do not fit
+        if not pretrained:
+            raise
+        raise ConfigError(_explain_loading(name, error)) from error
+
+
+def _take_classifier_off(model: nn.Module, name: str, global_pool: str | None) -> None:
+    pool = {} if global_pool is None else {"global_pool": global_pool}
+    try:
+        model.reset_classifier(0, **pool)  # type: ignore[operator]
+    except (AssertionError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} does not take {global_pool=} ({error})") from error
+
+
+def _explain_loading(name: str, error: Exception) -> str:
+    """Says why published weights could not be loaded, where they are looked for and how to put them there."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    config = _pretrained_config(name)
+    reason = (str(error).splitlines() or [""])[0]
+    if config.hf_hub_id:
+        folder = Path(HF_HUB_CACHE) / f"models--{config.hf_hub_id.replace('/', '--')}"
+        place = f"`hf download {config.hf_hub_id}` on a machine with network makes {folder}, to be copied here"
+    else:
+        place = f"{config.url} belongs into {Path(torch.hub.get_dir()) / 'checkpoints'}"
+    return (
+        f"{_KEY}: the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). "
+        f"{place}. Or set {_KEY}.checkpoint to a file of weights, with pretrained=false."
+    )

@@ -1,0 +1,162 @@
+"""What a search optimizes: one metric or several, which trials are best by them, and which one is taken.
+
+With several, no trial need be the best: the Pareto front holds those that no other beats in one objective without being
+worse in another (Deb 2001).
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sesemi_search.config.errors import raise_problems, suggest
+from sesemi_search.config.schema import SearchConfig
+from sesemi_search.search.records import Outcome, TrialRecord
+from sesemi_search.training.fit import METRICS
+
+__all__ = ["COSTS", "Objective", "Objectives", "parse_objectives"]
+
+# What is known of a trial's model before its first epoch: parameters, and operations of one forward pass of one image.
+COSTS = ("num_params", "flops")
+_SECONDS = "epoch_seconds"
+_MODES = ("max", "min")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One metric, and whether more of it is better."""
+
+    name: str
+    maximize: bool
+
+    @property
+    def mode(self) -> str:
+        """`max` or `min`."""
+        return "max" if self.maximize else "min"
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """The objectives of a search, the first of which its pruner judges by.
+
+    Attributes:
+        each: The objectives, at least one.
+        within: How much worse in the first objective than the best a trial may be to be taken for another's sake.
+    """
+
+    each: tuple[Objective, ...]
+    within: float = 0.0
+
+    @property
+    def first(self) -> Objective:
+        """The objective that is reported epoch by epoch."""
+        return self.each[0]
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there is more than one."""
+        return len(self.each) > 1
+
+    def values(self, record: TrialRecord) -> tuple[float, ...]:
+        """Returns a trial's value of each objective after its last epoch; NaN where it has none.
+
+        `epoch_seconds`, where it is not the first, is the mean over the epochs, of which one alone says little.
+        """
+        first = math.nan if record.value is None else record.value
+        return (first, *(_value(record, objective.name) for objective in self.each[1:]))
+
+    def by_name(self, record: TrialRecord) -> dict[str, float]:
+        """Returns the same by the metrics' names."""
+        return {each.name: value for each, value in zip(self.each, self.values(record), strict=True)}
+
+    def front(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """Returns the complete trials that no other dominates, best in the first objective first."""
+        ranked = {r.number: self._costs(r) for r in records if self._is_comparable(r)}
+        front = [
+            r
+            for r in records
+            if r.number in ranked and not any(_dominates(other, ranked[r.number]) for other in ranked.values())
+        ]
+        return sorted(front, key=lambda r: (ranked[r.number], r.number))
+
+    def best(self, records: Sequence[TrialRecord]) -> TrialRecord | None:
+        """Returns the trial to take, the earliest of equals; None where no trial is complete.
+
+        With one objective it is the best complete trial. With several it is, of those of the front whose first
+        objective lies within `within` of the best one, the best in the second, and of equals in the third, and so on.
+        """
+        front = self.front(records)
+        if not front:
+            return None
+        best = self._costs(front[0])[0]
+        near = [r for r in front if self._costs(r)[0] <= best + self.within]
+        return min(near, key=lambda r: (*self._costs(r)[1:], self._costs(r)[0], r.number))
+
+    def _costs(self, record: TrialRecord) -> tuple[float, ...]:
+        """A trial's values, of all of which less is better."""
+        values = self.values(record)
+        return tuple(-v if each.maximize else v for each, v in zip(self.each, values, strict=True))
+
+    def _is_comparable(self, record: TrialRecord) -> bool:
+        return record.outcome is Outcome.complete and all(map(math.isfinite, self.values(record)))
+
+
+def parse_objectives(search: SearchConfig) -> Objectives:
+    """Returns the objectives that `search.metric`, `search.mode` and `search.best_within` describe.
+
+    Raises:
+        ConfigError: With all that is wrong with them.
+    """
+    names = search.metric if isinstance(search.metric, list) else [search.metric]
+    modes = search.mode if isinstance(search.mode, list) else [search.mode] * len(names)
+    problems = list(_check(names, modes, search))
+    raise_problems(problems)
+    each = tuple(Objective(name, mode == "max") for name, mode in zip(names, modes, strict=True))
+    return Objectives(each, search.best_within)
+
+
+def _check(names: Sequence[Any], modes: Sequence[Any], search: SearchConfig) -> Iterator[str]:
+    known = (*METRICS, *COSTS)
+    for name in names:
+        if name not in known:
+            near = suggest(str(name), known)
+            yield f"search.metric: got {name!r}, which no trial reports; it takes of {', '.join(known)}.{near}"
+    if not names:
+        yield "search.metric: got an empty list; it takes a metric, or several."
+    elif len(set(map(str, names))) < len(names):
+        yield f"search.metric: got {names}; each metric once."
+    elif names[0] in COSTS:
+        takes = ", ".join(METRICS)
+        yield f"search.metric: got {names[0]!r} first; the first is what epochs are judged by, one of {takes}."
+    for mode in modes:
+        if mode not in _MODES:
+            yield f"search.mode: got {mode!r}; it takes max or min.{suggest(str(mode), _MODES)}"
+    if len(modes) != len(names):
+        yield f"search.mode: got {len(modes)} modes for {len(names)} metrics; it takes one for each."
+    for name, mode in zip(names, modes, strict=False):
+        if mode == "max" and str(name).endswith(("/loss", *COSTS, _SECONDS)):
+            yield f"search.mode: got 'max' for {name}, of which less is better; set search.mode{_example(names)}."
+    if search.best_within and len(names) == 1:
+        yield f"search.best_within: got {search.best_within:g}; it chooses between several metrics, and there is one."
+
+
+def _example(names: Sequence[Any]) -> str:
+    if len(names) == 1:
+        return "=min"
+    modes = ["min" if str(name).endswith(("/loss", *COSTS, _SECONDS)) else "max" for name in names]
+    return f"=[{','.join(modes)}]"
+
+
+def _value(record: TrialRecord, name: str) -> float:
+    if name in COSTS:
+        cost: int | None = getattr(record, name)
+        return math.nan if cost is None else float(cost)
+    if name == _SECONDS:
+        return record.seconds / record.epochs if record.epochs else math.nan
+    last: Mapping[str, float | None] = record.metrics.get(record.epochs, {})
+    value = last.get(name)
+    return math.nan if value is None else value
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))

@@ -1,0 +1,106 @@
+"""What is quoted of an architecture, held against the real thing."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sesemi_search.check.architecture import Architectures
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.models import build_classifier
+
+TUTORIAL = Path(__file__).parents[2] / "experiments" / "src"
+LINEAR = {"_target_": "sesemi_search.models.heads.LinearHead"}
+FLAT = {"_target_": "faulty.Flat", "out_features": 16}
+
+
+@pytest.fixture(autouse=True)
+def modules_on_path(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the modules of the test project and of the tutorial importable."""
+    check("space.learner.hparams.model.head=linear")
+    monkeypatch.syspath_prepend(str(TUTORIAL))
+
+
+def config_of(backbone: dict[str, Any], head: dict[str, Any] = LINEAR, size: int = 32) -> dict[str, Any]:
+    model = {"backbone": backbone, "head": head, "loss": {"_target_": "torch.nn.CrossEntropyLoss"}}
+    return {
+        "data": {"channels": 3, "image_size": size},
+        "learner": {"hparams": {"model": model, "num_classes": 10}},
+    }
+
+
+def saved_by_a_real_batch(config: dict[str, Any], batch_size: int) -> int:
+    """Trains one real batch on the CPU, and counts what autograd kept for the backward pass."""
+    model = config["learner"]["hparams"]["model"]
+    classifier = build_classifier(model["backbone"], model["head"], 10)
+    own = {p.untyped_storage().data_ptr() for p in classifier.parameters()}
+    storages: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    images, labels = torch.randn(batch_size, 3, 32, 32), torch.zeros(batch_size, dtype=torch.int64)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = torch.nn.functional.cross_entropy(classifier(images), labels)
+    loss.backward()
+    return sum(storage.nbytes() for address, storage in storages.items() if address not in own)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        config_of(FLAT),
+        config_of({"_target_": "sesemi_tutorials.models.LeNet5"}),
+        config_of(FLAT, {"_target_": "sesemi_search.models.heads.ScaledCosineHead"}),
+    ],
+    ids=["flat", "lenet", "cosine"],
+)
+def test_memory_of_a_batch_is_what_a_real_batch_saves(config: dict[str, Any]) -> None:
+    quoted = Architectures().measure(config).batch_bytes(64)
+    assert quoted == pytest.approx(saved_by_a_real_batch(config, 64), rel=0.02)
+
+
+def test_parameters_and_operations_are_those_of_the_layers() -> None:
+    measured = Architectures().measure(config_of(FLAT))
+    assert measured.num_params == (192 + 1) * 16 + (16 + 1) * 10
+    assert measured.param_bytes == 4 * measured.num_params
+    assert measured.flops == 2 * (192 * 16 + 16 * 10)
+    assert (measured.output, measured.device) == ((10,), "meta")
+
+
+def test_a_check_draws_no_random_number_of_anybody_else() -> None:
+    config = config_of({"_target_": "faulty.bad_modules.ReadsItem"})
+    states = (random.getstate(), torch.get_rng_state(), np.random.get_state()[1].copy(), torch.get_num_threads())
+    Architectures().check(config)
+    assert random.getstate() == states[0]
+    assert torch.equal(torch.get_rng_state(), states[1])
+    assert np.array_equal(np.random.get_state()[1], states[2])
+    assert torch.get_num_threads() == states[3]
+
+
+def test_a_model_beyond_the_limit_is_not_run_with_values() -> None:
+    large = {"_target_": "faulty.bad_modules.LargeNaN"}
+    assert not Architectures().check(config_of(large)).is_cheap
+    with pytest.raises(ConfigError, match="NaNBackbone gives features that are NaN"):
+        Architectures().check(config_of({"_target_": "faulty.bad_modules.NaNBackbone"}))
+
+
+def test_an_architecture_is_built_once() -> None:
+    architectures = Architectures()
+    first = architectures.check(config_of(FLAT))
+    assert architectures.check(config_of(FLAT)) is first
+    assert architectures.known(config_of(FLAT)) is first
+    assert architectures.known(config_of(FLAT, size=16)) is None
+
+
+def test_what_only_works_on_the_cpu_is_said_once() -> None:
+    architectures = Architectures()
+    assert architectures.describe_fallback() == []
+    for head in (LINEAR, {**LINEAR, "dropout": 0.5}):
+        architectures.measure(config_of({"_target_": "faulty.bad_modules.ReadsItem"}, head))
+    (line,) = architectures.describe_fallback()
+    assert line.count("faulty.bad_modules.ReadsItem with ") == 1

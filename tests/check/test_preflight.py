@@ -1,0 +1,79 @@
+"""Which branches are visited, and what is said of those that are bad."""
+
+from collections.abc import Callable
+
+import pytest
+
+from sesemi_search.check.command import describe_space
+from sesemi_search.check.preflight import Checked
+from sesemi_search.config.errors import ConfigError
+
+Check = Callable[..., Checked]
+BACKBONE = "learner.hparams.model.backbone"
+HEAD = "learner.hparams.model.head"
+SIZE = "run.batch_size_per_gpu"
+SIZES = f"space.{SIZE}={{choice: [16, 32, 64]}}"
+BACKBONES = (
+    f"space.{BACKBONE}={{choice: {{good: {{_target_: faulty.Flat}}, "
+    "tuple: {_target_: faulty.bad_modules.TupleBackbone}}}"
+)
+
+
+def test_every_branch_is_visited_at_its_low_and_its_high_end(check: Check) -> None:
+    checked = check(SIZES)
+    assert [(b.choices[HEAD], b.choices[SIZE]) for b in checked.branches] == [
+        (head, size) for head in ("linear", "scaled") for size in (16, 32, 64)
+    ]
+    for branch in checked.branches:
+        low, high = (end.config["learner"]["hparams"] for end in branch.ends if end.config)
+        assert (low["model"]["backbone"]["out_features"], high["model"]["backbone"]["out_features"]) == (4, 64)
+        assert (low["optimizer"]["lr"], high["optimizer"]["lr"]) == (0.01, 1)
+    assert (len(checked.branches), checked.num_branches, checked.bad) == (6, 6, [])
+
+
+def test_a_large_space_is_visited_in_part_and_says_so(check: Check) -> None:
+    sizes = ", ".join(map(str, range(1, 21)))
+    checked = check(f"space.{SIZE}={{choice: [{sizes}]}}", "space.run.seed={choice: [1, 2, 3]}", max_branches=30)
+    assert 30 <= len(checked.branches) < 120
+    assert "120 branches, 30 of them checked, at random" in describe_space(checked, "tiny")
+    assert {branch.choices[SIZE] for branch in checked.branches} == set(range(1, 21))
+    keys = [tuple(branch.choices.items()) for branch in checked.branches]
+    assert len(set(keys)) == len(keys)
+    for branch in checked.branches:
+        assert {k: v for k, v in branch.low.params.items() if k in branch.choices} == branch.choices
+        assert {k: v for k, v in branch.high.params.items() if k in branch.choices} == branch.choices
+
+
+def test_a_bad_option_is_bad_in_each_of_its_branches_and_told_once(check: Check) -> None:
+    checked = check(BACKBONES, SIZES)
+    assert {b.choices[BACKBONE] for b in checked.bad} == {"tuple"}
+    assert len(checked.bad) == 6
+    (problem,) = checked.describe_problems()
+    assert "TupleBackbone" in problem
+    assert "(found at backbone=tuple, head=linear, dropout=0.0, lr=0.01, batch_size_per_gpu=16; " in problem
+    assert "; 6 of 12 branches work, and search.skip_bad_branches=true searches those alone)" in problem
+
+
+def test_bad_branches_are_excluded_and_good_ones_are_not(check: Check) -> None:
+    checked = check(BACKBONES, SIZES)
+    excluded = checked.exclude_bad()
+    for branch in checked.branches:
+        for end in branch.ends:
+            if branch.problems:
+                with pytest.raises(ConfigError, match="TupleBackbone"):
+                    excluded.refuse(end.params)
+            else:
+                excluded.refuse(end.params)
+
+
+def test_a_space_without_a_good_branch_cannot_leave_the_bad_ones_out(check: Check) -> None:
+    checked = check(f"space.{BACKBONE}={{_target_: faulty.bad_modules.TupleBackbone}}")
+    with pytest.raises(ConfigError, match="TupleBackbone") as raised:
+        checked.exclude_bad()
+    assert "skip_bad_branches" not in str(raised.value)
+    assert "found at" not in str(raised.value)
+
+
+def test_a_path_that_the_experiment_does_not_have_is_no_branch(check: Check) -> None:
+    with pytest.raises(ConfigError, match=r"space\.run\.num_epoch: run has no key"):
+        check("space.run.num_epoch={int: [1, 3]}")

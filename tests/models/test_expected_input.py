@@ -1,0 +1,94 @@
+"""What pretrained weights were trained on, held against the data section."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.preflight import check_experiment, check_space
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.experiment import plain
+from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.models.backbones import TimmBackbone, TorchVisionBackbone
+from sesemi_search.models.expected_input import ExpectedInput, describe_difference
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.space import Space
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "image_size": 64}
+HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3, "image_size": 64}
+TIMM = "sesemi_search.models.backbones.TimmBackbone"
+
+
+@pytest.mark.parametrize(
+    ("backbone", "name", "expected"),
+    [
+        (TimmBackbone, "vit_tiny_patch16_224", ((0.5,) * 3, (0.5,) * 3, 224)),
+        (TimmBackbone, "resnet10t", (tuple(IMAGENET["mean"]), tuple(IMAGENET["std"]), 176)),
+        (TorchVisionBackbone, "resnet18", (tuple(IMAGENET["mean"]), tuple(IMAGENET["std"]), 224)),
+    ],
+)
+def test_a_backbone_says_what_it_was_trained_on(backbone: Any, name: str, expected: tuple[Any, ...]) -> None:
+    assert backbone.expected_input(name) == ExpectedInput(*expected)
+
+
+@pytest.mark.parametrize(
+    ("node", "data", "differs"),
+    [
+        ({"name": "vit_tiny_patch16_224", "pretrained": True}, IMAGENET, True),
+        ({"name": "vit_tiny_patch16_224", "pretrained": True}, HALVES, False),
+        ({"name": "resnet10t", "pretrained": True}, IMAGENET, False),
+        ({"name": "resnet10t", "pretrained": True}, {**IMAGENET, "mean": [0.48, 0.46, 0.41]}, False),
+        ({"name": "resnet10t", "pretrained": True}, {**IMAGENET, "mean": [0.49], "std": [0.23]}, True),
+        ({"name": "resnet10t", "pretrained": False}, HALVES, False),
+        ({"name": "resnet10t"}, HALVES, False),
+    ],
+)
+def test_a_difference_is_described(node: dict[str, Any], data: dict[str, Any], differs: bool) -> None:
+    line = describe_difference({"_target_": TIMM, **node}, data)
+    assert (line is not None) is differs
+    if line is not None:
+        assert line.startswith(f"{node['name']} was pretrained on images of data.mean=")
+        assert str(data["mean"]) in line
+
+
+def test_a_backbone_that_does_not_say_is_passed_over() -> None:
+    node = {"_target_": "sesemi_search.models.backbones.MLP", "name": "any", "pretrained": True}
+    assert describe_difference(node, HALVES) is None
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """An experiment of a pretrained model of timm on images that are not normalized as its own."""
+    config = plain(OmegaConf.structured(ExperimentConfig()))
+    source = {"_target_": "sesemi_search.data.sources.MNIST5k"}
+    config["data"] = {**HALVES, "source": source, "channels": 3, "val_size": 500, "test_size": 500, "split_seed": 0}
+    config["learner"]["hparams"] |= {"num_classes": 10, "optimizer": {"_target_": "torch.optim.SGD"}}
+    config["learner"]["hparams"]["model"] |= {
+        "backbone": {"_target_": TIMM, "name": "resnet10t", "pretrained": True},
+        "head": {"_target_": "sesemi_search.models.heads.LinearHead"},
+        "loss": {"_target_": "torch.nn.CrossEntropyLoss"},
+    }
+    return config
+
+
+def test_the_check_says_a_difference_and_downloads_nothing(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    notes = check_experiment(config).notes
+    assert len(notes) == 1
+    assert notes[0].startswith("resnet10t was pretrained on images of data.mean=[0.485, 0.456, 0.406]")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_space_over_names_is_checked_name_by_name(config: dict[str, Any]) -> None:
+    names = ["resnet10t", "mobilenetv3_small_100", "resnet18d"]
+    space = {"learner": {"hparams": {"model": {"backbone": {"name": {"choice": names}}}}}}
+    checked = check_space(Space(parse_space(space)), config, Architectures())
+    assert checked.visited == 3
+    assert [note.split()[0] for note in checked.notes] == names
+    with pytest.raises(ConfigError, match=r"name='resnet18e'.*Did you mean 'resnet18'\?.*name=resnet18e"):
+        names[2] = "resnet18e"
+        check_space(Space(parse_space(space)), config, Architectures())

@@ -1,0 +1,3 @@
+"""Cannot be imported."""
+
+raise OSError("libmissing.so: cannot open shared object file")

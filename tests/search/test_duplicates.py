@@ -1,0 +1,105 @@
+"""What is asked for and not trained: the same config again, and models above the limits."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.limits import StopKind
+from sesemi_search.search.records import Outcome, TrialReport
+from sesemi_search.search.session import Next, Session
+from tests.search.told_search import metrics, open_session
+
+LR = "space.learner.hparams.optimizer.lr"
+WIDTH = "space.learner.hparams.model.backbone.out_features"
+HEAD = "space.learner.hparams.model.head"
+# Three heads of which two are the same one under two names, times two widths: four configs.
+SMALL = (
+    f"{LR}=0.1",
+    f"{WIDTH}={{choice: [8, 16]}}",
+    f"{HEAD}.linear={{_target_: sesemi_search.models.heads.LinearHead}}",
+    f"{HEAD}.scaled={{_target_: sesemi_search.models.heads.ScaledCosineHead}}",
+    f"{HEAD}.choice.again={{_target_: sesemi_search.models.heads.LinearHead}}",
+    "search/pruner=none",
+)
+
+
+def train_all(session: Session, ledger: Ledger) -> None:
+    """Ends every trial well; the widest linear one is the best, so that a sampler comes back to it."""
+    while isinstance(number := session.next_trial(), int):
+        params = ledger.record(number).params
+        value = 0.5 + params["learner.hparams.model.backbone.out_features"] / 100
+        session.trial_ended(TrialReport(number, 3, metrics(value), Outcome.complete))
+    assert number is Next.over
+
+
+def test_a_finite_space_is_tried_whole_and_each_config_once(project: Path, tmp_path: Path) -> None:
+    session, ledger = open_session(project, tmp_path / "search", *SMALL, "search.num_trials=50")
+    train_all(session, ledger)
+    assert session.stop is None
+    assert ledger.is_exhausted
+    records = ledger.records()
+    assert Counter(r.outcome for r in records)[Outcome.complete] == 4
+    trained = {r.digest: r.number for r in records if r.outcome is Outcome.complete}
+    assert len(trained) == 4
+    repeated = [r for r in records if r.outcome is Outcome.duplicate]
+    assert repeated
+    for record in repeated:
+        assert record.duplicate_of in trained.values()
+        assert record.message == f"has the config of trial {record.duplicate_of}"
+        assert not (tmp_path / "search/trials" / f"{record.number:04d}").exists()
+    assert len({tuple(sorted(r.params.items())) for r in records}) == 6, "under every name once"
+
+
+def test_a_search_that_goes_on_knows_what_was_trained(project: Path, tmp_path: Path) -> None:
+    session, ledger = open_session(project, tmp_path / "search", *SMALL, "search.num_trials=2")
+    train_all(session, ledger)
+    assert ledger.num_counted == 2
+    session, ledger = open_session(project, tmp_path / "search", *SMALL, "search.num_trials=50")
+    train_all(session, ledger)
+    complete = [r for r in ledger.records() if r.outcome is Outcome.complete]
+    assert len(complete) == len({r.digest for r in complete}) == 4
+    session, ledger = open_session(project, tmp_path / "search", *SMALL, "search.num_trials=60")
+    before = len(ledger)
+    train_all(session, ledger)
+    assert len(ledger) == before, "nothing is left to ask for"
+
+
+def test_duplicates_do_not_count_toward_the_number_of_trials(project: Path, tmp_path: Path) -> None:
+    session, ledger = open_session(project, tmp_path / "search", *SMALL, "search.num_trials=4")
+    train_all(session, ledger)
+    assert Counter(r.outcome for r in ledger.records())[Outcome.complete] == 4
+
+
+def test_models_above_the_limits_are_told_and_not_trained(project: Path, tmp_path: Path) -> None:
+    limits = ("search.num_trials=6", "search.constraints.max_params=4000", "search/pruner=none")
+    session, ledger = open_session(project, tmp_path / "search", *limits)
+    train_all(session, ledger)
+    outcomes = Counter(r.outcome for r in ledger.records())
+    assert outcomes[Outcome.complete] == 6
+    assert outcomes[Outcome.infeasible] > 0
+    for record in ledger.records():
+        if record.outcome is Outcome.infeasible:
+            assert "search.constraints.max_params: the model has" in record.message
+        else:
+            assert record.num_params is not None
+            assert record.num_params <= 4000
+
+
+def test_limits_that_no_branch_meets_are_a_mistake(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"search.constraints.max_flops: got 10, and no branch .* has \d+"):
+        open_session(project, tmp_path / "search", "search.constraints.max_flops=10")
+    assert not (tmp_path / "search").exists()
+
+
+def test_a_search_in_which_nothing_can_be_trained_gives_up(project: Path, tmp_path: Path) -> None:
+    # Widths 4 and 64 work and are the only ones checked; `Odd` takes none that lies between but multiples of 4.
+    odd = "space.learner.hparams.model.backbone={_target_: faulty.Odd, width: {float: [4, 64]}}"
+    session, _ = open_session(project, tmp_path / "search", odd)
+    assert session.next_trial() is Next.over
+    assert session.stop is not None
+    assert session.stop.kind is StopKind.error
+    assert "of the last 100 draws none could be trained" in session.stop.text
+    assert "multiple of 4" in session.stop.text
