@@ -29,6 +29,7 @@ from omegaconf import OmegaConf
 
 from sesemi_search.atomic import write_text
 from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -39,6 +40,7 @@ SEEDS, NUM_TRIALS = range(10), 100
 OPTIONS = ("plain", "wide", "deep", "tuned")
 GOOD = "tuned"
 _CONFIGS = Path(__file__).parents[1] / "configs" / "search"
+VALUE = Objectives((Objective("val/top1", True),))
 NO_PRUNER = {"_target_": "optuna.pruners.NopPruner"}
 
 
@@ -83,11 +85,12 @@ def search_options(
             sampler=sampler,
             pruner=NO_PRUNER,
             seed=seed,
-            maximize=True,
+            objectives=VALUE,
         )
         for _ in range(num_trials):
             record = ledger.ask()
-            ledger.report(record.number, 1, objective(record.params), {})
+            value = objective(record.params)
+            ledger.report(record.number, 1, value, {"val/top1": value})
             ledger.tell(record.number, Outcome.complete)
         best = ledger.best()
         assert best is not None and best.value is not None
