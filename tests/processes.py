@@ -25,6 +25,7 @@ __all__ = [
     "end_all",
     "journal_records",
     "kill_session",
+    "open_study",
     "read_trials",
     "start",
     "wait_for",
@@ -83,10 +84,15 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 120, interval_s: 
         time.sleep(interval_s)
 
 
-def read_trials(directory: Path) -> list[optuna.trial.FrozenTrial]:
+def open_study(directory: Path) -> optuna.Study:
     """Opens the journal as anybody would, with nothing of ours."""
     storage = JournalStorage(JournalFileBackend(str(directory / "study.journal")))
-    return optuna.load_study(study_name=None, storage=storage).get_trials()
+    return optuna.load_study(study_name=None, storage=storage)
+
+
+def read_trials(directory: Path) -> list[optuna.trial.FrozenTrial]:
+    """The trials of the journal, with nothing of ours."""
+    return open_study(directory).get_trials()
 
 
 def journal_records(directory: Path) -> list[dict[str, object]]:

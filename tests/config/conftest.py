@@ -1,4 +1,4 @@
-"""Projects of a user's, whole and outside the checkout, and the command line in this process."""
+"""Projects of a user's, whole and outside the checkout."""
 
 import shutil
 import sys
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from sesemi_search.cli import main
 from sesemi_search.config.compose import Request, compose_config
 
 ROOT = Path(__file__).parents[2]
@@ -50,24 +49,6 @@ def project(tmp_path: Path) -> Path:
     (root / "configs" / "small.yaml").write_text(TINY_MODEL)
     (root / "search_spaces" / "space").mkdir(parents=True)
     return root
-
-
-@pytest.fixture
-def command(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str]]:
-    """Runs a command line in this process, from inside the project; gives its exit code and all that it printed."""
-    monkeypatch.chdir(project)
-
-    def run(*argv: str) -> tuple[int, str]:
-        try:
-            code = main(argv)
-        except SystemExit as error:
-            code = int(error.code or 0)
-        captured = capfd.readouterr()
-        return code, captured.out + captured.err
-
-    return run
 
 
 @pytest.fixture

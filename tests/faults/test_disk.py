@@ -5,10 +5,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+
+from tests.processes import read_trials
 
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[1] / "project"
@@ -37,11 +36,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def trials(directory: Path) -> list[optuna.trial.FrozenTrial]:
-    storage = JournalStorage(JournalFileBackend(str(directory / "study.journal")))
-    return optuna.load_study(study_name=None, storage=storage).get_trials()
-
-
 @pytest.mark.parametrize("room_kb", [20, 60])
 def test_a_full_disk_stops_the_search_with_one_message_and_resume_ends_it_once_there_is_room(
     disk: Path, room_kb: int
@@ -54,11 +48,11 @@ def test_a_full_disk_stops_the_search_with_one_message_and_resume_ends_it_once_t
     assert "Traceback" not in output
     assert output.count("sesemi-search resume") == 1, output
     assert "No space left" in output or "could not be written" in output
-    before = trials(directory)
+    before = read_trials(directory)
     ballast.unlink()
     code, output = run("resume", str(directory))
     assert code == 0, output
-    after = trials(directory)
+    after = read_trials(directory)
     assert len(after) == 12
     assert {trial.state.name for trial in after} <= {"COMPLETE", "PRUNED"}
     for old, new in zip(before, after, strict=False):

@@ -33,17 +33,10 @@ from tests.search.told_search import STUDY, tell_search
 from tests.tracking.wandb_files import read_wandb_files
 from tests.tracking.wandb_server import serve_status
 
+pytestmark = pytest.mark.usefixtures("no_account")
+
 KEY = "c0ffee" * 6 + "abcd"
 Command = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture(autouse=True)
-def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_MODE", "WANDB_SERVICE", "WANDB_ENTITY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-    for name in ("CONFIG", "CACHE", "DATA"):
-        monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / f"wandb-{name}"))
 
 
 @pytest.fixture

@@ -2,10 +2,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from sesemi_search.search.ledger import JOURNAL, Ledger
@@ -13,6 +10,7 @@ from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
+from tests.processes import read_trials
 
 TOP1 = Objectives((Objective("val/top1", True),))
 SPACE = Space(
@@ -42,11 +40,6 @@ def reopen(tmp_path: Path) -> Callable[[], Ledger]:
     return lambda: Ledger.open(tmp_path, "study", SPACE, sampler=TPE, pruner=ASHA, seed=1, objectives=TOP1)
 
 
-def plain_study(folder: Path) -> optuna.Study:
-    """Opens a ledger as anybody would, with nothing of ours."""
-    return optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))))
-
-
 def test_each_outcome_has_the_state_that_the_sampler_should_see(create: Callable[[], Ledger], tmp_path: Path) -> None:
     ledger = create()
     states = {
@@ -63,7 +56,7 @@ def test_each_outcome_has_the_state_that_the_sampler_should_see(create: Callable
         number = ledger.ask().number
         ledger.report(number, 1, 0.5, {"val/top1": 0.5})
         ledger.tell(number, outcome)
-    assert [t.state for t in plain_study(tmp_path).get_trials()] == list(states.values())
+    assert [t.state for t in read_trials(tmp_path)] == list(states.values())
     assert [r.outcome for r in ledger.records()] == list(states)
 
 
@@ -73,7 +66,7 @@ def test_a_stopped_trial_keeps_its_reports_and_metrics(create: Callable[[], Ledg
     for epoch in (1, 2):
         ledger.report(number, epoch, 0.1 * epoch, {"val/top1": 0.1 * epoch, "val/loss": 2.0, "epoch_seconds": 1.5})
     ledger.tell(number, Outcome.stopped)
-    trial = plain_study(tmp_path).get_trials()[0]
+    trial = read_trials(tmp_path)[0]
     assert trial.intermediate_values == {1: 0.1, 2: 0.2}
     record = ledger.record(number)
     assert record.metrics[2]["val/loss"] == 2.0
@@ -191,7 +184,7 @@ def test_a_torn_last_line_is_dropped(
     for number in again.unfinished():
         again.adopt(number)
     again.ask()
-    assert len(plain_study(tmp_path).get_trials()) == len(again)
+    assert len(read_trials(tmp_path)) == len(again)
 
 
 def test_release_leaves_none_running(create: Callable[[], Ledger], tmp_path: Path) -> None:
@@ -199,7 +192,7 @@ def test_release_leaves_none_running(create: Callable[[], Ledger], tmp_path: Pat
     ledger.ask()
     ledger.ask()
     ledger.release()
-    assert {t.state for t in plain_study(tmp_path).get_trials()} == {TrialState.WAITING}
+    assert {t.state for t in read_trials(tmp_path)} == {TrialState.WAITING}
 
 
 def test_the_best_is_the_best_last_value_among_complete_trials(create: Callable[[], Ledger]) -> None:

@@ -10,8 +10,6 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from sesemi_search.config.compose import Request, compose_config
@@ -28,6 +26,7 @@ from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.points import name_point
 from sesemi_search.space.space import Space
+from tests.processes import read_trials
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 HEAD, LR = "learner.hparams.model.head", "learner.hparams.optimizer.lr"
@@ -66,12 +65,6 @@ def create(folder: Path, space: Space = SPACE) -> Ledger:
 
 def reopen(folder: Path, space: Space = SPACE) -> Ledger:
     return Ledger.open(folder, "study", space, **PARTS)
-
-
-def plain_trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
-    """Opens a journal as anybody would, with nothing of ours."""
-    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    return optuna.load_study(study_name=None, storage=storage).get_trials()
 
 
 def finish(ledger: Ledger, record: TrialRecord, outcome: Outcome = Outcome.complete) -> None:
@@ -172,7 +165,7 @@ def test_plain_optuna_reads_copies_with_their_reports(tmp_path: Path) -> None:
         replace(copies(4)[3], outcome=Outcome.infeasible, values={}, metrics={}),
     ]
     ledger.begin(originals, [])
-    complete, stopped, diverged, infeasible = plain_trials(tmp_path)
+    complete, stopped, diverged, infeasible = read_trials(tmp_path)
     assert (complete.state, complete.value, complete.intermediate_values) == (
         TrialState.COMPLETE,
         0.95,
@@ -469,8 +462,8 @@ def test_a_warm_started_search_runs_all_its_trials_and_resumes(
     assert [r.number for r in extended.records] == [6, 7, 8, 9]
     assert [r.copied_from for r in extended.copied] == [f"tiny-test/{i}" for i in range(6)]
     assert trial_dir(result.directory, 9).is_dir()
-    assert len(plain_trials(result.directory)) == 10
-    assert {t.state.name for t in plain_trials(result.directory)} <= {"COMPLETE", "PRUNED"}
+    assert len(read_trials(result.directory)) == 10
+    assert {t.state.name for t in read_trials(result.directory)} <= {"COMPLETE", "PRUNED"}
     stored = read_search(result.directory)
     assert ([r.number for r in stored.records], len(stored.copied)) == ([6, 7, 8, 9], 6)
 

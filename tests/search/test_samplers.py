@@ -10,8 +10,6 @@ import numpy as np
 import optuna
 import pytest
 from omegaconf import OmegaConf
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from scipy.stats import qmc
 
 from benchmarks.conditional_sampling import GOOD, NUM_TRIALS, OPTIONS, search_options
@@ -25,6 +23,7 @@ from sesemi_search.search.serving import check_serves
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 from tests.payload import Payload
+from tests.processes import open_study, read_trials
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "search"
 SAMPLERS = sorted(path.stem for path in (CONFIGS / "sampler").glob("*.yaml"))
@@ -236,7 +235,7 @@ def test_cmaes_narrows_to_the_optimum(tmp_path: Path) -> None:
 def test_cmaes_keeps_no_pickle_in_the_ledger(tmp_path: Path) -> None:
     told = Told(tmp_path / "told", shipped("sampler", "cmaes"), "none", FLAT, num_epochs=1)
     told.run(20)
-    attributes = [trial.system_attrs for trial in plain_study(told.folder).get_trials()]
+    attributes = [trial.system_attrs for trial in read_trials(told.folder)]
     assert {name for each in attributes for name in each} == {"cmaes:generation"}
     assert [each["cmaes:generation"] for each in attributes[1:]] == [0] * 7 + [1] * 7 + [2] * 5
 
@@ -247,7 +246,7 @@ def test_a_pickle_in_the_ledger_is_not_read_by_cmaes(tmp_path: Path) -> None:
         tmp_path / "executed",
     )
     told.run(12)
-    study = plain_study(told.folder)
+    study = open_study(told.folder)
     hostile = pickle.dumps(Payload(marker)).hex()
     attributes = {f"{prefix}:optimizer:0": hostile for prefix in ("cma", "cmaes", "sepcma", "cmawm")}
     like = study.get_trials()[-1]
@@ -347,11 +346,6 @@ def test_a_problem_stops_a_search_and_a_note_is_said(project: Path) -> None:
     with pytest.raises(ConfigError, match=r"space\.learner\.hparams\.optimizer\.lr: a continuous dimension"):
         plan("grid")
     assert any("CmaEsSampler draws at random: head" in line for line in plan("cmaes"))
-
-
-def plain_study(folder: Path) -> optuna.Study:
-    """Opens a ledger as anybody would, with nothing of ours."""
-    return optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))))
 
 
 def test_an_option_that_is_the_best_only_when_tuned_is_found() -> None:

@@ -6,11 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 import yaml
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import load_experiment
@@ -21,6 +18,7 @@ from sesemi_search.search.driver import SearchResult
 from sesemi_search.search.records import Outcome
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import RunStart
+from tests.processes import read_trials
 
 RunSearch = Callable[..., SearchResult]
 BACKBONE = "space.learner.hparams.model.backbone"
@@ -48,12 +46,6 @@ class Recorder:
         self.events.append(("close",))
 
 
-def plain_trials(directory: Path) -> list[optuna.trial.FrozenTrial]:
-    """Opens the journal as anybody would, with nothing of ours."""
-    storage = JournalStorage(JournalFileBackend(str(directory / "study.journal")))
-    return optuna.load_study(study_name=None, storage=storage).get_trials()
-
-
 @pytest.fixture(scope="module")
 def _once() -> dict[str, Any]:
     return {}
@@ -74,7 +66,7 @@ def finished(
 
 def test_plain_optuna_sees_every_trial_ended_and_every_report_kept(finished: tuple[SearchResult, Recorder]) -> None:
     result, _ = finished
-    trials = plain_trials(result.directory)
+    trials = read_trials(result.directory)
     states = Counter(t.state.name for t in trials)
     assert set(states) == {"COMPLETE", "PRUNED"}
     assert sum(states.values()) == 9
@@ -212,7 +204,7 @@ def test_a_module_that_raises_ends_its_trial_and_not_the_search(run_search: RunS
         text = (trial_dir(result.directory, record.number) / "error.txt").read_text()
         assert "this backbone does not like its second epoch" in text
         assert "Traceback" in text
-    assert {t.state.name for t in plain_trials(result.directory)} == {"FAIL", "COMPLETE"}
+    assert {t.state.name for t in read_trials(result.directory)} == {"FAIL", "COMPLETE"}
 
 
 def test_a_diverged_trial_ends_as_diverged_and_its_worker_goes_on(run_search: RunSearch) -> None:
@@ -225,7 +217,7 @@ def test_a_diverged_trial_ends_as_diverged_and_its_worker_goes_on(run_search: Ru
     assert {r.outcome for r in bad} == {Outcome.diverged}
     assert all(math.isnan(r.value) for r in bad)
     assert result.best.params["learner.hparams.model.backbone"] == "good"
-    assert "RUNNING" not in {t.state.name for t in plain_trials(result.directory)}
+    assert "RUNNING" not in {t.state.name for t in read_trials(result.directory)}
 
 
 def test_one_trial_at_a_time_and_one_seed_give_one_sequence(run_search: RunSearch, tmp_path: Path) -> None:
