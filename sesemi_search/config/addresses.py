@@ -144,7 +144,9 @@ def _place(loader: Any, node: yaml.Node | None, file: str, line: int) -> _Place:
         for key, value in node.value:
             inner = _place(loader, value, file, key.start_mark.line)
             if key.tag == "tag:yaml.org,2002:merge":
-                place.children = {**inner.children, **place.children}
+                merged = list(inner.children.values()) if inner.is_list else [inner]
+                for each in merged:
+                    place.children = {**each.children, **place.children}
             else:
                 place.children[str(loader.construct_object(key))] = inner
     elif isinstance(node, yaml.SequenceNode):

@@ -104,6 +104,7 @@ def test_a_key_twice_in_one_mapping_is_told_with_file_and_line(mine: Path, comma
         ("small", "run:\n  id: x\n  num_epoch: 2\n", [], "run.num_epoch", "configs/small.yaml, line 4"),
         ("small", "run:\n  num_epochs: many\n", [], "run.num_epochs", "configs/small.yaml, line 3"),
         ("small", "run: {id: x}\n", ["data.mean=[a]"], "data.mean.0", "command line"),
+        ("small", "run:\n  <<: [{num_epochs: 0}, {seed: 1}]\n", [], "run.num_epochs", "configs/small.yaml, line 3"),
         ("small", "run: {id: x}\n", ["run.sed=3"], "run.sed", "command line"),
         ("data/mine", "data: {val_size: 0}\n", ["data=mine"], "data.val_size", "configs/data/mine.yaml, line 2"),
     ],
