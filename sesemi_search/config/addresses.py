@@ -92,7 +92,7 @@ class Addresses:
         parts = key.removeprefix("~").split(".")
         if parts[0] != _SPACE:
             over = _follow(self._root, [_SPACE, *parts])
-            if over is not None and (not over.children or over.children.keys() & _REPLACING):
+            if over is not None and (over.is_list or not over.children or over.children.keys() & _REPLACING):
                 return over.address
         place = _follow(self._root, parts)
         return None if place is None else place.address

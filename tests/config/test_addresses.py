@@ -158,6 +158,7 @@ space:
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head.scale", "over.yaml, line 14"),
         (["space.learner.hparams.model.head.scaled.scale=2"], "learner.hparams.model.head.scale", "command line"),
         (["run.seed=1"], "run.seed", "command line"),
+        (["space.learner.hparams.optimizer=[1,2]"], "learner.hparams.optimizer", "command line"),
     ],
 )
 def test_the_last_to_write_a_key_is_found(
