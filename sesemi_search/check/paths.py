@@ -47,7 +47,7 @@ def check_paths(node: Node, path: str) -> Iterator[str]:
         return
     elif path:
         yield from (f"space.{problem}" for problem in check_key(ExperimentConfig, path))
-        if not isinstance(node, Tree | Options):
+        if not isinstance(node, Tree | Options | Entries):
             value = node.value if isinstance(node, Constant) else f"a {type(node).__name__.lower()}"
             yield from (f"space.{problem}" for problem in check_section(ExperimentConfig, path, value))
     fragments = node.nodes.values() if isinstance(node, Options) else ()
@@ -105,7 +105,7 @@ def _check_entries(node: Entries, key: str, base: Any, annotation: Any) -> Itera
     if _is_unresolved(base):
         return  # applying says so
     if not isinstance(base, list):
-        there = "nothing" if base is None else f"a {type(base).__name__}"
+        there = "nothing" if base is None else "a mapping" if isinstance(base, Mapping) else repr(base)
         yield (
             f"{key}: whole numbers as keys are places in a list of the experiment's, which has {there} there. "
             "Names of digits are written in quotes; a list of its own as a list."

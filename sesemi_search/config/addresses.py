@@ -92,7 +92,7 @@ class Addresses:
         parts = key.removeprefix("~").split(".")
         if parts[0] != _SPACE:
             over = _follow(self._root, [_SPACE, *parts])
-            if over is not None and (not over.children or over.children.keys() & _REPLACING):
+            if over is not None and (over.is_list or not over.children or over.children.keys() & _REPLACING):
                 return over.address
         place = _follow(self._root, parts)
         return None if place is None else place.address
@@ -144,7 +144,9 @@ def _place(loader: Any, node: yaml.Node | None, file: str, line: int) -> _Place:
         for key, value in node.value:
             inner = _place(loader, value, file, key.start_mark.line)
             if key.tag == "tag:yaml.org,2002:merge":
-                place.children = {**inner.children, **place.children}
+                merged = list(inner.children.values()) if inner.is_list else [inner]
+                for each in merged:
+                    place.children = {**each.children, **place.children}
             else:
                 place.children[str(loader.construct_object(key))] = inner
     elif isinstance(node, yaml.SequenceNode):

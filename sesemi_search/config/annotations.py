@@ -32,8 +32,12 @@ def plain_types(annotation: Any) -> frozenset[type] | None:
 
 
 def element_annotation(annotation: Any) -> Any:
-    """Returns what annotates the elements of a list, Any where that is not said."""
-    return get_args(annotation)[0] if get_origin(annotation) is list else Any
+    """Returns what annotates the elements of a list, Any where that is not said, None of what is plainly no list."""
+    if get_origin(annotation) is list:
+        return get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        return next((found for member in get_args(annotation) if (found := element_annotation(member))), None)
+    return None if plain_types(annotation) is not None else Any
 
 
 def argument_annotations(function: Callable[..., Any]) -> dict[str, Any]:

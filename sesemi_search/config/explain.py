@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
 import yaml
 from hydra.errors import MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 from yaml.reader import ReaderError
 
+from sesemi_search.config.annotations import element_annotation
 from sesemi_search.config.errors import suggest
 from sesemi_search.config.project import list_options
 from sesemi_search.config.schema import SearchExperimentConfig
@@ -68,7 +69,7 @@ def check_key(schema: type, key: str) -> Iterator[str]:
     for depth, part in enumerate(parts):
         parent = ".".join(parts[:depth]) or "the config"
         if not is_dataclass(node):
-            if node is not Any and not (get_origin(node) is list and part.isdecimal()):
+            if node is not Any and not (part.isdecimal() and element_annotation(node)):
                 yield f"{key}: {parent} is one value, without keys; set {parent} itself."
             return
         known = {f.name: f.type for f in fields(node)}

@@ -101,8 +101,9 @@ def _place(node: Any, part: str, key: str) -> Any:
 
 
 def _key_of(part: str, node: Mapping[Any, Any]) -> Any:
-    """Returns a part of a path as a key of a mapping: digits are a place in a list, unless a name is written so."""
-    return int(part) if part.isdecimal() and len(part) < 9 and part not in node else part
+    """Returns a part of a path as a key of a mapping: digits are a place in a list, unless the mapping has names."""
+    is_place = part.isdecimal() and len(part) < 9 and not any(isinstance(name, str) for name in node)
+    return int(part) if is_place else part
 
 
 def _get(node: Any, place: Any) -> Any:

@@ -110,9 +110,7 @@ def _is_good_name(name: Any, key: str, what: str, problems: list[str]) -> bool:
         written = "yes/on/true" if name else "no/off/false"
         problems.append(f"{key}.{name}: YAML reads the {what} {written} as {name}; put it in quotes.")
     elif not isinstance(name, str):
-        problems.append(
-            f"{key}.{name}: got the {what} {name!r}, a {type(name).__name__}; it takes a name; put it in quotes."
-        )
+        problems.append(f"{key}.{name}: YAML reads the {what} {name!r} as {type(name).__name__}; put it in quotes.")
     elif not name or "." in name:
         problems.append(f"{key}: got the {what} {name!r}; a name is not empty and has no dot.")
     else:

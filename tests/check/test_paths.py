@@ -58,7 +58,11 @@ POLY = f"{HPARAMS}.lr_scheduler.scheduler"
         ("data.mean", [{"choice": [None]}, 0, 0], ["space.data.mean.0.choice.0: got None"]),
         ("data.mean.3", {"float": [0, 1]}, ["space.data.mean.3: the experiment's list has 3 entries"]),
         (f"{HPARAMS}.optimizer.betas.2", {"float": [0, 1]}, [f"{HPARAMS}.optimizer.betas.2", "has 2 entries"]),
-        (f"{HPARAMS}.optimizer.lr.0", {"float": [0, 1]}, ["optimizer.lr: whole numbers as keys", "a float there"]),
+        (
+            f"{HPARAMS}.optimizer.lr.0",
+            {"float": [0, 1]},
+            ["optimizer.lr: whole numbers as keys", "which has 0.1 there"],
+        ),
         (f"{HPARAMS}.optimizer.nothing.0", {"float": [0, 1]}, ["has nothing there", "takes no argument 'nothing'"]),
         (f"{HPARAMS}.optimizer.betas", {"a": 1}, ["optimizer.betas: got the names a", "a list there"]),
         (f"{HPARAMS}.optimizer.weight_deca", 1, [f"space.{HPARAMS}.optimizer.weight_deca", "'weight_decay'"]),

@@ -104,6 +104,7 @@ def test_a_key_twice_in_one_mapping_is_told_with_file_and_line(mine: Path, comma
         ("small", "run:\n  id: x\n  num_epoch: 2\n", [], "run.num_epoch", "configs/small.yaml, line 4"),
         ("small", "run:\n  num_epochs: many\n", [], "run.num_epochs", "configs/small.yaml, line 3"),
         ("small", "run: {id: x}\n", ["data.mean=[a]"], "data.mean.0", "command line"),
+        ("small", "run:\n  <<: [{num_epochs: 0}, {seed: 1}]\n", [], "run.num_epochs", "configs/small.yaml, line 3"),
         ("small", "run: {id: x}\n", ["run.sed=3"], "run.sed", "command line"),
         ("data/mine", "data: {val_size: 0}\n", ["data=mine"], "data.val_size", "configs/data/mine.yaml, line 2"),
     ],
@@ -157,6 +158,7 @@ space:
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head.scale", "over.yaml, line 14"),
         (["space.learner.hparams.model.head.scaled.scale=2"], "learner.hparams.model.head.scale", "command line"),
         (["run.seed=1"], "run.seed", "command line"),
+        (["space.learner.hparams.optimizer=[1,2]"], "learner.hparams.optimizer", "command line"),
     ],
 )
 def test_the_last_to_write_a_key_is_found(

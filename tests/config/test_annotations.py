@@ -4,7 +4,13 @@ from typing import Any, Optional, Union
 
 import pytest
 
-from sesemi_search.config.annotations import argument_annotations, describe_plain, is_plain_value, plain_types
+from sesemi_search.config.annotations import (
+    argument_annotations,
+    describe_plain,
+    element_annotation,
+    is_plain_value,
+    plain_types,
+)
 
 
 class Colour(Enum):
@@ -72,6 +78,21 @@ def test_an_argument_whose_default_is_none_takes_null() -> None:
         "layers": None,
     }
     assert argument_annotations(print) or argument_annotations(dict) == {}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "element"),
+    [
+        (list[float], float),
+        (list[int] | None, int),
+        (list[Any] | None, Any),
+        (Any, Any),
+        (float, None),
+        (str | None, None),
+    ],
+)
+def test_the_elements_of_a_list_have_its_annotation(annotation: Any, element: Any) -> None:
+    assert element_annotation(annotation) is element
 
 
 def test_what_is_allowed_is_told_in_words() -> None:

@@ -54,6 +54,8 @@ def test_digits_are_the_name_of_an_option_that_is_written_so() -> None:
     raw = {"depth": {"choice": {"18": {"width": 1}, "50": {"width": 2}}}}
     assert override_space(raw, [SpaceOverride(("depth", "18", "width"), 7)])["depth"]["choice"]["18"] == {"width": 7}
     assert list(override_space(raw, [SpaceOverride(("depth", "18"), None, True)])["depth"]["choice"]) == ["50"]
+    added = override_space(raw, [SpaceOverride(("depth", "choice", "101"), {"width": 3})])
+    assert list(added["depth"]["choice"]) == ["18", "50", "101"]
 
 
 def test_an_entry_of_the_experiments_list_can_be_dropped_from_the_space() -> None:
