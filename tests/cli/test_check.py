@@ -8,6 +8,7 @@ import pytest
 
 Command = Callable[..., tuple[int, str]]
 BACKBONE = "space.learner.hparams.model.backbone"
+HEAD = "space.learner.hparams.model.head=linear"
 BAD = "faulty.bad_modules"
 SOME_BAD = (
     f"{BACKBONE}={{choice: {{good: {{_target_: faulty.Flat}}, tuple: {{_target_: {BAD}.TupleBackbone}}, "
@@ -39,7 +40,7 @@ def test_check_shows_every_branch_and_writes_nothing(command: Command, project: 
 
 
 def test_a_bad_branch_is_exit_code_1_and_has_its_reason(command: Command) -> None:
-    code, output = command("check", "space=tiny", SOME_BAD, "space.learner.hparams.model.head=linear")
+    code, output = command("check", "space=tiny", SOME_BAD, HEAD)
     assert code == 1, output
     results = {line.split()[0]: " ".join(line.split()[-3:]) for line in rows(output)}
     assert results["good"].endswith("OK")
@@ -50,6 +51,16 @@ def test_a_bad_branch_is_exit_code_1_and_has_its_reason(command: Command) -> Non
     assert "2 of 4 branches cannot work" in text
     assert "(1) learner.hparams.model.backbone: TupleBackbone says out_features = 192 and gives a tuple" in text
     assert "(2) learner.hparams.model.backbone: NarrowOnly says out_features = 80 and gives features of shape" in text
+
+
+def test_a_branch_beyond_the_limits_is_ok_with_a_remark(command: Command) -> None:
+    code, output = command("check", "space=tiny", HEAD, "search.constraints.max_params=5000")
+    assert code == 0, output
+    assert all(line.split()[-2:] == ["OK", "(1)"] for line in rows(output))
+    assert "(1) search.constraints.max_params: the model has 13," in output
+    code, output = command("check", "space=tiny", "search.constraints.max_params=10")
+    assert code == 2
+    assert "no branch of the space has a model within the limits" in output
 
 
 def test_a_mistake_in_the_space_itself_is_exit_code_2(command: Command) -> None:
