@@ -1,6 +1,9 @@
 """The verb `check`: its table, its exit codes, and that it leaves nothing behind."""
 
 import re
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,3 +141,15 @@ def test_run_refuses_a_space_that_is_all_bad(command: Command, project: Path) ->
     assert "TupleBackbone says out_features = 192 and gives a tuple" in output
     assert "skip_bad_branches=true" not in output
     assert files(project) == before
+
+
+@pytest.mark.slow
+def test_ninety_branches_of_four_backbones_take_less_than_twenty_seconds(project: Path) -> None:
+    # Of processor time, on one core: the wall time depends on what else the machine does.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    argv = [sys.executable, "-m", "sesemi_search", "check", "space=backbones"]
+    done = subprocess.run(argv, cwd=project, capture_output=True, text=True, timeout=300)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "90 branches: OK" in done.stdout
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 20
