@@ -1,7 +1,7 @@
 """The verb `check`: compose, visit every branch, show what each costs and what is wrong. Nothing is written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +19,7 @@ from sesemi_search.config.schema import ConstraintsConfig, SearchExperimentConfi
 from sesemi_search.console import make_console
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
 from sesemi_search.report.numbers import format_count, format_seconds
-from sesemi_search.search.plan import Prepared, check_search, load_data, prepare
+from sesemi_search.search.plan import Prepared, check_sampler, check_search, load_data, prepare
 from sesemi_search.space.size import count_discrete
 from sesemi_search.training.device import resolve_device
 
@@ -61,14 +61,16 @@ def _check(prepared: Prepared) -> Checked:
     Raises:
         ConfigError: With all that is wrong with the search or with the space, whatever the branch.
     """
-    problems, architectures = check_search(prepared.settings), Architectures()
+    architectures = Architectures()
+    serving = check_sampler(prepared)
+    problems = [*check_search(prepared.settings), *serving.problems]
     try:
         checked = check_space(prepared.space, prepared.experiment, architectures)
         check_any_within(architectures.measured, prepared.settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
-    return checked
+    return replace(checked, notes=[*serving.notes, *checked.notes])
 
 
 @dataclass

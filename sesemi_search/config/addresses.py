@@ -39,6 +39,7 @@ class _Place:
 
     where: str
     children: dict[str, "_Place"] = field(default_factory=dict)
+    is_list: bool = False
     parts: int = 1
 
     def step(self, part: str) -> "_Place | None":
@@ -147,6 +148,7 @@ def _place(loader: Any, node: yaml.Node | None, file: str, line: int) -> _Place:
             else:
                 place.children[str(loader.construct_object(key))] = inner
     elif isinstance(node, yaml.SequenceNode):
+        place.is_list = True
         for i, item in enumerate(node.value):
             place.children[str(i)] = _place(loader, item, file, item.start_mark.line)
     return place
@@ -163,7 +165,7 @@ def _merge(into: _Place, new: _Place) -> None:
     """Merges as OmegaConf does: mappings key by key, all else whole."""
     for name, child in new.children.items():
         known = into.children.get(name)
-        if known is None or not (known.children and child.children):
+        if known is None or known.is_list or child.is_list or not (known.children and child.children):
             into.children[name] = child
         else:
             known.parts += 1
@@ -172,36 +174,31 @@ def _merge(into: _Place, new: _Place) -> None:
 
 def _override(root: _Place, override: Override) -> None:
     """Does to the places what an override does to the config."""
-    if "/" in override.key_or_group or override.package is not None:
-        return  # an option of a group, which is among the files
     *path, last = override.key_or_group.split(".")
-    if not path and isinstance(override.value(), str):
-        return
+    if "/" in override.key_or_group or override.package is not None or not path:
+        return  # an option of a group, which is among the files
     place = root
     for part in path:
         place = place.step(part) or place.children.setdefault(part, _Place(_COMMAND_LINE))
-    known = place.step(last)
+    options = place.children.get(_CHOICE)
+    holder = options if options is not None and last in options.children else place
     if override.is_delete():
-        place.children.pop(last, None)
-        return
-    value = override.value()
-    new = _from_command_line(value)
-    if path and path[0] == _SPACE:
-        pinned = (
-            known.step(value) if known is not None and _CHOICE in known.children and isinstance(value, str) else None
-        )
-        new.children = new.children if pinned is None else pinned.children
-        known = None
-    if known is not None and known.children and new.children:
-        known.parts += 1
-        _merge(known, new)
+        holder.children.pop(last, None)
+    elif path[0] == _SPACE:
+        holder.children[last] = _pinned(holder.children.get(last), override.value())
     else:
-        holder = place.children.get(_CHOICE) if last not in place.children else None
-        (holder if holder is not None and last in holder.children else place).children[last] = new
+        _merge(holder, _Place("", {last: _from_command_line(override.value())}))
+
+
+def _pinned(known: _Place | None, value: Any) -> _Place:
+    """Returns what takes the place of a node of the space; a pinned option keeps the lines of its arguments."""
+    options = known.children.get(_CHOICE) if known is not None else None
+    if options is not None and isinstance(value, str) and value in options.children:
+        return _Place(_COMMAND_LINE, options.children[value].children)
+    return _from_command_line(value)
 
 
 def _from_command_line(value: Any) -> _Place:
-    items: Mapping[Any, Any] = value if isinstance(value, Mapping) else {}
-    if isinstance(value, list):
-        items = dict(enumerate(value))
-    return _Place(_COMMAND_LINE, {str(name): _from_command_line(child) for name, child in items.items()})
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    children = {str(name): _from_command_line(child) for name, child in items}
+    return _Place(_COMMAND_LINE, children, is_list=isinstance(value, list))

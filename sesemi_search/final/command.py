@@ -39,8 +39,10 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
     for key in ("resume_from_checkpoint", "pretrained_checkpoint_path"):
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
-    experiment = resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS})
-    for note in check_experiment(plain(experiment)):
+    with composed.addresses.added():
+        experiment = resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS})
+        notes = check_experiment(plain(experiment))
+    for note in notes:
         say(note)
     typed: ExperimentConfig = to_typed(experiment)
     tracker = run_tracker(to_typed(config).tracking, folder, console, say)

@@ -26,7 +26,9 @@ from sesemi_search.search.frozen import STATES, is_copy, report_attribute, repor
 from sesemi_search.search.objectives import Objectives
 from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.replay import Replay
+from sesemi_search.search.samplers import refuse_pickles
 from sesemi_search.search.verdicts import Verdicts
+from sesemi_search.space.grid import grid_point
 from sesemi_search.space.size import count_configs
 from sesemi_search.space.space import Space
 
@@ -43,12 +45,17 @@ def build_sampler(node: Mapping[str, Any], seed: int, number: int) -> optuna.sam
     It is built anew for each ask, with a seed of its own: what is asked then depends on the seed, the number and the
     trials so far, and not on how often the search was interrupted.
     """
-    supplied = {}
-    if "seed" in (accepted_arguments(locate(node.get("_target_"), "search.sampler")) or ()):
-        supplied["seed"] = int.from_bytes(hashlib.blake2b(f"{seed}/{number}".encode(), digest_size=4).digest())
+    refuse_pickles(node)
+    seeds = {"seed": _hash(f"{seed}/{number}"), "search_seed": _hash(f"{seed}")}
+    accepted = accepted_arguments(locate(node.get("_target_"), "search.sampler")) or ()
+    supplied = {name: value for name, value in seeds.items() if name in accepted}
     with _experimental_is_fine():
         sampler: optuna.samplers.BaseSampler = instantiate(node, "search.sampler", **supplied)
     return sampler
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
 def build_pruner(node: Mapping[str, Any]) -> optuna.pruners.BasePruner:
@@ -73,6 +80,9 @@ class Ledger:
         self._sampler = sampler
         self._seed = seed
         self._live: dict[int, Trial] = {}
+        # Hyperband makes its brackets when it is first asked, and shows a sampler all trials until then: a search that
+        # goes on would ask what the undisturbed one does not.
+        study.pruner.prune(study, optuna.trial.create_trial(state=TrialState.RUNNING))
         self._given: list[dict[str, Any]] | None = study.user_attrs.get(_GIVEN)
         self._num_copied = sum(is_copy(trial) for trial in study.get_trials(deepcopy=False))
         self._num_configs = count_configs(space)
@@ -141,11 +151,11 @@ class Ledger:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the space is finite and each of its configs was asked for."""
-        if self._num_configs is None or len(self) < self._num_configs:
+        """Whether the space is finite and each of its configs was asked for, here or in a search it began with."""
+        trials = self._study.get_trials(deepcopy=False)
+        if self._num_configs is None or len(trials) < self._num_configs:
             return False
-        points = {tuple(sorted(record.params.items())) for record in self.records()}
-        return len(points) >= self._num_configs
+        return len({grid_point(self._space, trial.params) for trial in trials}) >= self._num_configs
 
     @property
     def has_begun(self) -> bool:

@@ -24,11 +24,12 @@ from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.search.objectives import Objectives, parse_objectives
+from sesemi_search.search.serving import Serving, check_serves
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space
 
-__all__ = ["Plan", "Prepared", "check_search", "load_data", "make_plan", "prepare", "resolve_plain"]
+__all__ = ["Plan", "Prepared", "check_sampler", "check_search", "load_data", "make_plan", "prepare", "resolve_plain"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
     prepared = prepare(composed)
     settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
     architectures, excluded = Architectures(), Excluded()
-    problems = check_search(settings)
+    serving = check_sampler(prepared)
+    problems = [*check_search(settings), *serving.problems]
     try:
         checked = check_space(space, experiment, architectures)
         if settings.search.skip_bad_branches:
@@ -121,6 +123,8 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
+    for note in serving.notes:
+        say(note)
     _say_checked(checked, say)
     objectives = parse_objectives(settings.search)
     beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
@@ -194,6 +198,13 @@ def check_search(settings: SearchExperimentConfig) -> list[str]:
         except ConfigError as error:
             problems.append(str(error))
     return problems
+
+
+def check_sampler(prepared: Prepared) -> Serving:
+    """Holds the sampler against the space and the number of objectives."""
+    search = prepared.settings.search
+    num_objectives = len(search.metric) if isinstance(search.metric, list) else 1
+    return check_serves(search.sampler, search.pruner, prepared.space, num_objectives)
 
 
 def load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:

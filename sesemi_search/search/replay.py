@@ -39,4 +39,7 @@ class Replay:
             return  # given, and never drawn
         distribution = frozen.distributions.get(name)
         if distribution is not None and not distribution.single() and name not in self._trial.relative_params:
+            # As it was then: a sampler that enumerates looks at the parameters that the trial has.
+            before = list(frozen.params)[: list(frozen.params).index(name)]
+            frozen.params = {each: frozen.params[each] for each in before}
             study.sampler.sample_independent(study, frozen, name, distribution)

@@ -57,8 +57,11 @@ class Verdicts:
         """A trial has ended."""
         trial = self._trials[number]
         values = self._study.get_trials(deepcopy=False)[number].intermediate_values
-        value = values[max(values)] if state is TrialState.COMPLETE and values else None
-        self._study._storage.set_trial_state_values(trial._trial_id, state, None if value is None else [value])
+        if state is TrialState.COMPLETE and values:
+            self._study._storage.set_trial_state_values(trial._trial_id, state, [values[max(values)]])
+        else:  # without a report there is nothing to judge others by
+            state = TrialState.FAIL if state is TrialState.COMPLETE else state
+            self._study._storage.set_trial_state_values(trial._trial_id, state)
 
     def _judge_last(self, numbers: Sequence[int]) -> dict[int, bool]:
         """Judges the last reports of unfinished trials, each as if it came after those of all the others."""

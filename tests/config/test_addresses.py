@@ -76,6 +76,12 @@ def test_all_mistakes_of_a_search_come_at_once_with_file_and_line(mine: Path, co
     assert "Did you mean 'momentum'?" in output
 
 
+def test_an_option_named_no_without_quotes_is_told_with_its_line(mine: Path, command: Command) -> None:
+    (mine.parents[1] / "head" / "two.yaml").write_text("choice:\n  on: {x: 1}\n  a:\n    b: 2\n")
+    _, output = command("show", "space=mine")
+    assert addresses(output)["space.learner.hparams.model.head.choice.True"] == "search_spaces/head/two.yaml, line 2"
+
+
 def test_show_tells_the_mistakes_of_the_language_alone(mine: Path, command: Command) -> None:
     code, output = command("show", "space=mine")
     assert code == 2
@@ -143,6 +149,10 @@ space:
         ([], "nothing.here", None),
         (["space.learner.hparams.optimizer.lr=0.3"], "learner.hparams.optimizer.lr", "command line"),
         (["~space.learner.hparams.optimizer.lr"], "space.learner.hparams.optimizer.lr", None),
+        (["~space.learner.hparams.model.head.linear"], "space.learner.hparams.model.head.linear", None),
+        ([], "data.mean", "data/mnist5k.yaml, line 12"),
+        (["data.mean=[0,0,0]"], "data.mean", "command line"),
+        (["++learner.hparams.optimizer={lr: 1}"], "learner.hparams.optimizer.momentum", "optimizer/sgd.yaml, line 7"),
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head", "command line"),
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head.scale", "over.yaml, line 14"),
         (["space.learner.hparams.model.head.scaled.scale=2"], "learner.hparams.model.head.scale", "command line"),

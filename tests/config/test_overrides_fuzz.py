@@ -21,6 +21,8 @@ KEYS = [
         "space.learner.hparams.model.head",
         "space.learner.hparams.optimizer.lr",
         "space.learner.hparams.model.head.linear",
+        "space.data.mean.0",
+        "data.mean.1",
     ),
     *("hydra", "hydra.verbose", "hydra/launcher", "base/supervised/head", "defaults", "_target_", "nope", "a.b.c", ""),
 ]
@@ -52,7 +54,8 @@ def test_any_override_composes_or_is_a_config_error(overrides: list[str], search
     try:
         composed = compose_config(Request(search, [*known, *overrides], request.config_name, project=request.project))
         if search:
-            parse_space(override_space(plain(composed.config)["space"], composed.space_overrides))
+            with composed.addresses.added():
+                parse_space(override_space(plain(composed.config)["space"], composed.space_overrides))
     except ConfigError as error:
         assert str(error).strip()
         assert "object_type" not in str(error)

@@ -23,7 +23,7 @@ from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = {"configs": 26, "search_spaces": 22, "experiments/configs": 1}
+FOLDERS = {"configs": 32, "search_spaces": 22, "experiments/configs": 1}
 FILES = {folder: sorted((ROOT / folder).rglob("*.yaml")) for folder in FOLDERS}
 
 

@@ -27,6 +27,7 @@ from sesemi_search.search.plan import Plan
 from sesemi_search.search.reader import read_search
 from sesemi_search.search.resume import resume_plan
 from sesemi_search.search.trial import TrialRun
+from tests.payload import Payload
 from tests.processes import count_reports, read_trials, start, wait_for
 from tests.search.told_search import STUDY, tell_search
 from tests.tracking.wandb_files import read_wandb_files
@@ -34,16 +35,6 @@ from tests.tracking.wandb_server import serve_status
 
 KEY = "c0ffee" * 6 + "abcd"
 Command = Callable[..., tuple[int, str]]
-
-
-class Payload:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.path}",)
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from sesemi_search.check.preflight import check_experiment
+from sesemi_search.check.architecture import Architectures
+from sesemi_search.check.preflight import check_experiment, check_space
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.models.backbones import TimmBackbone, TorchVisionBackbone
 from sesemi_search.models.expected_input import ExpectedInput, describe_difference
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.space import Space
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "image_size": 64}
 HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3, "image_size": 64}
@@ -54,8 +58,9 @@ def test_a_backbone_that_does_not_say_is_passed_over() -> None:
     assert describe_difference(node, HALVES) is None
 
 
-def test_the_check_says_a_difference_and_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """An experiment of a pretrained model of timm on images that are not normalized as its own."""
     config = plain(OmegaConf.structured(ExperimentConfig()))
     source = {"_target_": "sesemi_search.data.sources.MNIST5k"}
     config["data"] = {**HALVES, "source": source, "channels": 3, "val_size": 500, "test_size": 500, "split_seed": 0}
@@ -65,7 +70,25 @@ def test_the_check_says_a_difference_and_downloads_nothing(tmp_path: Path, monke
         "head": {"_target_": "sesemi_search.models.heads.LinearHead"},
         "loss": {"_target_": "torch.nn.CrossEntropyLoss"},
     }
+    return config
+
+
+def test_the_check_says_a_difference_and_downloads_nothing(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     notes = check_experiment(config).notes
     assert len(notes) == 1
     assert notes[0].startswith("resnet10t was pretrained on images of data.mean=[0.485, 0.456, 0.406]")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_space_over_names_is_checked_name_by_name(config: dict[str, Any]) -> None:
+    names = ["resnet10t", "mobilenetv3_small_100", "resnet18d"]
+    space = {"learner": {"hparams": {"model": {"backbone": {"name": {"choice": names}}}}}}
+    checked = check_space(Space(parse_space(space)), config, Architectures())
+    assert checked.visited == 3
+    assert [note.split()[0] for note in checked.notes] == names
+    with pytest.raises(ConfigError, match=r"name='resnet18e'.*Did you mean 'resnet18'\?.*name=resnet18e"):
+        names[2] = "resnet18e"
+        check_space(Space(parse_space(space)), config, Architectures())

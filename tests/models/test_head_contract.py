@@ -62,6 +62,14 @@ def test_head_takes_features_that_are_all_zero(name: str) -> None:
     assert features.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_head_takes_long_features_in_half_precision(name: str, dtype: torch.dtype) -> None:
+    features = torch.full((BATCH, FEATURES), 300.0, dtype=dtype)
+    with torch.autocast("cpu", dtype):
+        assert build(name).eval()(features).isfinite().all()
+
+
 @pytest.mark.parametrize("name", TAKING_LABELS)
 def test_head_that_takes_labels_keeps_the_contract_with_them(name: str) -> None:
     head, features = build(name), torch.randn(BATCH, FEATURES)

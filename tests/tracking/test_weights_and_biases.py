@@ -13,6 +13,7 @@ import pytest
 from sesemi_search.tracking.tracker import RunStart
 from sesemi_search.tracking.weights_and_biases import WandbTracker
 from tests.tracking.wandb_files import read_wandb_files
+from tests.tracking.wandb_resume import serve_resuming_openwandb
 from tests.tracking.wandb_server import OpenWandb, free_port, serve_silence, serve_status
 
 CONFIG = {"run": {"seed": 42}, "learner": {"hparams": {"optimizer": {"lr": 0.1}}}}
@@ -163,21 +164,28 @@ def test_server_gets_every_run(tmp_path: Path, openwandb: OpenWandb) -> None:
     assert not files_with_key(tmp_path, os.environ["WANDB_API_KEY"])
 
 
-def test_readopted_run_goes_on_at_the_server(tmp_path: Path, openwandb: OpenWandb) -> None:
-    first = Tracked(tmp_path)
-    first.start(0)
-    first.tracker.log(0, 1, metrics(1))
-    first.tracker.close()
-    second = Tracked(tmp_path)
-    # Epoch 2 was recorded but not uploaded before the crash: the history brings it.
-    second.start(0, history={1: metrics(1), 2: metrics(2)})
-    second.tracker.log(0, 3, metrics(3))
-    second.tracker.end(0, "complete", {"best": 0.3})
-    second.tracker.close()
-    # As a set: openwandb keeps no resume information, so wandb cannot know that epoch 1 is there.
-    assert set(openwandb.history("digits-0000", "epoch")) == {(1, 1.0), (2, 2.0), (3, 3.0)}
-    assert openwandb.runs()["digits-0000"]["tags"] == ["complete"]
-    assert len(openwandb.runs()) == 1
+def test_readopted_run_goes_on_at_the_server_with_each_step_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve_resuming_openwandb(tmp_path / "server") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        first = Tracked(tmp_path)
+        first.start(0)
+        first.tracker.log(0, 1, metrics(1))
+        first.tracker.log(0, 2, metrics(2))
+        first.tracker.close()
+        second = Tracked(tmp_path)
+        # Epoch 3 was recorded but not uploaded before the crash: the history brings it.
+        second.start(0, history={epoch: metrics(epoch) for epoch in (1, 2, 3)})
+        second.tracker.log(0, 4, metrics(4))
+        second.tracker.end(0, "complete", {"best": 0.4})
+        second.tracker.close()
+        assert first.notes == second.notes == []
+        assert server.history("digits-0000", "epoch") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
+        assert server.history("digits-0000", "val/top1") == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
+        assert server.runs()["digits-0000"]["tags"] == ["complete"]
+        assert len(server.runs()) == 1
 
 
 def test_server_that_disappears_costs_no_data(tmp_path: Path, openwandb: OpenWandb) -> None:

@@ -50,7 +50,7 @@ class ArcFaceHead(Head):
         cosine = cosines(features, self.weight)
         if labels is None:
             return cosine * self.scale
-        # In bfloat16 a margin of the last bits would be all that is left near an angle of 0.
+        # The 8 bits of bfloat16 are too few for the sine of a small angle from its cosine.
         cosine = cosine.float()
         target = cosine.gather(1, labels[:, None])
         return cosine.scatter(1, labels[:, None], self._widen(target)) * self.scale

@@ -41,4 +41,5 @@ class PrototypeHead(Head):
         """Features (B, D) to logits (B, K)."""
         # |f - p|^2 multiplied out: one matrix product, and no (B, K, D) in memory.
         nearness = functional.linear(features, 2 * self.prototypes, -self.prototypes.square().sum(dim=1))
-        return (nearness - features.square().sum(dim=1, keepdim=True)) / self.temperature
+        # Squares of more than 255 are infinite in float16.
+        return (nearness - features.float().square().sum(dim=1, keepdim=True)) / self.temperature
