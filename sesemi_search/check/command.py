@@ -9,12 +9,13 @@ from rich.text import Text
 
 from sesemi_search.check.architecture import MAX_VALUE_FLOPS, MAX_VALUE_PARAMS, Architectures
 from sesemi_search.check.cost import Trial, estimate_cost
+from sesemi_search.check.limits import check_any_within, check_limits
 from sesemi_search.check.measure import Speed, describe_data, measure_speeds, speed_key
 from sesemi_search.check.preflight import Branch, Checked, End, check_space
 from sesemi_search.config.addresses import Addresses
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError, raise_problems
-from sesemi_search.config.schema import SearchExperimentConfig
+from sesemi_search.config.schema import ConstraintsConfig, SearchExperimentConfig
 from sesemi_search.console import make_console
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
 from sesemi_search.report.numbers import format_count, format_seconds
@@ -47,7 +48,7 @@ def check_command(request: Request, measure: bool) -> int:
         with console.status("") as status:
             speeds = measure_speeds(checked, data, lambda done, of: status.update(f"training {done + 1} of {of}"))
         console.print()
-    report = _Report(checked, speeds, composed.addresses)
+    report = _Report(checked, speeds, composed.addresses, prepared.settings.search.constraints)
     report.show(prepared.settings.search.name, console)
     if speeds is not None:
         _show_cost(checked, speeds, prepared.settings, console)
@@ -60,10 +61,12 @@ def _check(prepared: Prepared) -> Checked:
     Raises:
         ConfigError: With all that is wrong with the search or with the space, whatever the branch.
     """
+    architectures = Architectures()
     serving = check_sampler(prepared)
     problems = [*check_search(prepared.settings), *serving.problems]
     try:
-        checked = check_space(prepared.space, prepared.experiment, Architectures())
+        checked = check_space(prepared.space, prepared.experiment, architectures)
+        check_any_within(architectures.measured, prepared.settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
@@ -81,6 +84,7 @@ class _Report:
     checked: Checked
     speeds: Mapping[str, Speed] | None
     addresses: Addresses
+    limits: ConstraintsConfig
     num_bad: int = 0
     _reasons: dict[str, int] = field(default_factory=dict)
 
@@ -132,9 +136,20 @@ class _Report:
             self.num_bad += 1
             where = "" if low and high else " low" if low else " high"
             return f"bad{where} {self._numbers(problems)}"
-        notes = [s.note for end in branch.ends if (s := self._speed(end)) is not None and s.note]
+        notes = self._beyond_limits(branch)
+        notes += [s.note for end in branch.ends if (s := self._speed(end)) is not None and s.note]
         devices = {end.architecture.device for end in branch.ends if end.architecture is not None}
         return " ".join(["OK", *(["on CPU"] if "cpu" in devices else []), *([self._numbers(notes)] if notes else [])])
+
+    def _beyond_limits(self, branch: Branch) -> list[str]:
+        """Says that a branch has models beyond `search.constraints`, whose trials are infeasible."""
+        for end in branch.ends:
+            if end.architecture is not None:
+                try:
+                    check_limits(end.architecture, self.limits)
+                except ConfigError as error:
+                    return [str(error)]
+        return []
 
     def _problems(self, end: End) -> list[str]:
         speed = self._speed(end)

@@ -1,6 +1,9 @@
 """The verb `check`: its table, its exit codes, and that it leaves nothing behind."""
 
 import re
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 
 Command = Callable[..., tuple[int, str]]
 BACKBONE = "space.learner.hparams.model.backbone"
+HEAD = "space.learner.hparams.model.head=linear"
 BAD = "faulty.bad_modules"
 SOME_BAD = (
     f"{BACKBONE}={{choice: {{good: {{_target_: faulty.Flat}}, tuple: {{_target_: {BAD}.TupleBackbone}}, "
@@ -39,7 +43,7 @@ def test_check_shows_every_branch_and_writes_nothing(command: Command, project: 
 
 
 def test_a_bad_branch_is_exit_code_1_and_has_its_reason(command: Command) -> None:
-    code, output = command("check", "space=tiny", SOME_BAD, "space.learner.hparams.model.head=linear")
+    code, output = command("check", "space=tiny", SOME_BAD, HEAD)
     assert code == 1, output
     results = {line.split()[0]: " ".join(line.split()[-3:]) for line in rows(output)}
     assert results["good"].endswith("OK")
@@ -50,6 +54,16 @@ def test_a_bad_branch_is_exit_code_1_and_has_its_reason(command: Command) -> Non
     assert "2 of 4 branches cannot work" in text
     assert "(1) learner.hparams.model.backbone: TupleBackbone says out_features = 192 and gives a tuple" in text
     assert "(2) learner.hparams.model.backbone: NarrowOnly says out_features = 80 and gives features of shape" in text
+
+
+def test_a_branch_beyond_the_limits_is_ok_with_a_remark(command: Command) -> None:
+    code, output = command("check", "space=tiny", HEAD, "search.constraints.max_params=5000")
+    assert code == 0, output
+    assert all(line.split()[-2:] == ["OK", "(1)"] for line in rows(output))
+    assert "(1) search.constraints.max_params: the model has 13," in output
+    code, output = command("check", "space=tiny", "search.constraints.max_params=10")
+    assert code == 2
+    assert "no branch of the space has a model within the limits" in output
 
 
 def test_a_mistake_in_the_space_itself_is_exit_code_2(command: Command) -> None:
@@ -127,3 +141,15 @@ def test_run_refuses_a_space_that_is_all_bad(command: Command, project: Path) ->
     assert "TupleBackbone says out_features = 192 and gives a tuple" in output
     assert "skip_bad_branches=true" not in output
     assert files(project) == before
+
+
+@pytest.mark.slow
+def test_ninety_branches_of_four_backbones_take_less_than_twenty_seconds(project: Path) -> None:
+    # Of processor time, on one core: the wall time depends on what else the machine does.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    argv = [sys.executable, "-m", "sesemi_search", "check", "space=backbones"]
+    done = subprocess.run(argv, cwd=project, capture_output=True, text=True, timeout=300)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "90 branches: OK" in done.stdout
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 20
