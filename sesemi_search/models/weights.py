@@ -4,6 +4,7 @@ Where weights come from is each backbone's own business. The check before any tr
 shapes, and must not download.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,7 +55,7 @@ def check_path(checkpoint: str) -> None:
         raise ValueError(f"{checkpoint=}; there is no such file")
 
 
-def read_weights(checkpoint: str) -> dict[str, Tensor]:
+def read_weights(checkpoint: str) -> Mapping[str, Tensor]:
     """Reads the weights in a file; nothing is unpickled but tensors.
 
     Args:
@@ -77,7 +78,7 @@ def read_weights(checkpoint: str) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{checkpoint=} holds no state dict; it takes what torch.save(model.state_dict(), path) wrote")
-    return dict(content)
+    return content
 
 
 def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], source: str, without: Iterable[str] = ()) -> None:
@@ -93,21 +94,22 @@ def load_strictly(model: nn.Module, weights: Mapping[str, Tensor], source: str, 
         ConfigError: Names or shapes differ.
     """
     prefixes = tuple(f"{name}." for name in without)
-    kept = {name: value for name, value in weights.items() if not name.startswith(prefixes)}
     own = model.state_dict()
+    kept = OrderedDict((name, value) for name, value in weights.items() if not name.startswith(prefixes))
+    reshaped = {name: kept.pop(name).shape for name in own if name in kept and kept[name].shape != own[name].shape}
+    if hasattr(weights, "_metadata"):  # the version of each module, by which it knows names that it had before
+        kept._metadata = weights._metadata  # type: ignore[attr-defined]
+    result = model.load_state_dict(kept, strict=False)
+    # Files from before torch 0.4 have no counts of batches, which nothing needs that keeps a moving average.
+    missing = [n for n in result.missing_keys if n not in reshaped and not n.endswith("num_batches_tracked")]
     differences = {
-        "missing": [name for name in own if name not in kept],
-        "unknown": [name for name in kept if name not in own],
-        "of another shape": [
-            f"{name} {tuple(kept[name].shape)} for {tuple(own[name].shape)}"
-            for name in own
-            if name in kept and kept[name].shape != own[name].shape
-        ],
+        "missing": missing,
+        "unknown": result.unexpected_keys,
+        "of another shape": [f"{n} {tuple(shape)} for {tuple(own[n].shape)}" for n, shape in reshaped.items()],
     }
     found = [f"{len(names)} {what} ({_shown(names)})" for what, names in differences.items() if names]
     if found:
         raise ConfigError(f"the weights of {source} do not fit {type(model).__name__}: {'; '.join(found)}.")
-    model.load_state_dict(kept)
 
 
 def _shown(names: list[str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from sesemi_search.check.architecture import Architectures
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.models import build_classifier
 
@@ -116,3 +117,23 @@ def test_a_head_that_does_not_take_labels_is_not_given_them() -> None:
     classifier = build_classifier(LENET, LINEAR, 10)
     images = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(classifier(images, torch.tensor([1, 2])), classifier(images))
+
+
+def test_the_check_gives_labels_to_a_head_that_takes_them(user_module: Callable[[str], str]) -> None:
+    top = (
+        "class Top(nn.Linear):\n    takes_labels = True\n"
+        "    def __init__(self, in_features, out_features):\n        super().__init__(in_features, out_features)\n"
+    )
+    model = {
+        "backbone": LENET,
+        "head": {"_target_": f"{user_module(top)}.Top"},
+        "loss": {"_target_": "torch.nn.CrossEntropyLoss"},
+    }
+    config = {
+        "data": {"channels": 3, "image_size": 32},
+        "learner": {"hparams": {"num_classes": 10, "model": model}},
+    }
+    with pytest.raises(ConfigError, match=r"LeNet5 with Top fails .* takes 2 positional arguments but 3 were given"):
+        Architectures().measure(config)
+    model["head"] = {"_target_": "sesemi_search.models.heads.ArcFaceHead"}
+    assert Architectures().measure(config).num_params == 61_156 + 84 * 10

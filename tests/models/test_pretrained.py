@@ -3,6 +3,7 @@
 No test downloads. The weights are a test's own, in the caches that timm and torchvision look in.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,32 @@ def test_pretrained_weights_that_do_not_all_fit_are_an_error(node: dict[str, Any
     publish(node, cache, {key: value for key, value in weights.items() if key != name})
     with pytest.raises(ConfigError, match=name.replace(".", r"\.") if node is VISION else "could not be loaded"):
         build(node, pretrained=True)
+
+
+def test_densenet_weights_are_read_by_the_names_that_they_were_saved_with(torch_cache: Path) -> None:
+    node = {**VISION, "name": "densenet121"}
+    published = whole_model(node)
+    # As the file is, from 2017: dots inside names, and no counts of batches.
+    dotted = {
+        re.sub(r"(denselayer\d+\.[a-z]+)([12])", r"\1.\2", name): value
+        for name, value in published.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in dotted
+    torch.save(dotted, torch_cache / "densenet121-a639ec97.pth")
+    check_loaded(build(node, pretrained=True), published)
+
+
+@pytest.mark.parametrize("name", ["mnasnet0_5", "googlenet"])
+def test_modules_with_versions_and_side_exits_load_their_published_weights(name: str, torch_cache: Path) -> None:
+    import torchvision
+
+    published = torchvision.models.get_model(name, **({"init_weights": True} if name == "googlenet" else {}))
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    torch.save(published.state_dict(), torch_cache / weights.url.rpartition("/")[2])
+    backbone = build({**VISION, "name": name}, pretrained=True)
+    check_loaded(backbone, published)
+    assert getattr(backbone.encoder, "transform_input", True)
 
 
 @BOTH

@@ -3,6 +3,8 @@
 torchvision is imported when one is built, never before: it takes seconds.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -120,14 +122,14 @@ def _take_classifier_off(model: nn.Module) -> str:
     return last
 
 
-def _download(name: str, published: Any) -> dict[str, Tensor]:
+def _download(name: str, published: Any) -> Mapping[str, Tensor]:
     """Returns the default weights, from torch's hub cache where they are there.
 
     Raises:
         ConfigError: They are not, and cannot be downloaded.
     """
     try:
-        weights: dict[str, Tensor] = published.get_state_dict(
+        weights: Mapping[str, Tensor] = published.get_state_dict(
             progress=False, check_hash=True, map_location="cpu", weights_only=True
         )
     except Exception as error:  # of the network, or of torch over a broken file
@@ -136,4 +138,7 @@ def _download(name: str, published: Any) -> dict[str, Tensor]:
             f"{_KEY}: the default weights of {name} could not be loaded ({type(error).__name__}: {error}). Put "
             f"{published.url} at {file}, or set {_KEY}.checkpoint to a file of weights, with pretrained=false."
         ) from error
-    return weights
+    if not name.startswith("densenet"):
+        return weights
+    # Saved when a name could hold a dot: denselayer1.norm.1 is denselayer1.norm1 today.
+    return {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value for key, value in weights.items()}
