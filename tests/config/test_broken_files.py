@@ -75,7 +75,7 @@ def test_a_folder_with_the_name_of_a_file(command: Command, project: Path) -> No
     for folder in ("configs", "search_spaces/space"):
         (project / folder / "folder.yaml").mkdir()
     check(*command("train", "--config-name", "folder"), ["--config-name: there is no folder.yaml"])
-    check(*command("run", "space=folder"), ["space: got 'folder'; there are: lenet_cosine"])
+    check(*command("run", "space=folder"), ["space: got 'folder'; there are: ", "lenet_cosine"])
 
 
 def test_a_file_that_is_not_used_may_be_broken(command: Command, project: Path) -> None:
