@@ -36,6 +36,7 @@ __all__ = ["Composed", "Request", "compose_config"]
 
 _PRIMARY = "sesemi_search_primary"
 _SCHEMA = "sesemi_search_schema"
+_NUM_CLASSES = "learner.hparams.num_classes"
 _RUN_DEFAULTS: list[Any] = [
     {"tracking": "wandb"},
     {"search/sampler": "tpe"},
@@ -137,8 +138,14 @@ def _compose(request: Request, overrides: Sequence[Override], folders: list[Path
     config = _hydra(_schema(request), [*name, *defaults, {"optional data": None}], hydra_overrides, folders)
     if any(o.key_or_group == "data" and isinstance(o.value(), str) and not o.is_delete() for o in overrides):
         # Hydra merges: the arguments of the first data set's source would stay beside the second one's `_target_`.
-        of_data = [for_hydra(o) for o in overrides if o.key_or_group.split(".")[0] == "data"]
-        config.data = _hydra(RunExperimentConfig, [{"optional data": None}], of_data, folders).data
+        of_data = [
+            for_hydra(o) for o in overrides if o.key_or_group.split(".")[0] == "data" or o.key_or_group == _NUM_CLASSES
+        ]
+        chosen = _hydra(RunExperimentConfig, [{"optional data": None}], of_data, folders)
+        config.data = chosen.data
+        # Whatever else of the command line says of the classes, they are those of the images.
+        if not OmegaConf.is_missing(chosen.learner.hparams, "num_classes"):
+            config.learner.hparams.num_classes = chosen.learner.hparams.num_classes
     return config
 
 

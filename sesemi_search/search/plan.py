@@ -16,8 +16,9 @@ from sesemi_search.config.errors import ConfigError, raise_problems, suggest
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.project import Project, project_path
 from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, Mode, SearchExperimentConfig
-from sesemi_search.data.labelled import LabelledImages
-from sesemi_search.data.splits import check_labels, load_splits
+from sesemi_search.data.normalization import fill_normalization
+from sesemi_search.data.splits import check_labels, describe_classes, load_splits
+from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.space.overrides import override_space
@@ -49,7 +50,7 @@ class Plan:
     experiment: Mapping[str, Any]
     project: Project | None
     architectures: Architectures
-    data: Mapping[str, LabelledImages]
+    data: Mapping[str, ImageSplit]
     beginning: Beginning | None = None
 
 
@@ -87,7 +88,12 @@ def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = Fal
     some = "" if checked.visited == checked.branches else f" ({checked.visited} of them, at random)"
     say(f"pre-flight: {branches} of {len(space.dimensions)} dimensions built and run on one batch{some}")
     beginning = None if resume else plan_beginning(settings.search, space, experiment, say)
-    data = _load_data(settings)
+    data = _load_data(settings, say)
+    if None in (settings.data.mean, settings.data.std):
+        filled = fill_normalization(settings.data, data["train"], say)
+        # Into the configs of the trials, so that each can be run again, and its model used, without these images.
+        for data_config in (config.data, experiment["data"]):
+            data_config["mean"], data_config["std"] = filled.mean, filled.std
     return Plan(config, settings, space, experiment, composed.project, architectures, data, beginning)
 
 
@@ -146,9 +152,12 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
     return problems
 
 
-def _load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
+def _load_data(settings: ExperimentConfig, say: Callable[[str], None]) -> dict[str, ImageSplit]:
     """Loads what a search sees. The test split stays closed."""
-    data = load_splits(settings.data, Path(settings.run.data_root), ("train", "val"))
+    run = settings.run
+    data = load_splits(settings.data, Path(run.data_root), ("train", "val"), run.memory_share, say)
     for split in data.values():
         check_labels(split, settings.learner.hparams.num_classes)
+    if (note := describe_classes(data["train"].labels, settings.learner.hparams.num_classes)) is not None:
+        say(note)
     return data
