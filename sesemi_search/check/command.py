@@ -42,7 +42,7 @@ def check_command(request: Request, measure: bool) -> int:
         checked = _check(prepared)
     speeds: dict[str, Speed] | None = None
     if measure:
-        data = load_data(prepared.settings)
+        data = load_data(prepared.settings, say)
         for line in describe_data(data, prepared.settings.learner.hparams.num_classes):
             say(line)
         with console.status("") as status:

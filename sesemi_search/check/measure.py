@@ -19,8 +19,9 @@ from sesemi_search.check.probe import undisturbed
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import resolve_experiment, to_typed
 from sesemi_search.config.schema import ExperimentConfig
-from sesemi_search.data.images import InMemoryImages
-from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.images import Images, open_images
+from sesemi_search.data.normalization import fill_normalization
+from sesemi_search.data.stored import ImageSplit
 from sesemi_search.training.device import resolve_device
 from sesemi_search.training.fit import Diverged, Fit
 
@@ -46,12 +47,12 @@ class Speed:
     note: str = ""
 
 
-def describe_data(data: Mapping[str, LabelledImages], num_classes: int) -> list[str]:
+def describe_data(data: Mapping[str, ImageSplit], num_classes: int) -> list[str]:
     """Returns what is in the splits, line by line: images, images of each class, classes against `num_classes`."""
     lines = []
     for name, split in data.items():
         counts = np.bincount(split.labels, minlength=num_classes)
-        shape = "x".join(map(str, split.images.shape[1:]))
+        shape = "x".join(map(str, split.take(np.zeros(1, dtype=np.int64)).shape[1:]))
         lines.append(f"{name:6}{len(split):,} images of {shape}; {_describe_counts(counts)}")
     absent = [i for i in range(num_classes) if i not in data["train"].labels]
     if absent:
@@ -69,7 +70,7 @@ def speed_key(config: Mapping[str, Any]) -> str:
 
 
 def measure_speeds(
-    checked: Checked, data: Mapping[str, LabelledImages], tell: Callable[[int, int], None]
+    checked: Checked, data: Mapping[str, ImageSplit], tell: Callable[[int, int], None]
 ) -> dict[str, Speed]:
     """Trains a few steps of each architecture of the branches without a problem.
 
@@ -94,7 +95,7 @@ def measure_speeds(
     return speeds
 
 
-def _measure(config: ExperimentConfig, data: Mapping[str, LabelledImages]) -> Speed:
+def _measure(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
     try:
         return _time_epoch(config, data)
     except ConfigError as error:
@@ -107,13 +108,13 @@ def _measure(config: ExperimentConfig, data: Mapping[str, LabelledImages]) -> Sp
         )
 
 
-def _time_epoch(config: ExperimentConfig, data: Mapping[str, LabelledImages]) -> Speed:
+def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
     """Trains one step to warm up, then times as many as there is time for, and scales them to an epoch."""
     sizes = {name: min(config.run.batch_size_per_gpu, len(split)) for name, split in data.items()}
-    val = _images(config, data["val"], sizes["val"])
+    val = _images(config, "val", data, sizes["val"])
 
     def make_fit(num_steps: int) -> Fit:
-        return Fit(config, _images(config, data["train"], num_steps * sizes["train"]), val)
+        return Fit(config, _images(config, "train", data, num_steps * sizes["train"]), val)
 
     fit, num_steps = make_fit(1), 1
     # The loss of the first step comes from the initial weights: no learning rate is to blame.
@@ -142,12 +143,12 @@ def _train(fit: Fit) -> dict[str, float]:
         return error.metrics
 
 
-def _images(config: ExperimentConfig, split: LabelledImages, num_images: int) -> InMemoryImages:
-    """Returns so many images of a split, over and over where it has fewer, on the device of a trial."""
+def _images(config: ExperimentConfig, name: str, data: Mapping[str, ImageSplit], num_images: int) -> Images:
+    """Returns so many images of a split, over and over where it has fewer, as a trial would have them."""
     device = resolve_device(config.run.accelerator, config.run.gpus).device
-    data = config.data
-    few = split.select(np.arange(num_images) % len(split))
-    return InMemoryImages(few, data.mean, data.std, data.channels, device)
+    few = data[name].select(np.arange(num_images) % len(data[name]))
+    normalized = fill_normalization(config.data, data["train"], lambda _: None)
+    return open_images(name, few, normalized, config.run, device)
 
 
 def _describe_counts(counts: npt.NDArray[np.int64]) -> str:

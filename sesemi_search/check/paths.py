@@ -25,7 +25,9 @@ _TARGET = "_target_"
 _SHARED = (
     *("run.gpus", "run.num_threads", "run.accelerator", "run.dir", "run.data_root", "run.id"),
     *("run.resume_from_checkpoint", "run.pretrained_checkpoint_path", "learner.hparams.num_classes"),
-    *("data.source", "data.image_size", "data.val_size", "data.test_size", "data.split_seed"),
+    *("run.num_workers", "run.prefetch_factor", "run.memory_share"),
+    *("data.source", "data.test_source", "data.image_size", "data.channels", "data.val_size", "data.test_size"),
+    *("data.split_seed", "data.train_fraction", "data.skip_corrupt"),
 )
 
 

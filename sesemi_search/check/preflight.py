@@ -19,7 +19,8 @@ from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.config.targets import check_target
 from sesemi_search.config.validate import check_values
-from sesemi_search.data.sources import check_source
+from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
+from sesemi_search.data.transforms import check_transforms
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
 from sesemi_search.models.expected_input import describe_difference
 from sesemi_search.space.corners import branch_ends, choices_of, count_branches
@@ -179,7 +180,11 @@ def _check_config(config: Mapping[str, Any], architectures: Architectures, seen:
     hparams, data = config["learner"]["hparams"], config["data"]
     schedule = [hparams["optimizer"], hparams["lr_scheduler"], config["run"]["num_epochs"]]
     parts: list[tuple[Any, Callable[[], list[str]]]] = [
-        (["source", data["source"]], lambda: check_source(data["source"])),
+        (["source", data["source"], data["test_source"]], lambda: _check_sources(data)),
+        (
+            ["transforms", data["train_transforms"], data["image_size"], data["channels"]],
+            lambda: _check_transforms(data),
+        ),
         (["model", hparams["model"], hparams["num_classes"], data], lambda: _check_model(config, architectures)),
         (["optimization", *schedule], lambda: _check_optimization(config)),
     ]
@@ -190,11 +195,21 @@ def _check_config(config: Mapping[str, Any], architectures: Architectures, seen:
         yield from seen[key]
 
 
+def _check_sources(data: Mapping[str, Any]) -> list[str]:
+    test = data["test_source"]
+    return check_source(data["source"]) + ([] if test is None else check_source(test, TEST_SOURCE_KEY))
+
+
+def _check_transforms(data: Mapping[str, Any]) -> list[str]:
+    return check_transforms(data["train_transforms"], data["image_size"], data["channels"])
+
+
 def _check_model(config: Mapping[str, Any], architectures: Architectures) -> list[str]:
     model = config["learner"]["hparams"]["model"]
     problems = check_target(model["backbone"], BACKBONE_KEY)
     problems += check_target(model["head"], HEAD_KEY, ("in_features", "out_features"))
-    problems += check_target(model["loss"], "learner.hparams.model.loss")
+    weights = () if config["data"]["class_weights"] is None else ("weight",)
+    problems += check_target(model["loss"], "learner.hparams.model.loss", weights)
     if problems:
         return problems
     try:

@@ -33,6 +33,7 @@ from sesemi_search.config.validate import check_values
 
 __all__ = ["Composed", "Request", "compose_config", "search_path"]
 
+_NUM_CLASSES = "learner.hparams.num_classes"
 _RUN_DEFAULTS: list[Any] = [
     {"tracking": "wandb"},
     {"search/sampler": "tpe"},
@@ -161,8 +162,14 @@ def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
     config = primary.compose()
     if any(o.key_or_group == "data" and isinstance(o.value(), str) and not o.is_delete() for o in overrides):
         # Hydra merges: the arguments of the first data set's source would stay beside the second one's `_target_`.
-        of_data = [for_hydra(o) for o in overrides if o.key_or_group.split(".")[0] == "data"]
-        config.data = Primary(RunExperimentConfig, [{"optional data": None}], of_data, primary.folders).compose().data
+        of_data = [
+            for_hydra(o) for o in overrides if o.key_or_group.split(".")[0] == "data" or o.key_or_group == _NUM_CLASSES
+        ]
+        chosen = Primary(RunExperimentConfig, [{"optional data": None}], of_data, primary.folders).compose()
+        config.data = chosen.data
+        # Whatever else of the command line says of the classes, they are those of the images.
+        if not OmegaConf.is_missing(chosen.learner.hparams, "num_classes"):
+            config.learner.hparams.num_classes = chosen.learner.hparams.num_classes
     return config
 
 

@@ -41,6 +41,8 @@ EXPERIMENT_KEYS = ("run", "data", "learner")
 # Nodes whose keys belong to a target's signature and not to this schema.
 OPEN_NODES = (
     "data.source",
+    "data.test_source",
+    "data.train_transforms",
     "learner.hparams.model.backbone",
     "learner.hparams.model.head",
     "learner.hparams.model.loss",
@@ -94,6 +96,10 @@ class RunConfig:
         accelerator: Where to train.
         precision: Arithmetic of the forward pass.
         num_threads: CPU threads a run computes with. Part of the result: another count gives other last bits.
+        num_workers: Processes of a run that decode images which do not fit into memory; 0 decodes in the run's own.
+        prefetch_factor: Batches that each of these has ready.
+        memory_share: Share of the available memory, the machine's and a GPU's, that images may take, in [0, 1]; the
+            rest is streamed.
         gradient_clip_norm: Largest L2 norm of the gradient, or null for no clipping.
         id: Name of the run's folder under `dir`.
         dir: Where runs go; a relative path starts at the project.
@@ -110,6 +116,10 @@ class RunConfig:
     accelerator: Accelerator = Accelerator.auto
     precision: Precision = Precision.auto
     num_threads: int = 1
+    num_workers: int = 0
+    prefetch_factor: int = 2
+    # A search holds them once while it loads and once for its workers: half the memory.
+    memory_share: float = 0.25
     gradient_clip_norm: float | None = None
     id: str = "default"
     dir: str = "./runs"
@@ -124,24 +134,36 @@ class DataConfig:
     """The images, their splits and their shape. Every data YAML sets every key, so one replaces another whole.
 
     Attributes:
-        source: `_target_` of the labelled images (see `sesemi_search.data.sources`).
+        source: `_target_` of the labelled images (see `sesemi_search.data.sources`), or of a map-style torch Dataset.
+        test_source: `_target_` of the test images, where `source` is one that has no test split of its own.
         image_size: Height and width that the model gets, in pixels.
-        channels: Channels that the model gets; a single gray channel is repeated.
-        val_size: Images of the training set held out for validation.
-        test_size: Images held out for the test, or null where the source has a test split of its own.
+        channels: Channels that the model gets; a single gray channel is repeated, colors become gray for one.
+        val_size: Images of the training set held out for validation, a number or a share of them; null where the source
+            has a validation split of its own.
+        test_size: Images held out for the test, likewise.
         split_seed: Fixes which image goes into which split.
-        mean: Mean of each channel, of pixel values in [0, 1].
-        std: Standard deviation of each channel, of pixel values in [0, 1].
+        train_fraction: Share of the training images to train with, in (0, 1]: the same ones for the same seed.
+        mean: Mean of each channel, of pixel values in [0, 1]; null measures the training images.
+        std: Standard deviation of each channel, of pixel values in [0, 1]; null measures the training images.
+        train_transforms: `_target_` nodes of random transforms of training images (see `sesemi_search.data.augment`),
+            or null.
+        class_weights: Weights of the classes in the loss: null, `balanced`, or a number for each class.
+        skip_corrupt: Leaves out images that cannot be decoded, instead of refusing to start.
     """
 
     source: Any = MISSING
+    test_source: Any = None
     image_size: int = MISSING
     channels: int = MISSING
-    val_size: int = MISSING
-    test_size: int | None = MISSING
+    val_size: int | float | None = MISSING
+    test_size: int | float | None = MISSING
     split_seed: int = MISSING
-    mean: list[float] = MISSING
-    std: list[float] = MISSING
+    train_fraction: float = 1.0
+    mean: list[float] | None = MISSING
+    std: list[float] | None = MISSING
+    train_transforms: list[Any] | None = None
+    class_weights: Any = None
+    skip_corrupt: bool = False
 
 
 @dataclass

@@ -9,16 +9,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 __all__ = ["check_values"]
 
+_SIZE = "a number of images, at least 1, a share of them between 0 and 1 (0.1), or null for the source's own {} split"
 _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "run.num_epochs": (lambda v: v >= 1, "a whole number, at least 1"),
     "run.batch_size_per_gpu": (lambda v: v >= 1, "a whole number, at least 1"),
     "run.num_threads": (lambda v: v >= 1, "a whole number, at least 1"),
+    "run.num_workers": (lambda v: v >= 0, "a whole number, at least 0"),
+    "run.prefetch_factor": (lambda v: v >= 1, "a whole number, at least 1"),
+    "run.memory_share": (lambda v: 0 <= v <= 1, "a share of the available memory, between 0 and 1"),
     "run.gpus": (lambda v: 0 <= v <= 1, "0, a fraction (several trials share a GPU) or 1"),
     "run.gradient_clip_norm": (lambda v: v > 0, "a positive number, or null for no clipping"),
     "data.image_size": (lambda v: v >= 1, "a size in pixels, at least 1"),
     "data.channels": (lambda v: v >= 1, "a whole number, at least 1"),
-    "data.val_size": (lambda v: v >= 1, "a number of images, at least 1"),
-    "data.test_size": (lambda v: v >= 1, "a number of images, at least 1, or null for the source's own test split"),
+    "data.val_size": (lambda v: _is_size(v), _SIZE.format("validation")),
+    "data.test_size": (lambda v: _is_size(v), _SIZE.format("test")),
+    "data.train_fraction": (lambda v: 0 < v <= 1, "a share of the training images, above 0 and at most 1"),
+    "data.class_weights": (lambda v: _is_weights(v), "null, balanced, or a positive number for each class"),
     "data.split_seed": (lambda v: v >= 0, "a whole number, at least 0"),
     "data.mean": (lambda v: all(map(math.isfinite, v)), "a number for each channel"),
     "data.std": (lambda v: all(math.isfinite(x) and x > 0 for x in v), "a positive number for each channel"),
@@ -54,7 +60,15 @@ def check_values(config: DictConfig) -> Iterator[str]:
         finite = not isinstance(value, float) or math.isfinite(value)
         if not (finite and holds(value)):
             yield f"{key}: got {value!r}; it takes {allowed}."
-    channels = _value(config, "data.channels")
+    yield from _check_lengths(config)
+
+
+def _check_lengths(config: DictConfig) -> Iterator[str]:
+    """Yields a message for each list that has not as many values as there are of what it is about."""
+    channels, classes = _value(config, "data.channels"), _value(config, "learner.hparams.num_classes")
+    weights = _value(config, "data.class_weights")
+    if _is_numbers(weights) and classes is not None and len(weights) != classes:
+        yield f"data.class_weights: got {len(weights)} values; it takes one for each of the {classes} classes."
     for key in ("data.mean", "data.std"):
         value = _value(config, key)
         if _is_numbers(value) and channels is not None and len(value) != channels:
@@ -68,6 +82,15 @@ def _value(config: DictConfig, key: str) -> Any:
         return OmegaConf.to_container(value, resolve=True) if isinstance(value, ListConfig) else value
     except OmegaConfBaseException:
         return None
+
+
+def _is_size(value: Any) -> bool:
+    """Whether a value is a number of images or a share of them."""
+    return value >= 1 if isinstance(value, int) else 0 < value < 1
+
+
+def _is_weights(value: Any) -> bool:
+    return value == "balanced" or (_is_numbers(value) and all(math.isfinite(x) and x > 0 for x in value))
 
 
 def _is_numbers(value: Any) -> bool:

@@ -1,18 +1,45 @@
 """Labelled images: where they come from, how they are split, and how batches of them reach a model."""
 
-from sesemi_search.data.images import InMemoryImages
+from sesemi_search.data.images import Images, open_images
+from sesemi_search.data.in_memory import InMemoryImages
 from sesemi_search.data.labelled import LabelledImages
-from sesemi_search.data.sources import MNIST, MNIST5k, Source, SourceWithTest, build_source
+from sesemi_search.data.normalization import fill_normalization
+from sesemi_search.data.preparation import Preparation
+from sesemi_search.data.sources import (
+    CIFAR10,
+    CIFAR100,
+    MNIST,
+    FashionMNIST,
+    MNIST5k,
+    Source,
+    SourceWithTest,
+    SourceWithVal,
+    build_source,
+)
 from sesemi_search.data.splits import check_labels, load_splits
+from sesemi_search.data.stored import ImageReader, ImageSplit, StoredImages
+from sesemi_search.data.streamed import StreamedImages
 
 __all__ = [
-    "MNIST",
+    "CIFAR10",
+    "CIFAR100",
+    "FashionMNIST",
+    "ImageReader",
+    "ImageSplit",
+    "Images",
     "InMemoryImages",
     "LabelledImages",
+    "MNIST",
     "MNIST5k",
+    "Preparation",
     "Source",
     "SourceWithTest",
+    "SourceWithVal",
+    "StoredImages",
+    "StreamedImages",
     "build_source",
     "check_labels",
+    "fill_normalization",
     "load_splits",
+    "open_images",
 ]

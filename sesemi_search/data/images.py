@@ -1,94 +1,85 @@
-"""Images in memory: the fast path from pixels to batches.
+"""What a training loop sees of a split, and which of the two paths serves it.
 
-Pixels stay uint8, once per process and device. A batch is gathered by index, which copies: nothing that a model or a
-transform does to its batch can reach the pixels, which a search shares between all trials of a machine. On the CPU the
-array itself may be a read-only view of shared memory.
+Pixels in memory with transforms that work on batches take the fast path. Pixels that stay where they are stored or that
+a GPU has no room for, and transforms that work on one image at a time, go through a DataLoader. Both give the same
+batches for the same seed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sesemi_search.config.schema import DataConfig, RunConfig
+from sesemi_search.data.in_memory import InMemoryImages
 from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.preparation import Preparation
+from sesemi_search.data.stored import ImageSplit
+from sesemi_search.data.streamed import StreamedImages
+from sesemi_search.data.transforms import build_transforms
 
-__all__ = ["InMemoryImages"]
+__all__ = ["Images", "open_images"]
 
 
-class InMemoryImages:
-    """A split of a data set, held as uint8 on one device.
+class Images(Protocol):
+    """A split that gives batches on a device."""
 
-    Args:
-        labelled: The split; images with 1 channel or with `channels` channels.
-        mean: Mean of each channel, of pixel values in [0, 1].
-        std: Standard deviation of each channel, of pixel values in [0, 1], above 0.
-        channels: C of the batches; a gray image is repeated.
-        device: Where the pixels are held and batches are made.
+    @property
+    def device(self) -> torch.device:
+        """Where the batches are."""
 
-    Raises:
-        ValueError: Channels, mean and std do not fit together.
-    """
-
-    def __init__(
-        self,
-        labelled: LabelledImages,
-        mean: Sequence[float],
-        std: Sequence[float],
-        channels: int,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        if labelled.images.shape[1] not in (1, channels) or len(mean) != channels or len(std) != channels:
-            raise ValueError(f"{channels=}, but images are {labelled.images.shape}, {mean=}, {std=}")
-        self.labelled = labelled
-        self.device = torch.device(device)
-        # (x / 255 - mean) / std as one multiplication and one addition, broadcast from gray to C channels on the way.
-        deviation = 255 * torch.tensor(std, dtype=torch.float64)
-        offset = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
-        self._scale = (1 / deviation).float().view(1, -1, 1, 1).to(self.device)
-        self._offset = offset.float().view(1, -1, 1, 1).to(self.device)
-        self._on_device: tuple[Tensor, Tensor] | None = None
-        if self.device.type != "cpu":
-            # np.array copies: torch cannot take a read-only array without a warning.
-            self._on_device = (
-                torch.from_numpy(np.array(labelled.images)).to(self.device),
-                torch.from_numpy(np.array(labelled.labels)).to(self.device),
-            )
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) the classes of all images, from 0 on."""
 
     def __len__(self) -> int:
         """The number of images."""
-        return len(self.labelled)
 
     def num_batches(self, batch_size: int, drop_last: bool = False) -> int:
         """Returns how many batches one pass has."""
-        return len(self) // batch_size if drop_last else -(-len(self) // batch_size)
 
     def batches(
         self, batch_size: int, order: Tensor | None = None, drop_last: bool = False
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields batches that share no memory with the data or with each other.
+        """Yields normalized images (B, C, H, W) float32 and labels (B,) int64, on the device.
 
         Args:
             batch_size: B, at least 1.
             order: (M,) int64 on the CPU, indices of images in the order to yield; None is all, in order.
             drop_last: Leaves out a last batch that is not full.
-
-        Yields:
-            Normalized images (B, C, H, W) float32 and labels (B,) int64, on the device.
         """
-        indices = torch.arange(len(self)) if order is None else order
-        if self._on_device is not None:
-            indices = indices.to(self.device)  # once a pass, not once a batch
-        stop = len(indices) - len(indices) % batch_size if drop_last else len(indices)
-        for start in range(0, stop, batch_size):
-            pixels, labels = self._gather(indices[start : start + batch_size])
-            yield torch.addcmul(self._offset, pixels.float(), self._scale), labels
 
-    def _gather(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Copies the images and labels at `indices`, still uint8."""
-        if self._on_device is not None:
-            images, labels = self._on_device
-            return images.index_select(0, indices), labels.index_select(0, indices)
-        # numpy's index makes a fresh, writable array even of a read-only one; torch views that without a warning.
-        taken = indices.numpy()
-        return torch.from_numpy(self.labelled.images[taken]), torch.from_numpy(self.labelled.labels[taken])
+
+def open_images(
+    name: str, split: ImageSplit, data: DataConfig, run: RunConfig, device: torch.device | str = "cpu"
+) -> Images:
+    """Prepares a split for a training loop.
+
+    Args:
+        name: `train`, `val` or `test`; only `train` is transformed.
+        split: The split, as `load_splits` gives it.
+        data: The data config, with `mean` and `std` as numbers.
+        run: The run config, for the loader's processes.
+        device: Where the batches go.
+
+    Raises:
+        ConfigError: A transform cannot be built.
+    """
+    assert data.mean is not None
+    assert data.std is not None
+    of_images, of_batches = build_transforms(data.train_transforms if name == "train" else None)
+    if isinstance(split, LabelledImages) and not of_images and _fits(split, run.memory_share, torch.device(device)):
+        return InMemoryImages(split, data.mean, data.std, data.channels, device, of_batches)
+    preparation = Preparation(data.mean, data.std, data.channels, device, of_batches)
+    return StreamedImages(split, preparation, of_images, data.channels, run.num_workers, run.prefetch_factor)
+
+
+def _fits(split: LabelledImages, memory_share: float, device: torch.device) -> bool:
+    """Whether a device has room for all pixels; the machine's memory, where they are, has."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return split.images.nbytes <= memory_share * free

@@ -35,6 +35,11 @@ class LabelledImages:
         """The number of images."""
         return len(self.labels)
 
+    def take(self, indices: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Returns copies of the images at `indices`, in that order: (B, C, H, W)."""
+        taken: npt.NDArray[np.uint8] = self.images[indices]
+        return taken
+
     def select(self, indices: npt.NDArray[Any]) -> "LabelledImages":
         """Returns a copy of the images at `indices`, in that order."""
         return LabelledImages(self.images[indices], self.labels[indices])

@@ -1,17 +1,21 @@
-"""Brings stored images to the size that a model takes, once, when the data is loaded."""
+"""Brings decoded images to the size and the channels that a model takes."""
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-__all__ = ["to_size"]
+from sesemi_search.config.errors import ConfigError
+
+__all__ = ["fit_square", "to_channels", "to_size"]
 
 _CHUNK = 4096
+# ITU-R 601, as PIL has it.
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 def to_size(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    """Returns images of `size` x `size` pixels.
+    """Returns images of `size` x `size` pixels, from an array of images of one size.
 
     Gray images that are up to a quarter too small get a border of zeros (28 becomes 32 with 2 pixels a side, as LeNet-5
     has it: LeCun et al., 1998); that keeps every pixel. All others are resized with bilinear interpolation and
@@ -34,6 +38,36 @@ def to_size(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     # In chunks: the floats of a whole data set would take four times its memory.
     chunks = [_interpolate(images[start : start + _CHUNK], size) for start in range(0, len(images), _CHUNK)]
     return np.concatenate(chunks)
+
+
+def fit_square(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """Returns the middle square of an image (C, H, W) as `size` x `size` pixels, as image files are read."""
+    _, height, width = image.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image[:, top : top + side, left : left + side]
+    return square if side == size else _interpolate(square[None], size)[0]
+
+
+def to_channels(images: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
+    """Returns images (N, C, H, W) as a model with `channels` takes them: gray ones as they are, colors as gray for one.
+
+    Raises:
+        ConfigError: Other channels than that.
+    """
+    found = images.shape[1]
+    if found in (1, channels):
+        return images
+    if (found, channels) != (3, 1):
+        raise ConfigError(
+            f"data.channels: got {channels}, but the images have {found}; only gray ones are repeated, and only red, "
+            "green and blue made gray."
+        )
+    gray = np.empty((len(images), 1, *images.shape[2:]), dtype=np.uint8)
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK].astype(np.float32)
+        gray[start : start + _CHUNK, 0] = np.rint(np.einsum("nchw,c->nhw", chunk, _LUMA))
+    return gray
 
 
 def _interpolate(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

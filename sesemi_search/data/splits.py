@@ -1,37 +1,55 @@
 """The train, validation and test splits of a data config.
 
-Validation images are always carved from the training set; test images are too where the source has no test split of its
-own. Which image goes where depends on the labels, the sizes and `data.split_seed` alone, so a search that asks for
-train and val and a final run that asks for test later see the same three disjoint splits.
+Validation images are carved from the training set where the source has no validation split of its own, and test images
+where it has no test split of its own. Which image goes where depends on the labels, the sizes and `data.split_seed`
+alone, so a search that asks for train and val and a final run that asks for test later see the same three disjoint
+splits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.schema import DataConfig
+from sesemi_search.config.schema import DataConfig, RunConfig
 from sesemi_search.data.labelled import LabelledImages
-from sesemi_search.data.resize import to_size
-from sesemi_search.data.sources import Source, SourceWithTest, build_source
+from sesemi_search.data.loading import Part, load_parts
+from sesemi_search.data.resize import to_channels
+from sesemi_search.data.sources import TEST_SOURCE_KEY, Source, SourceWithTest, SourceWithVal, build_source
+from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit
 
-__all__ = ["SPLITS", "check_labels", "load_splits"]
+__all__ = ["SPLITS", "check_labels", "describe_classes", "load_splits"]
 
 SPLITS = ("train", "val", "test")
+_FRACTION_STREAM = 2  # the seed's streams 0 and 1 are those of test and val
 
 
-def load_splits(data: DataConfig, data_root: Path, names: Sequence[str]) -> dict[str, LabelledImages]:
+class _Labelled(Protocol):
+    @property
+    def labels(self) -> npt.NDArray[np.int64]: ...
+
+
+def load_splits(
+    data: DataConfig,
+    data_root: Path,
+    names: Sequence[str],
+    memory_share: float = RunConfig.memory_share,
+    say: Callable[[str], None] = lambda line: None,  # noqa: ARG005
+) -> dict[str, ImageSplit]:
     """Loads the splits `names`, of which an official test split is read only when asked for.
 
     Args:
         data: The data config.
         data_root: Folder of data sets.
         names: Of `train`, `val`, `test`.
+        memory_share: Share of the available memory that images may take; what does not fit stays where it is stored.
+        say: Is told which splits are in memory and which are streamed, and what was left out.
 
     Returns:
-        By name: images of `data.image_size` pixels a side with the channels they are stored with.
+        By name: images of `data.image_size` pixels a side with `data.channels` channels, or 1 where they are gray.
 
     Raises:
         ConfigError: The source cannot be built or read, a size does not fit, or channels do not.
@@ -39,18 +57,21 @@ def load_splits(data: DataConfig, data_root: Path, names: Sequence[str]) -> dict
     unknown = set(names) - set(SPLITS)
     assert not unknown, f"no such splits: {unknown}"
     source = build_source(data.source, data_root)
-    _check_test_size(source, data.test_size)
-    splits: dict[str, LabelledImages] = {}
-    if set(names) - {"test"} or data.test_size is not None:
-        everything = source.train()
-        parts = _carve(everything.labels, data)
-        splits = {name: everything.select(parts[name]) for name in names if name in parts}
-    if "test" in names and isinstance(source, SourceWithTest):
-        splits["test"] = source.test()
-    return {name: _prepare(splits[name], data) for name in names}
+    for problem in _check_held_out(source, data):
+        raise ConfigError(problem)
+    carved = {"train", *(name for name, size in _sizes(data).items() if size is not None)}
+    parts: dict[str, Part] = {}
+    if carved & set(names):
+        reader = _as_reader(source.train(), data)
+        parts = {name: Part(reader, indices) for name, indices in _carve(reader.labels, data).items()}
+    if "val" in names and isinstance(source, SourceWithVal):
+        parts["val"] = _whole(source.val(), data)
+    if "test" in names and "test" not in carved:
+        parts["test"] = _whole(_open_test(source, data, data_root), data)
+    return load_parts({name: parts[name] for name in names}, data, memory_share, say)
 
 
-def check_labels(labelled: LabelledImages, num_classes: int) -> None:
+def check_labels(labelled: _Labelled, num_classes: int) -> None:
     """Checks that every label is a class of the model.
 
     Raises:
@@ -64,35 +85,82 @@ def check_labels(labelled: LabelledImages, num_classes: int) -> None:
         )
 
 
-def _check_test_size(source: Source, test_size: int | None) -> None:
-    """Checks that there is exactly one test split: the source's own or a carved one."""
-    name = type(source).__name__
-    if test_size is None and not isinstance(source, SourceWithTest):
-        raise ConfigError(
-            f"data.test_size: got None, but {name} has no test split of its own; it takes a number of images."
-        )
-    if test_size is not None and isinstance(source, SourceWithTest):
-        raise ConfigError(f"data.test_size: got {test_size}, but {name} has a test split of its own; it takes null.")
+def describe_classes(labels: npt.NDArray[np.int64], num_classes: int) -> str | None:
+    """Returns a line for the user where the model has classes that no training image is of."""
+    present = len(np.unique(labels))
+    if present == num_classes:
+        return None
+    return f"learner.hparams.num_classes={num_classes}, but the training images are of {present} classes"
+
+
+def _sizes(data: DataConfig) -> dict[str, int | float | None]:
+    """Test first: a change of val_size must not move test images."""
+    return {"test": data.test_size, "val": data.val_size}
+
+
+def _check_held_out(source: Source, data: DataConfig) -> Iterator[str]:
+    """Sees that there is exactly one validation and one test split: the source's own or a carved one."""
+    name = data.source["_target_"].rsplit(".", 1)[-1]
+    owns = {"val": isinstance(source, SourceWithVal), "test": isinstance(source, SourceWithTest)}
+    if owns["test"] and data.test_source is not None:
+        yield f"{TEST_SOURCE_KEY}: got {data.test_source!r}, but {name} has a test split of its own; it takes null."
+    owns["test"] = owns["test"] or data.test_source is not None
+    for split, size in _sizes(data).items():
+        if size is None and not owns[split]:
+            yield (
+                f"data.{split}_size: got None, but {name} has no {split} split of its own; it takes a number of images "
+                "or a share of them, as 0.1."
+            )
+        elif size is not None and owns[split]:
+            yield f"data.{split}_size: got {size}, but {name} has a {split} split of its own; it takes null."
+
+
+def _open_test(source: Source, data: DataConfig, data_root: Path) -> LabelledImages | ImageReader:
+    """Returns the official test images: the source's, or all of the second data set's."""
+    if isinstance(source, SourceWithTest):
+        return source.test()
+    return build_source(data.test_source, data_root, TEST_SOURCE_KEY).train()
+
+
+def _as_reader(images: LabelledImages | ImageReader, data: DataConfig) -> ImageReader:
+    """Wraps a source's arrays, whose channels can be checked at once."""
+    if not isinstance(images, LabelledImages):
+        return images
+    to_channels(images.images[:0], data.channels)
+    return ArrayReader(images)
+
+
+def _whole(images: LabelledImages | ImageReader, data: DataConfig) -> Part:
+    reader = _as_reader(images, data)
+    return Part(reader, np.arange(len(reader.labels)))
 
 
 def _carve(labels: npt.NDArray[np.int64], data: DataConfig) -> dict[str, npt.NDArray[np.int64]]:
     """Returns the sorted indices of each split of a training set."""
-    sizes = {"test": data.test_size, "val": data.val_size}
-    held_out = data.val_size + (data.test_size or 0)
-    if held_out >= len(labels):
-        keys = "data.val_size" if data.test_size is None else "data.val_size + data.test_size"
+    sizes = {name: _count(size, len(labels)) for name, size in _sizes(data).items() if size is not None}
+    if sum(sizes.values()) >= len(labels):
+        keys = " + ".join(f"data.{name}_size" for name in reversed(sizes)) or "data.source"
         raise ConfigError(
-            f"{keys}: got {held_out}, but the training set has {len(labels)} images; leave some to train with."
+            f"{keys}: got {sum(sizes.values())}, but the training set has {len(labels)} images; leave some to train "
+            "with."
         )
-    # Test first: a change of val_size must not move test images.
     rest = np.arange(len(labels))
     parts = {}
-    for stream, (name, size) in enumerate(sizes.items()):
-        if size is not None:
-            taken = _stratified(labels[rest], size, np.random.default_rng([data.split_seed, stream]))
+    for stream, name in enumerate(_sizes(data)):
+        if name in sizes:
+            taken = _stratified(labels[rest], sizes[name], np.random.default_rng([data.split_seed, stream]))
             parts[name] = rest[taken]
             rest = rest[~taken]
+    if data.train_fraction < 1:
+        # Each class's images have one order, of which a fraction is the beginning: a larger one holds the smaller.
+        size = _count(float(data.train_fraction), len(rest))
+        rest = rest[_stratified(labels[rest], size, np.random.default_rng([data.split_seed, _FRACTION_STREAM]))]
     return {**parts, "train": rest}
+
+
+def _count(size: int | float, total: int) -> int:
+    """Returns a number of images, of a number or a share."""
+    return size if isinstance(size, int) else max(1, round(size * total))
 
 
 def _stratified(labels: npt.NDArray[np.int64], size: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
@@ -107,13 +175,3 @@ def _stratified(labels: npt.NDArray[np.int64], size: int, rng: np.random.Generat
     for label, quota in zip(classes, quotas, strict=True):
         mask[rng.permutation(np.flatnonzero(labels == label))[:quota]] = True
     return mask
-
-
-def _prepare(labelled: LabelledImages, data: DataConfig) -> LabelledImages:
-    """Brings a split to the size of the config, and checks that its channels can become the config's."""
-    channels = labelled.images.shape[1]
-    if channels not in (1, data.channels):
-        raise ConfigError(
-            f"data.channels: got {data.channels}, but the images have {channels}; only gray ones are repeated."
-        )
-    return LabelledImages(to_size(labelled.images, data.image_size), labelled.labels)

@@ -52,6 +52,8 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
             folder.mkdir(parents=True)
         except OSError as error:
             raise ConfigError(f"run.dir: the folder {folder} cannot be made: {error.strerror}.") from error
+        # What was left open is measured by now, and whoever uses the model needs it.
+        experiment.data.mean, experiment.data.std = typed.data.mean, typed.data.std
         again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"
         write_text(folder / "config.yaml", to_yaml(plain(experiment), again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))

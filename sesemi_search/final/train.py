@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.config.schema import ExperimentConfig
-from sesemi_search.data import InMemoryImages, load_splits
+from sesemi_search.data import Images, fill_normalization, load_splits, open_images
+from sesemi_search.data.splits import describe_classes
 from sesemi_search.final.result import FinalResult, FinalScore, write_metrics
 from sesemi_search.final.start import begin, best_epoch
 from sesemi_search.tracking.tracker import RunStart, Tracker
@@ -35,7 +36,7 @@ def train(
     """Trains a config in full, keeps its checkpoints, and scores one of them on the test split.
 
     Args:
-        config: The experiment, with absolute paths.
+        config: The experiment, with absolute paths. Normalization that it leaves open is filled in.
         run_dir: The run's folder; made if missing.
         tracker: Gets the start, every epoch (those before a resumed one too) and the end. It is not closed.
         say: Prints a line for the user.
@@ -50,8 +51,10 @@ def train(
     placement = resolve_device(run.accelerator, run.gpus)
     if placement.note is not None:
         say(placement.note)
-    images = _load(config, ("train", "val"), placement.device.type)
+    images = _load(config, ("train", "val"), placement.device.type, say)
     fit = Fit(config, images["train"], images["val"])
+    if (note := describe_classes(images["train"].labels, config.learner.hparams.num_classes)) is not None:
+        say(note)
     best = begin(fit, run)
     if fit.epoch:
         say(f"going on from {run.resume_from_checkpoint} after epoch {fit.epoch} of {fit.num_epochs}")
@@ -63,18 +66,22 @@ def train(
     with _tracked(config, run_dir, tracker, fit) as ended:
         while fit.epoch < fit.num_epochs:
             _train_epoch(fit, run_dir, tracker)
-        test = _score_test(config, fit, run_dir, placement.device.type)
+        test = _score_test(config, fit, run_dir, placement.device.type, say)
         result = _result(fit, run_dir, test)
         write_metrics(run_dir / "metrics.json", "complete", fit.history, test)
         ended.update(result.summary())
     return result
 
 
-def _load(config: ExperimentConfig, names: tuple[str, ...], device: str) -> dict[str, InMemoryImages]:
-    """Loads splits onto the device."""
-    data = config.data
-    splits = load_splits(data, Path(config.run.data_root), names)
-    return {name: InMemoryImages(split, data.mean, data.std, data.channels, device) for name, split in splits.items()}
+def _load(
+    config: ExperimentConfig, names: tuple[str, ...], device: str, say: Callable[[str], None]
+) -> dict[str, Images]:
+    """Loads splits for the device."""
+    run = config.run
+    splits = load_splits(config.data, Path(run.data_root), names, run.memory_share, say)
+    if "train" in splits:
+        config.data = fill_normalization(config.data, splits["train"], say)
+    return {name: open_images(name, split, config.data, run, device) for name, split in splits.items()}
 
 
 @contextmanager
@@ -126,7 +133,9 @@ def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker) -> None:
     tracker.log(_NUMBER, fit.epoch, metrics)
 
 
-def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) -> FinalScore:
+def _score_test(
+    config: ExperimentConfig, fit: Fit, run_dir: Path, device: str, say: Callable[[str], None]
+) -> FinalScore:
     """Writes the weights of the chosen checkpoint as model.pt and scores them on the test split."""
     name = f"{config.run.test_checkpoint.value}.pt"
     # The last epoch is in memory, and on disk only if this attempt trained one.
@@ -134,7 +143,7 @@ def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) 
     model = copy.deepcopy(fit.eval_model)
     model.load_state_dict(eval_weights(state))
     save_checkpoint(run_dir / "model.pt", model.state_dict())
-    scores = fit.evaluate(_load(config, ("test",), device)["test"], "test", model)
+    scores = fit.evaluate(_load(config, ("test",), device, say)["test"], "test", model)
     return FinalScore(name, state["epoch"], scores["test/loss"], scores["test/top1"])
 
 

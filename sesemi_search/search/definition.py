@@ -9,8 +9,8 @@ from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES
 
 __all__ = ["define_search", "digest_experiment", "find_changes"]
 
-# Where files lie does not change what a trial is.
-_PLACES = ("data_root", "dir", "id")
+# Where files lie and how they are read does not change what a trial is.
+_PLACES = ("data_root", "dir", "id", "num_workers", "prefetch_factor", "memory_share")
 
 
 def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metric: Any, mode: Any) -> dict[str, Any]:
@@ -55,5 +55,5 @@ def find_changes(before: Any, after: Any, key: str = "") -> Iterator[str]:
 
 def _is_schema_key(key: str) -> bool:
     """Whether a key is of the experiment's schema: a later version of the program may bring it, with its default."""
-    open_node = any(key == node or key.startswith(node + ".") for node in OPEN_NODES)
-    return key.split(".")[0] in EXPERIMENT_KEYS and not open_node
+    in_open_node = any(key.startswith(node + ".") for node in OPEN_NODES)
+    return key.split(".")[0] in EXPERIMENT_KEYS and not in_open_node

@@ -19,8 +19,9 @@ from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.project import Project, project_path
 from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, SearchExperimentConfig
-from sesemi_search.data.labelled import LabelledImages
-from sesemi_search.data.splits import check_labels, load_splits
+from sesemi_search.data.normalization import fill_normalization
+from sesemi_search.data.splits import check_labels, describe_classes, load_splits
+from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger import build_pruner, build_sampler
 from sesemi_search.search.objectives import Objectives, parse_objectives
@@ -56,7 +57,7 @@ class Plan:
     experiment: Mapping[str, Any]
     project: Project | None
     architectures: Architectures
-    data: Mapping[str, LabelledImages]
+    data: Mapping[str, ImageSplit]
     excluded: Excluded
     beginning: Beginning | None = None
 
@@ -128,11 +129,22 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
     _say_checked(checked, say)
     objectives = parse_objectives(settings.search)
     beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
-    data = load_data(settings)
+    data = load_data(settings, say)
+    _fill_normalization(prepared, data, say)
     project = composed.project
     return Plan(
         prepared.config, settings, objectives, space, experiment, project, architectures, data, excluded, beginning
     )
+
+
+def _fill_normalization(prepared: Prepared, data: Mapping[str, ImageSplit], say: Callable[[str], None]) -> None:
+    """Puts the mean and the standard deviation of the images where the config leaves them open."""
+    settings = prepared.settings.data
+    if None in (settings.mean, settings.std):
+        filled = fill_normalization(settings, data["train"], say)
+        # Into the configs of the trials, so that each can be run again, and its model used, without these images.
+        for data_config in (prepared.config.data, prepared.experiment["data"]):
+            data_config["mean"], data_config["std"] = filled.mean, filled.std
 
 
 def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,9 +219,12 @@ def check_sampler(prepared: Prepared) -> Serving:
     return check_serves(search.sampler, search.pruner, prepared.space, num_objectives)
 
 
-def load_data(settings: ExperimentConfig) -> dict[str, LabelledImages]:
+def load_data(settings: ExperimentConfig, say: Callable[[str], None]) -> dict[str, ImageSplit]:
     """Loads what a search sees. The test split stays closed."""
-    data = load_splits(settings.data, Path(settings.run.data_root), ("train", "val"))
+    run = settings.run
+    data = load_splits(settings.data, Path(run.data_root), ("train", "val"), run.memory_share, say)
     for split in data.values():
         check_labels(split, settings.learner.hparams.num_classes)
+    if (note := describe_classes(data["train"].labels, settings.learner.hparams.num_classes)) is not None:
+        say(note)
     return data

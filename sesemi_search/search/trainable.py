@@ -11,7 +11,7 @@ from typing import Any
 from ray import tune
 
 from sesemi_search.config.project import Project
-from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.trial import TrialRun
 
 __all__ = ["OBJECTIVE", "TrialTrainable"]
@@ -23,7 +23,7 @@ class TrialTrainable(tune.Trainable):
     """Trains trials one after another in one worker; Ray calls `step` for each epoch and `reset` between two trials."""
 
     def setup(  # type: ignore[override]  # the further arguments come from tune.with_parameters
-        self, config: dict[str, Any], directory: Path, project: Project | None, data: Mapping[str, LabelledImages]
+        self, config: dict[str, Any], directory: Path, project: Project | None, data: Mapping[str, ImageSplit]
     ) -> None:
         """Prepares the worker: the user's code importable, the data mapped from the object store."""
         logging.getLogger("sesemi_search").setLevel(logging.ERROR)  # the driver has said it

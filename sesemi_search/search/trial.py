@@ -14,8 +14,9 @@ import torch
 from omegaconf import OmegaConf
 
 from sesemi_search.config.experiment import load_experiment, plain
-from sesemi_search.data.images import InMemoryImages
-from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.images import open_images
+from sesemi_search.data.normalization import fill_normalization
+from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.records import Outcome, TrialReport
@@ -37,7 +38,7 @@ class TrialRun:
         data: The splits `train` and `val`.
     """
 
-    def __init__(self, directory: Path, number: int, data: Mapping[str, LabelledImages]) -> None:
+    def __init__(self, directory: Path, number: int, data: Mapping[str, ImageSplit]) -> None:
         self._folder = trial_dir(directory, number)
         self._number = number
         self._data = data
@@ -74,10 +75,8 @@ class TrialRun:
         config = load_experiment(self._folder / "config.yaml")
         self._digest = digest_experiment(plain(OmegaConf.structured(config)))
         device = resolve_device(config.run.accelerator, config.run.gpus).device
-        train, val = (
-            InMemoryImages(self._data[name], config.data.mean, config.data.std, config.data.channels, device)
-            for name in ("train", "val")
-        )
+        data = fill_normalization(config.data, self._data["train"], lambda _: None)
+        train, val = (open_images(name, self._data[name], data, config.run, device) for name in ("train", "val"))
         fit = Fit(config, train, val)
         for torn in self._folder.glob(".checkpoint.pt.*.tmp"):  # of an attempt that was killed while it wrote
             torn.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -20,13 +20,17 @@ OPTIMIZER_KEY = "learner.hparams.optimizer"
 SCHEDULER_KEY = "learner.hparams.lr_scheduler.scheduler"
 
 
-def build_loss(node: Mapping[str, Any]) -> nn.Module:
+def build_loss(node: Mapping[str, Any], weights: Tensor | None = None) -> nn.Module:
     """Builds a loss: logits (B, K) and labels (B,) to the mean over the batch, a scalar.
 
+    Args:
+        node: Node of the loss.
+        weights: (K,) weights of the classes, its argument `weight`; None passes none.
+
     Raises:
-        ConfigError: It cannot be built or is not a module.
+        ConfigError: It cannot be built, is not a module, or takes no weights.
     """
-    loss = instantiate(node, LOSS_KEY)
+    loss = instantiate(node, LOSS_KEY, **({} if weights is None else {"weight": weights}))
     if not isinstance(loss, nn.Module):
         raise ConfigError(f"{LOSS_KEY}: {node['_target_']} gave a {type(loss).__name__}; it takes a torch.nn.Module.")
     return loss

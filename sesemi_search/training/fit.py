@@ -16,10 +16,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sesemi_search.config.errors import SesemiSearchError
 from sesemi_search.config.schema import ExperimentConfig, Interval
-from sesemi_search.data.images import InMemoryImages
+from sesemi_search.data.images import Images
 from sesemi_search.data.splits import check_labels
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
+from sesemi_search.training.class_weights import class_weights
 from sesemi_search.training.device import autocast_dtype, make_deterministic
 from sesemi_search.training.seeds import seed_epoch
 
@@ -68,10 +69,10 @@ class Fit:
         ConfigError: Something cannot be built, or labels exceed the classes.
     """
 
-    def __init__(self, config: ExperimentConfig, train: InMemoryImages, val: InMemoryImages) -> None:
+    def __init__(self, config: ExperimentConfig, train: Images, val: Images) -> None:
         hparams, run = config.learner.hparams, config.run
         for split in (train, val):
-            check_labels(split.labelled, hparams.num_classes)
+            check_labels(split, hparams.num_classes)
         self.num_epochs = run.num_epochs
         self.epoch = 0
         self.history: list[dict[str, float]] = []
@@ -81,7 +82,8 @@ class Fit:
         make_deterministic(self.device, run.num_threads)
         seed_epoch(run.seed, 0)
         self.model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes).to(self.device)
-        self._loss = build_loss(hparams.model.loss).to(self.device)
+        weights = class_weights(config.data.class_weights, train.labels, hparams.num_classes)
+        self._loss = build_loss(hparams.model.loss, weights).to(self.device)
         self._optimizer = build_optimizer(hparams.optimizer, self.model.parameters())
         # A smaller last batch would weigh its images more, and fails in batch norm when it is one image.
         self._drop_last = len(train) >= run.batch_size_per_gpu
@@ -126,7 +128,7 @@ class Fit:
         self.history.append(metrics)
         return dict(metrics)
 
-    def evaluate(self, images: InMemoryImages, split: str, model: nn.Module | None = None) -> dict[str, float]:
+    def evaluate(self, images: Images, split: str, model: nn.Module | None = None) -> dict[str, float]:
         """Scores a model, by default `eval_model`, with this run's loss and precision.
 
         Returns:
@@ -258,7 +260,7 @@ class _Sums:
 def evaluate(
     model: nn.Module,
     loss: nn.Module,
-    images: InMemoryImages,
+    images: Images,
     batch_size: int,
     split: str,
     dtype: torch.dtype | None = None,

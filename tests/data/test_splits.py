@@ -10,6 +10,7 @@ import pytest
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data import LabelledImages, MNIST5k, check_labels, load_splits
+from sesemi_search.data.splits import describe_classes
 
 Load = Callable[..., dict[str, LabelledImages]]
 NAMES = ("train", "val", "test")
@@ -33,6 +34,10 @@ class Numbered:
 class WithTest(Numbered):
     def test(self):
         return numbered(100, 20)
+
+class WithVal(Numbered):
+    def val(self):
+        return numbered(200, 30)
 
 class TestIsOpened(Numbered):
     def test(self):
@@ -116,11 +121,53 @@ def test_an_official_test_split_is_opened_only_when_asked_for(
     assert numbers(load("test", source=user_source("WithTest"), **changes)["test"]) == set(range(100, 120))
 
 
+def test_an_official_validation_split_is_used_as_it_is(load: Load, user_source: Callable[..., dict[str, str]]) -> None:
+    splits = load(*NAMES, source=user_source("WithVal"), image_size=8, val_size=None, test_size=17)
+    assert numbers(splits["val"]) == set(range(200, 230))
+    assert numbers(splits["train"]) | numbers(splits["test"]) == set(range(100))
+
+
+def test_a_size_may_be_a_share_of_the_training_set(load: Load, user_source: Callable[..., dict[str, str]]) -> None:
+    splits = load(*NAMES, source=user_source("Numbered"), image_size=8, val_size=0.15, test_size=0.2)
+    assert [len(split) for split in splits.values()] == [65, 15, 20]
+    same = load("val", source=user_source("Numbered"), image_size=8, val_size=15, test_size=20)["val"]
+    assert numbers(same) == numbers(splits["val"])
+
+
+def test_a_fraction_to_train_with_is_stratified_fixed_and_inside_a_larger_one(load: Load) -> None:
+    whole, half, tenth = (load("train", train_fraction=fraction)["train"] for fraction in (1.0, 0.5, 0.1))
+    assert np.bincount(half.labels).tolist() == [200] * 10
+    assert np.bincount(tenth.labels).tolist() == [40] * 10
+
+    def images(split: LabelledImages) -> Counter[bytes]:
+        return Counter(image.tobytes() for image in split.images)
+
+    assert images(tenth) <= images(half) <= images(whole)
+    assert images(load("train", train_fraction=0.1)["train"]) == images(tenth)
+    assert images(load("train", train_fraction=0.1, split_seed=1)["train"]) != images(tenth)
+
+
+def test_a_fraction_moves_no_other_split(load: Load) -> None:
+    for name in ("val", "test"):
+        assert np.array_equal(load(name)[name].images, load(name, train_fraction=0.1)[name].images)
+
+
+def test_colors_become_gray_for_one_channel(load: Load, user_source: Callable[..., dict[str, str]]) -> None:
+    changes = {"image_size": 8, "val_size": 10, "test_size": 10}
+    colors = load("train", source=user_source("Numbered", channels=3), **changes)["train"].images
+    gray = load("train", source=user_source("Numbered", channels=3), channels=1, **changes)["train"].images
+    assert gray.shape == (80, 1, 8, 8)
+    expected = 0.299 * colors[:, 0] + 0.587 * colors[:, 1] + 0.114 * colors[:, 2]
+    assert np.abs(gray[:, 0] - expected).max() <= 0.501
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"val_size": 4500}, r"data.val_size \+ data.test_size: got 5000, .* 5000 images"),
         ({"val_size": 10**9}, "data.val_size"),
+        ({"val_size": 0.6, "test_size": 0.5}, r"data.val_size \+ data.test_size: got 5500, .* 5000 images"),
+        ({"val_size": None}, "data.val_size: got None, but MNIST5k has no val split of its own"),
         ({"test_size": None}, "data.test_size: got None, but MNIST5k has no test split of its own"),
     ],
 )
@@ -146,6 +193,12 @@ def test_labels_beyond_the_classes_are_an_error(load: Load) -> None:
         check_labels(val, 9)
     with pytest.raises(ConfigError, match="labels from -1"):
         check_labels(LabelledImages(val.images, val.labels - 1), 10)
+
+
+def test_classes_without_an_image_are_mentioned(load: Load) -> None:
+    labels = load("train")["train"].labels
+    assert describe_classes(labels, 10) is None
+    assert describe_classes(labels, 12) == ("learner.hparams.num_classes=12, but the training images are of 10 classes")
 
 
 def test_shipped_splits_do_not_move(data: DataConfig, tmp_path: Path) -> None:

@@ -89,9 +89,9 @@ def test_the_test_split_is_opened_once_and_after_training(
 ) -> None:
     opened: list[tuple[tuple[str, ...], int]] = []
 
-    def watched(data: Any, root: Path, names: tuple[str, ...]) -> Any:
+    def watched(data: Any, root: Path, names: tuple[str, ...], *rest: Any) -> Any:
         opened.append((tuple(names), len(tracker.epochs)))
-        return load_splits(data, root, names)
+        return load_splits(data, root, names, *rest)
 
     # By its name in sys.modules: as an attribute of the package, `train` is the function.
     monkeypatch.setattr(sys.modules["sesemi_search.final.train"], "load_splits", watched)
@@ -109,7 +109,10 @@ def test_the_tracker_gets_start_epochs_and_end(run: Run, tracker: Any) -> None:
     assert tracker.epochs == [1, 2, 3, 4]
     assert tracker.ends == [("complete", result.summary())]
     if not torch.cuda.is_available():
-        assert said == ["run.gpus=1, but there is no GPU here: training on the CPU"]
+        assert said[0] == "run.gpus=1, but there is no GPU here: training on the CPU"
+    places = [f"data: {name} images ({size} MB), in memory" for name, size in (("val, 200", 0), ("train, 500", 1))]
+    assert said[-3:-1] == places
+    assert said[-1].startswith("data: test, 4,300 images")
 
 
 def test_equal_configs_give_equal_runs(run: Run, tmp_path: Path) -> None:

@@ -89,4 +89,5 @@ def test_changes_are_named_by_key_with_both_values() -> None:
         "space.m: is new, 1",
     ]
     assert not list(find_changes({"run": {}}, {"run": {"a_later_key": None}}))
+    assert not list(find_changes({"data": {}}, {"data": {"train_transforms": None}}))
     assert not list(find_changes(before, before))

@@ -1,0 +1,118 @@
+"""From what an image file or a data set holds to uint8 pixels of a model's size.
+
+PIL reads files. Whatever its mode, the outcome is gray or red, green and blue; what has no fixed range of values is
+refused, not guessed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from sesemi_search.data.resize import fit_square, to_channels
+
+__all__ = ["decode_file", "decode_value"]
+
+_Pixels = npt.NDArray[np.uint8]
+_ORIENTATION = 0x0112  # EXIF: how a camera was held
+
+
+def decode_file(path: Path, size: int, channels: int) -> _Pixels:
+    """Reads an image file: its middle square, as (channels, size, size).
+
+    Raises:
+        OSError, SyntaxError, ValueError: It is no image, is cut short or has pixels without a range. PIL's other errors
+            come out too.
+    """
+    with Image.open(path) as image:
+        # A JPEG decodes at a half, a quarter or an eighth of its size in less time; never below the size asked for.
+        image.draft(None, (size, size))
+        return _from_pil(image, size, channels)
+
+
+def decode_value(value: Any, size: int, channels: int) -> _Pixels:
+    """Converts what a data set gives for an image.
+
+    Args:
+        value: A PIL image; a tensor (C, H, W) or (H, W); an array (H, W, C) or (H, W). Integers are 8 or 16 bits wide,
+            floats lie in [0, 1].
+        size: Height and width to reach.
+        channels: Channels to reach; of a gray image, 1 stays 1.
+
+    Returns:
+        (C, size, size), 0 to 255.
+
+    Raises:
+        ValueError: Another type, shape or range.
+    """
+    if isinstance(value, Image.Image):
+        return _from_pil(value, size, channels)
+    if isinstance(value, Tensor):
+        array = value.detach().cpu().numpy()
+    elif isinstance(value, np.ndarray):
+        array = np.moveaxis(value, -1, 0) if value.ndim == 3 else value
+    else:
+        raise ValueError(
+            f"got a {type(value).__name__}; an image is a PIL image, a tensor (C, H, W) or an array (H, W, C)"
+        )
+    array = array[None] if array.ndim == 2 else array
+    if array.ndim != 3 or 0 in array.shape:
+        raise ValueError(
+            f"got shape {tuple(value.shape)}; a tensor is (C, H, W) or (H, W), an array (H, W, C) or (H, W)"
+        )
+    return fit_square(to_channels(_to_uint8(array)[None], channels)[0], size)
+
+
+def _from_pil(image: Image.Image, size: int, channels: int) -> _Pixels:
+    """Converts a PIL image of any mode to (channels, size, size)."""
+    if channels not in (1, 3):
+        raise ValueError(f"image files are read with 1 or 3 channels, not with data.channels={channels}")
+    if image.mode == "F":
+        raise ValueError("its pixels are floats, which have no fixed range")
+    upright = _upright(image)
+    if upright.mode.startswith("I"):
+        upright = Image.fromarray(_to_uint8(_as_16_bit(np.asarray(upright))))
+    elif upright.mode == "P" and "transparency" in upright.info:
+        upright = upright.convert("RGBA")
+    pixels = upright.convert("L" if channels == 1 else "RGB")
+    square = np.asarray(ImageOps.fit(pixels, (size, size), Image.Resampling.BILINEAR))
+    return np.ascontiguousarray(square[None] if channels == 1 else square.transpose(2, 0, 1))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turns a photo as its camera was held."""
+    image.load()  # errors of the pixels come from here, those of broken EXIF below are none
+    try:
+        turned = image.getexif().get(_ORIENTATION, 1) != 1
+    except Exception:
+        return image
+    return ImageOps.exif_transpose(image) if turned else image
+
+
+def _as_16_bit(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    """Returns integer pixels of any width as the 16 bits that PNG and TIFF files have."""
+    if pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
+        raise ValueError("its pixels are 32 bits wide, which have no fixed range")
+    return pixels.astype(np.uint16)
+
+
+def _to_uint8(pixels: npt.NDArray[Any]) -> _Pixels:
+    """Scales pixels to 0 to 255."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if pixels.dtype == np.uint16:
+        return np.rint(pixels.astype(np.float32) / 257).astype(np.uint8)
+    if pixels.dtype.kind != "f":
+        raise ValueError(f"got {pixels.dtype} pixels; they are uint8, uint16, bool, or floats in [0, 1]")
+    if not (pixels.min() >= 0 and pixels.max() <= 1):
+        raise ValueError(
+            f"got floats from {pixels.min():g} to {pixels.max():g}; they lie in [0, 1]. Normalization is data.mean and "
+            "data.std: leave it out of the data set's own transform"
+        )
+    scaled: _Pixels = np.rint(pixels * 255).astype(np.uint8)
+    return scaled

@@ -1,0 +1,139 @@
+"""Data sets that are downloaded: once, whole or not at all, by one process at a time.
+
+What comes from the network goes into a folder of its own beside its place and is moved there when it is complete and
+checked. A process that is killed on the way leaves that folder, which nobody takes for data, and the next one deletes
+it.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sesemi_search.config.errors import ConfigError
+
+__all__ = ["provide"]
+
+_TIMEOUT_S = 20.0
+_logger = logging.getLogger("sesemi_search")
+
+
+def provide(
+    folder: Path,
+    data_root: Path,
+    is_whole: Callable[[], bool],
+    download: Callable[[Path], object],
+    archives: Sequence[Path],
+    help_text: str,
+) -> None:
+    """Sees that a data set's folder is there, and downloads it when it is not.
+
+    Args:
+        folder: Where the files belong, below `data_root`.
+        data_root: Folder of data sets; made when it is missing.
+        is_whole: Whether all files are there.
+        download: Puts `folder`, with checked files, into the folder that it is given in the place of `data_root`.
+        archives: What `download` fetches, below `data_root`: used where somebody has put it there by hand.
+        help_text: What a user can do without a network.
+
+    Raises:
+        ConfigError: The download fails, or what arrives is not what it should be.
+    """
+    if is_whole():
+        return
+    inside = folder.relative_to(data_root)
+    name = f".{inside.parts[0]}"
+    try:
+        with _locked(data_root / f"{name}.lock"):
+            if is_whole():  # another process was at it
+                return
+            for leftover in data_root.glob(f"{name}-*.download"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=f"{name}-", suffix=".download", dir=data_root) as scratch:
+                _copy_archives(archives, data_root, Path(scratch))
+                with _socket_timeout(_TIMEOUT_S):
+                    download(Path(scratch))
+                _move(Path(scratch) / inside, folder)
+    except (RuntimeError, OSError) as error:  # torchvision makes a RuntimeError of a wrong checksum
+        raise ConfigError(
+            f"data.source: {folder} is not there or not whole, and cannot be downloaded ({_first_lines(error)}). "
+            f"{help_text}"
+        ) from error
+
+
+def _copy_archives(archives: Sequence[Path], data_root: Path, scratch: Path) -> None:
+    """Takes over archives that were put there by hand; torchvision checks them, and downloads only the others."""
+    for archive in archives:
+        (scratch / archive).parent.mkdir(parents=True, exist_ok=True)
+        if (data_root / archive).is_file():
+            shutil.copyfile(data_root / archive, scratch / archive)
+
+
+def _move(source: Path, folder: Path) -> None:
+    """Moves the files of a folder, each whole; on one disk, as `source` is below the same root."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in source.iterdir():
+        if file.suffix != ".gz":  # unpacked
+            file.replace(folder / file.name)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock among processes. Lock file and new folders are gone afterwards, unless something is in them."""
+    made: list[Path] = []
+    while True:
+        made += [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another process took the folder away between the two lines
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            _wait_for(handle, path)
+            if _is_same(handle, path):
+                break
+            os.close(handle)  # whoever held the lock has deleted its file: this was a lock on nothing
+    try:
+        yield
+    finally:
+        path.unlink()
+        os.close(handle)
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+
+
+def _wait_for(handle: int, path: Path) -> None:
+    """Takes the lock; says so when another process has it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _logger.warning("another process downloads to %s; waiting for it", path.parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def _is_same(handle: int, path: Path) -> bool:
+    """Whether an open file is still the one at its path."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Lets a silent server fail: urllib, as torchvision calls it, waits for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _first_lines(error: BaseException) -> str:
+    """Returns the reason in one line; torchvision's text repeats each mirror's."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:3]) or type(error).__name__

@@ -1,0 +1,134 @@
+"""Images in folders, a folder for each class.
+
+Finding the files is torchvision's; what it takes for a class or an image without a word is looked at here first.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sesemi_search.config.errors import ConfigError, suggest
+from sesemi_search.data.decode import decode_file
+from sesemi_search.data.stored import UnreadableImage
+
+__all__ = ["FileReader", "ImageFolder"]
+
+_SPLITS = ("train", "val", "test")
+
+
+class FileReader:
+    """Decodes image files.
+
+    Args:
+        folder: What the paths start from.
+        paths: Paths of the files.
+        labels: (N,) int64, their classes.
+    """
+
+    is_file_reader = True
+
+    def __init__(self, folder: Path, paths: Sequence[str], labels: npt.NDArray[np.int64]) -> None:
+        self.folder = folder
+        self.labels = labels
+        # An array of bytes: a million strings of Python's would be copied into every worker, these are shared.
+        self._paths = np.array([os.fsencode(path) for path in paths])
+
+    def read(self, index: int, size: int, channels: int) -> npt.NDArray[np.uint8]:
+        """Decodes a file to (channels, size, size).
+
+        Raises:
+            UnreadableImage: It cannot be decoded.
+        """
+        path = self.folder / os.fsdecode(bytes(self._paths[index]))
+        try:
+            return decode_file(path, size, channels)
+        except MemoryError:
+            raise
+        except Exception as error:  # on broken files PIL raises a dozen kinds
+            # A name that is no UTF-8 could not be printed.
+            name = str(path).encode(errors="replace").decode()
+            reason = " ".join(str(error).split()).replace(repr(str(path)), "it")
+            raise UnreadableImage(f"{name} ({type(error).__name__}: {reason})") from error
+
+
+class ImageFolder:
+    """Image files in a folder for each class, at any depth below it.
+
+    Classes are numbered in the order of their folders' names. Either `folder` holds the folders of the classes, or it
+    holds `train` and, where there are any, `val` and `test`, and those hold them. Names that begin with a dot and files
+    that are no images by their names are passed over.
+
+    Args:
+        folder: The folder; a relative path starts at `data_root`.
+        data_root: Folder of data sets.
+
+    Raises:
+        ConfigError: The folder is not there, or a class has no image.
+    """
+
+    def __init__(self, folder: str, data_root: str | Path = "./data") -> None:
+        self.folder = Path(data_root) / Path(folder).expanduser()
+        if not self.folder.is_dir():
+            names = [path.name for path in self.folder.parent.iterdir()] if self.folder.parent.is_dir() else []
+            raise ConfigError(
+                f"data.source.folder: there is no folder {self.folder}.{suggest(self.folder.name, names)} "
+                "A relative path starts at run.data_root."
+            )
+        self.is_split = (self.folder / "train").is_dir()
+        self.classes = _find_classes(self.folder / "train" if self.is_split else self.folder)
+        # A split of its own is known by its method (see `sources.Source`), and here the folder decides.
+        if self.is_split and (self.folder / "val").is_dir():
+            self.val = partial(self._read, "val")
+        if self.is_split and (self.folder / "test").is_dir():
+            self.test = partial(self._read, "test")
+
+    def train(self) -> FileReader:
+        """Returns the images of `train`, or all where the folder is not split."""
+        reader = self._read("train" if self.is_split else "")
+        counts = np.bincount(reader.labels, minlength=len(self.classes))
+        empty = [str(self.folder / self._sub(name)) for name, n in zip(self.classes, counts, strict=True) if n == 0]
+        if empty:
+            raise ConfigError(
+                f"data.source.folder: no image in {', '.join(empty)}. Every folder is a class: put images there, or "
+                "delete the folder."
+            )
+        return reader
+
+    def _sub(self, name: str) -> Path:
+        return Path("train", name) if self.is_split else Path(name)
+
+    def _read(self, split: str) -> FileReader:
+        """Finds the images of one of the splits, in a fixed order."""
+        from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
+        folder = self.folder / split
+        unknown = sorted(set(_find_classes(folder)) - set(self.classes))
+        if unknown:
+            raise ConfigError(
+                f"data.source.folder: {folder} has the classes {', '.join(unknown)}, which {self.folder / 'train'} "
+                "does not have."
+            )
+        numbers = {name: number for number, name in enumerate(self.classes)}
+
+        def is_image(path: str) -> bool:
+            inside = Path(path).relative_to(folder)
+            return path.lower().endswith((*IMG_EXTENSIONS, ".gif")) and not any(
+                part.startswith(".") for part in inside.parts
+            )
+
+        here = {name: number for name, number in numbers.items() if (folder / name).is_dir()}
+        found = make_dataset(str(folder), here, is_valid_file=is_image, allow_empty=True)
+        paths = [os.path.relpath(path, self.folder) for path, _ in found]
+        return FileReader(self.folder, paths, np.array([label for _, label in found], dtype=np.int64))
+
+
+def _find_classes(folder: Path) -> list[str]:
+    """Returns the names of the folders in a folder, sorted."""
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not classes:
+        raise ConfigError(f"data.source.folder: {folder} has no folders; it takes a folder of images for each class.")
+    return classes

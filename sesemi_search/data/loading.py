@@ -1,0 +1,139 @@
+"""Loads the parts of a source: into memory where they fit, else left where they are, checked, to be streamed.
+
+A file that cannot be decoded is found here, before anything starts, with all others that cannot.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.schema import DataConfig
+from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.memory import available_bytes
+from sesemi_search.data.resize import to_channels, to_size
+from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, StoredImages, UnreadableImage
+
+__all__ = ["Part", "load_parts"]
+
+_SHOWN = 20
+_Indices = npt.NDArray[np.int64]
+_Keep = Callable[[int, npt.NDArray[np.uint8]], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a reader's images, by their sorted indices."""
+
+    reader: ImageReader
+    indices: _Indices
+
+
+def load_parts(
+    parts: Mapping[str, Part], data: DataConfig, memory_share: float, say: Callable[[str], None]
+) -> dict[str, ImageSplit]:
+    """Loads parts, the smallest first, into memory as long as they fit.
+
+    Args:
+        parts: By the names of the splits.
+        data: The data config.
+        memory_share: Share of the available memory that the images may take, in [0, 1].
+        say: Is told what is where.
+
+    Raises:
+        ConfigError: Images cannot be decoded, with the path of each; or none is left.
+    """
+    left = memory_share * available_bytes()
+    loaded: dict[str, ImageSplit] = {}
+    unreadable: list[str] = []
+    for name, part in sorted(parts.items(), key=lambda item: _num_bytes(item[1], data)):
+        size = _num_bytes(part, data)
+        fits = size <= left
+        left -= size if fits else 0
+        loaded[name], reasons = _decode(part, data) if fits else _store(part, data)
+        unreadable += reasons
+        place = (
+            "in memory" if fits else f"streamed, as it is more than run.memory_share={memory_share:g} leaves room for"
+        )
+        say(f"data: {name}, {len(loaded[name]):,} images ({size / 1e6:,.0f} MB), {place}")
+    _report_unreadable(unreadable, data.skip_corrupt, say)
+    if empty := [name for name in parts if not len(loaded[name])]:
+        raise ConfigError(f"data.source: no image is left for {' and '.join(empty)}.")
+    return {name: loaded[name] for name in parts}
+
+
+def _num_bytes(part: Part, data: DataConfig) -> int:
+    """Returns the memory that a part takes once it is decoded."""
+    is_gray = isinstance(part.reader, ArrayReader) and part.reader.labelled.images.shape[1] == 1
+    return len(part.indices) * (1 if is_gray else data.channels) * data.image_size**2
+
+
+def _decode(part: Part, data: DataConfig) -> tuple[LabelledImages, list[str]]:
+    """Decodes a part; returns it and why images were left out."""
+    if isinstance(part.reader, ArrayReader):
+        labelled = part.reader.labelled.select(part.indices)
+        return LabelledImages(
+            to_size(to_channels(labelled.images, data.channels), data.image_size), labelled.labels
+        ), []
+    images = np.empty((len(part.indices), data.channels, data.image_size, data.image_size), dtype=np.uint8)
+
+    def keep(position: int, pixels: npt.NDArray[np.uint8]) -> None:
+        images[position] = pixels
+
+    bad = dict(_read_all(part, data, keep))
+    good = np.setdiff1d(np.arange(len(images)), list(bad))
+    labels = part.reader.labels[part.indices]
+    labelled = LabelledImages(images, labels) if not bad else LabelledImages(images[good], labels[good])
+    return labelled, list(bad.values())
+
+
+def _store(part: Part, data: DataConfig) -> tuple[StoredImages, list[str]]:
+    """Leaves a part where it is, without the images that cannot be decoded; files are all tried."""
+    bad: dict[int, str] = {}
+    # One pass over a data set of a user's own may take an hour; its files, if it has any, are its own business.
+    if part.reader.is_file_reader or (data.skip_corrupt and not isinstance(part.reader, ArrayReader)):
+        bad = dict(_read_all(part, data))
+    good = np.delete(part.indices, list(bad))
+    return StoredImages(part.reader, good, data.image_size, data.channels), list(bad.values())
+
+
+def _read_all(part: Part, data: DataConfig, keep: _Keep | None = None) -> Iterator[tuple[int, str]]:
+    """Reads every image of a part; yields the positions of those that cannot be, and why."""
+    read = partial(_read_one, part, data, keep)
+    positions = range(len(part.indices))
+    if not part.reader.is_file_reader:
+        yield from filter(None, map(read, positions))
+        return
+    # PIL lets go of Python's lock while it decodes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(positions), 4096):  # a future each for a million files would be a gigabyte
+            yield from filter(None, pool.map(read, positions[start : start + 4096]))
+
+
+def _read_one(part: Part, data: DataConfig, keep: _Keep | None, position: int) -> tuple[int, str] | None:
+    try:
+        pixels = part.reader.read(int(part.indices[position]), data.image_size, data.channels)
+        if keep is not None:
+            keep(position, pixels)
+    except UnreadableImage as error:
+        return position, str(error)
+    return None
+
+
+def _report_unreadable(reasons: list[str], skip: bool, say: Callable[[str], None]) -> None:
+    """Refuses images that cannot be decoded, or says that they are left out."""
+    if not reasons:
+        return
+    more = [f"and {len(reasons) - _SHOWN} more"] if len(reasons) > _SHOWN else []
+    shown = "".join(f"\n  {reason}" for reason in [*reasons[:_SHOWN], *more])
+    images = f"{len(reasons)} image{'s' * (len(reasons) != 1)}"
+    if not skip:
+        raise ConfigError(
+            f"data.source: {images} cannot be read; mend or delete them, or set data.skip_corrupt=true:{shown}"
+        )
+    say(f"data.skip_corrupt: left out {images} that cannot be read:{shown}")

@@ -1,0 +1,107 @@
+"""Images that stay where they are stored, and are decoded when they are asked for.
+
+What a reader is, and the part of one that makes a split. A split of this kind crosses processes as its recipe (paths, a
+`_target_` node, indices), never as pixels.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sesemi_search.config.errors import SesemiSearchError
+from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.resize import to_channels, to_size
+
+__all__ = ["ArrayReader", "ImageReader", "ImageSplit", "StoredImages", "UnreadableImage"]
+
+
+class UnreadableImage(SesemiSearchError):
+    """An image that cannot be decoded; the text names it and says why."""
+
+
+class ImageReader(Protocol):
+    """Decodes labelled images one at a time. It can be pickled, and a copy reads the same.
+
+    Attributes:
+        labels: (N,) int64, classes from 0 on.
+        is_file_reader: Whether each image is a file of its own, that several threads may read at once.
+    """
+
+    labels: npt.NDArray[np.int64]
+    is_file_reader: bool
+
+    def read(self, index: int, size: int, channels: int) -> npt.NDArray[np.uint8]:
+        """Returns an image of the size that a model takes: (C, size, size), 0 to 255; C is `channels`, or 1 of gray.
+
+        Raises:
+            UnreadableImage: It cannot be decoded.
+        """
+
+
+class ImageSplit(Protocol):
+    """A split as it is loaded: pixels in memory, or a recipe for them."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) int64, classes from 0 on."""
+
+    def __len__(self) -> int:
+        """The number of images."""
+
+    def take(self, indices: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Returns the images at `indices`, in that order: (B, C, H, W), 0 to 255, in memory of their own."""
+
+    def select(self, indices: npt.NDArray[Any]) -> "ImageSplit":
+        """Returns a split of the images at `indices`, in that order, kept as these are."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImages:
+    """Some of a reader's images, decoded at each use.
+
+    Attributes:
+        reader: Decodes them.
+        indices: (N,) which of the reader's images these are.
+        image_size: Height and width that they get.
+        channels: Channels that they get; gray ones may keep one.
+    """
+
+    reader: ImageReader
+    indices: npt.NDArray[np.int64]
+    image_size: int
+    channels: int
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) int64, classes from 0 on."""
+        return self.reader.labels[self.indices]
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.indices)
+
+    def take(self, indices: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Decodes the images at `indices`, in that order: (B, C, H, W)."""
+        size, channels = self.image_size, self.channels
+        return np.stack([self.reader.read(int(index), size, channels) for index in self.indices[indices]])
+
+    def select(self, indices: npt.NDArray[Any]) -> "StoredImages":
+        """Returns the recipe of the images at `indices`, in that order."""
+        return replace(self, indices=self.indices[indices])
+
+
+class ArrayReader:
+    """Images that a source holds in memory at their own size, for a split too large at the size of the model."""
+
+    is_file_reader = False
+
+    def __init__(self, labelled: LabelledImages) -> None:
+        self.labelled = labelled
+        self.labels = labelled.labels
+
+    def read(self, index: int, size: int, channels: int) -> npt.NDArray[np.uint8]:
+        """Returns an image (C, size, size)."""
+        pixels: npt.NDArray[np.uint8] = to_size(to_channels(self.labelled.images[index : index + 1], channels), size)[0]
+        return pixels
