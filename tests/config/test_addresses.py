@@ -151,7 +151,7 @@ space:
         (["space.learner.hparams.optimizer.lr=0.3"], "learner.hparams.optimizer.lr", "command line"),
         (["~space.learner.hparams.optimizer.lr"], "space.learner.hparams.optimizer.lr", None),
         (["~space.learner.hparams.model.head.linear"], "space.learner.hparams.model.head.linear", None),
-        ([], "data.mean", "data/mnist5k.yaml, line 12"),
+        ([], "data.mean", "data/mnist5k.yaml, line 14"),
         (["data.mean=[0,0,0]"], "data.mean", "command line"),
         (["++learner.hparams.optimizer={lr: 1}"], "learner.hparams.optimizer.momentum", "optimizer/sgd.yaml, line 7"),
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head", "command line"),
