@@ -6,7 +6,7 @@ Writes a folder of 4,000 photos (JPEG, 64x64, noise on shapes) into a temporary 
 128 from it at 32x32, on one CPU thread. Each way runs in a process of its own, which reads one epoch to warm up and
 then `EPOCHS` more; all ways take turns, `ROUNDS` times, so that a slow minute of the machine slows all. Seconds are
 medians of all epochs, memory is the most that the process (and its loader processes, added up) held above what it held
-after its imports. The table goes to benchmarks/results/data_paths.md. On 2 cores it takes about 3 minutes.
+after its imports. The table goes to benchmarks/results/data_paths.md. On 2 cores it takes about 4 minutes.
 
 - in memory: `InMemoryImages`, decoded once before the epochs (that time is a column of its own).
 - streamed: `StreamedImages`, decoded at every epoch, with 0 and 2 loader processes.
