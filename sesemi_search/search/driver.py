@@ -25,7 +25,8 @@ from sesemi_search.search.beginning import plan_beginning
 from sesemi_search.search.cluster import Slots, connect, count_slots
 from sesemi_search.search.definition import define_search, find_changes
 from sesemi_search.search.directory import SEARCH_YAML, refuse_used, trial_dir
-from sesemi_search.search.ledger import Ledger, repair_journal
+from sesemi_search.search.journal import repair_journal
+from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.limits import Budget, Stop, StopKind
 from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.objectives import Objectives

@@ -8,60 +8,30 @@ An interrupted trial is WAITING, Optuna's state for "to be run": after an orderl
 search takes the same trial up again, which a finished state would forbid.
 """
 
-import hashlib
-import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from sesemi_search.config.targets import accepted_arguments, instantiate, locate
+from sesemi_search.search.build import build_pruner, build_sampler, experimental_is_fine
 from sesemi_search.search.frozen import STATES, is_copy, report_attribute, reports, storable, to_copy, to_record
+from sesemi_search.search.journal import open_storage, repair_journal
 from sesemi_search.search.objectives import Objectives
 from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.replay import Replay
-from sesemi_search.search.samplers import refuse_pickles
 from sesemi_search.search.verdicts import Verdicts
 from sesemi_search.space.grid import grid_point
 from sesemi_search.space.size import count_configs
 from sesemi_search.space.space import Space
 
-__all__ = ["JOURNAL", "Ledger", "build_pruner", "build_sampler", "open_storage", "repair_journal"]
+__all__ = ["Ledger"]
 
-JOURNAL = "study.journal"
 _MAX_REPEATS = 5  # asks in a row that bring known configs, before another sampler is asked
 _GIVEN = "given"  # the study's attribute: what its first trials are to try
-
-
-def build_sampler(node: Mapping[str, Any], seed: int, number: int) -> optuna.samplers.BaseSampler:
-    """Returns the sampler that asks for trial `number`.
-
-    It is built anew for each ask, with a seed of its own: what is asked then depends on the seed, the number and the
-    trials so far, and not on how often the search was interrupted.
-    """
-    refuse_pickles(node)
-    seeds = {"seed": _hash(f"{seed}/{number}"), "search_seed": _hash(f"{seed}")}
-    accepted = accepted_arguments(locate(node.get("_target_"), "search.sampler")) or ()
-    supplied = {name: value for name, value in seeds.items() if name in accepted}
-    with _experimental_is_fine():
-        sampler: optuna.samplers.BaseSampler = instantiate(node, "search.sampler", **supplied)
-    return sampler
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
-
-
-def build_pruner(node: Mapping[str, Any]) -> optuna.pruners.BasePruner:
-    """Returns the pruner; it reads the study and keeps nothing."""
-    pruner: optuna.pruners.BasePruner = instantiate(node, "search.pruner")
-    return pruner
 
 
 class Ledger:
@@ -196,7 +166,7 @@ class Ledger:
         for given in (self._given or [])[own : own + 1]:
             # A waiting trial that a crash leaves here is adopted like any other; its parameters are fixed in it.
             self._study.enqueue_trial(given["params"], user_attrs={"origin": given["origin"]})
-        with _experimental_is_fine():
+        with experimental_is_fine():
             trial = self._study.ask()
         self._verdicts.begin()
         return self._begin(trial)
@@ -217,13 +187,13 @@ class Ledger:
         self._study.sampler = build_sampler(self._sampler, self._seed, number)
         if frozen.state is TrialState.WAITING:
             self._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
-        with _experimental_is_fine():
+        with experimental_is_fine():
             trial = Trial(self._study, frozen._trial_id)
         return self._begin(trial)
 
     def _begin(self, trial: Trial) -> TrialRecord:
         was_asked = "attempts" in trial.user_attrs
-        with _experimental_is_fine():
+        with experimental_is_fine():
             self._space.sample(trial if was_asked else Replay(trial))
         trial.set_user_attr("attempts", trial.user_attrs.get("attempts", 0) + 1)
         self._live[trial.number] = trial
@@ -351,39 +321,3 @@ class Ledger:
     @property
     def _storage(self) -> BaseStorage:
         return self._study._storage
-
-
-def open_storage(directory: Path, url: str | None) -> BaseStorage:
-    """Opens the journal of a search directory, or another Optuna storage in its place."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if url is not None:
-        return optuna.storages.get_storage(url)
-    # An absolute path: after a change of directory Optuna would wait for ever for a lock beside a relative one.
-    return JournalStorage(JournalFileBackend(str((directory / JOURNAL).absolute())))
-
-
-def repair_journal(directory: Path) -> None:
-    """Removes what a writer that was killed in an append left: its lock, and a last line without an end.
-
-    Without a journal there is nothing to do.
-
-    Optuna waits 30 s for such a lock, and a journal that is written on after a torn line is broken for good.
-    """
-    path = directory / JOURNAL
-    if not path.exists():
-        return
-    Path(f"{path}.lock").unlink(missing_ok=True)
-    with path.open("r+b") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            file.truncate(whole)
-            os.fsync(file.fileno())
-
-
-@contextmanager
-def _experimental_is_fine() -> Iterator[None]:
-    """`group=True` is experimental in Optuna, and the default here by decision."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from sesemi_search.search.ledger import JOURNAL, Ledger
+from sesemi_search.search.journal import JOURNAL
+from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.records import Outcome
 from sesemi_search.space.parse import parse_space

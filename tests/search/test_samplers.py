@@ -15,7 +15,9 @@ from scipy.stats import qmc
 from benchmarks.conditional_sampling import GOOD, NUM_TRIALS, OPTIONS, search_options
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.search.ledger import JOURNAL, Ledger, build_sampler
+from sesemi_search.search.build import build_sampler
+from sesemi_search.search.journal import JOURNAL
+from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.objectives import Objective, Objectives
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord

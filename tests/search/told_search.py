@@ -7,7 +7,8 @@ from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.search.directory import SEARCH_YAML
-from sesemi_search.search.ledger import JOURNAL, Ledger
+from sesemi_search.search.journal import JOURNAL
+from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.limits import Budget
 from sesemi_search.search.plan import make_plan, resolve_plain
 from sesemi_search.search.records import Outcome, TrialReport
