@@ -49,6 +49,7 @@ def test_offline_files_hold_one_run_a_trial(search: Callable[..., str], director
         assert run.summary["last"] == trial.value
 
 
+@pytest.mark.slow
 def test_a_server_gets_every_trial(search: Callable[..., str], directory: Path, tmp_path: Path) -> None:
     with serve_openwandb(tmp_path / "server") as server:
         output = search(**server.environment)

@@ -105,6 +105,7 @@ def test_a_moved_directory_resumes(run_search: RunSearch, resume_search: RunSear
     assert not result.directory.exists()
 
 
+@pytest.mark.slow
 def test_options_given_to_resume_stay(run_search: RunSearch, resume_search: RunSearch) -> None:
     directory = run_search(*SHORT).directory
     resume_search(directory, "search.num_trials=3", "search.max_concurrent=1")
@@ -112,6 +113,7 @@ def test_options_given_to_resume_stay(run_search: RunSearch, resume_search: RunS
     assert yaml.safe_load((directory / "search.yaml").read_text())["search"]["max_concurrent"] == 1
 
 
+@pytest.mark.slow
 def test_changed_files_of_the_project_are_named(run_search: RunSearch, project: Path) -> None:
     directory = run_search(*SHORT).directory
     assert find_drift(directory, Project(project)) == []
@@ -122,6 +124,7 @@ def test_changed_files_of_the_project_are_named(run_search: RunSearch, project: 
     assert "src/faulty/new.py" in drift
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["journal", "journal's content", "study.journal's last lines"])
 def test_a_driver_that_died_while_it_began_leaves_a_search_that_resumes(
     run_search: RunSearch, resume_search: RunSearch, lost: str
@@ -138,6 +141,7 @@ def test_a_driver_that_died_while_it_began_leaves_a_search_that_resumes(
     assert [r.outcome for r in result.records] == [Outcome.complete] * 2
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_trial_in_the_same_folder_is_not_taken_up(
     run_search: RunSearch, resume_search: RunSearch, tmp_path: Path
 ) -> None:

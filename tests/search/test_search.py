@@ -159,6 +159,7 @@ def test_a_finished_search_is_extended_by_a_higher_number_of_trials(
     assert len(result.records) == 11
 
 
+@pytest.mark.slow
 def test_an_in_place_change_of_a_batch_does_not_reach_the_next_trial(run_search: RunSearch, tmp_path: Path) -> None:
     pinned = [
         "search.max_concurrent=1",
