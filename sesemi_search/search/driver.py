@@ -1,4 +1,4 @@
-"""A search from its plan to its end: directory, ledger, Ray, signals, best.yaml."""
+"""A search from its plan to its end: Ray, signals, best.yaml."""
 
 import contextlib
 import shlex
@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import ray
 from optuna.exceptions import StorageInternalError
@@ -17,19 +16,15 @@ from ray import tune
 
 from sesemi_search.atomic import write_text
 from sesemi_search.config.durations import parse_duration
-from sesemi_search.config.errors import ConfigError, SesemiSearchError
-from sesemi_search.config.experiment import plain, to_yaml
-from sesemi_search.config.project import PROVENANCE
-from sesemi_search.config.provenance import describe_provenance
-from sesemi_search.search.beginning import plan_beginning
+from sesemi_search.config.errors import SesemiSearchError
 from sesemi_search.search.cluster import Slots, connect, count_slots
-from sesemi_search.search.definition import define_search, find_changes
-from sesemi_search.search.directory import SEARCH_YAML, refuse_used, trial_dir
+from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.journal import repair_journal
 from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.limits import Budget, Stop, StopKind
 from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.objectives import Objectives
+from sesemi_search.search.opening import begin_ledger, open_ledger, resume_ledger
 from sesemi_search.search.plan import Plan, resolve_plain
 from sesemi_search.search.ray_adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.records import TrialRecord
@@ -127,7 +122,7 @@ def search(
         slots = count_slots(run, options.max_concurrent, nodes)
         _say_placement(plan, slots, say)
         with lock_directory(directory):
-            ledger = _resume(plan, directory) if resume else _begin(plan, directory, argv)
+            ledger = resume_ledger(plan, directory) if resume else begin_ledger(plan, directory, argv)
             earlier = ledger.records()
             # Tune writes pickles of its own state; nobody reads them.
             scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
@@ -138,7 +133,7 @@ def search(
                 seconds = time.perf_counter() - start
             if session.stop is not None:
                 # After an end in the middle of things this study object may not know the whole of its file.
-                ledger = _open_ledger(plan, directory)
+                ledger = open_ledger(plan, directory)
             records, copied, best = ledger.records(), ledger.copied(), ledger.best()
             if best is not None:
                 _write_best(directory, best, plan.objectives)
@@ -146,91 +141,6 @@ def search(
     return SearchResult(
         directory, records, copied, best, session.stop, ledger.is_exhausted, seconds, trained, slots.count
     )
-
-
-def _begin(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
-    """Begins the search that a plan describes.
-
-    Raises:
-        ConfigError: Another driver began one in the same directory while this one made its plan.
-    """
-    refuse_used(directory)
-    write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
-    _save_config(plan, directory)
-    return _create_ledger(plan, directory)
-
-
-def _create_ledger(plan: Plan, directory: Path) -> Ledger:
-    options = plan.settings.search
-    ledger = Ledger.create(
-        directory,
-        options.study or options.name,
-        plan.space,
-        sampler=options.sampler,
-        pruner=options.pruner,
-        seed=options.seed,
-        objectives=plan.objectives,
-        storage=options.storage,
-    )
-    ledger.define(_definition(plan))
-    _fill(ledger, plan)
-    return ledger
-
-
-def _fill(ledger: Ledger, plan: Plan) -> None:
-    """Gives a new ledger what the search begins with, or the rest of it, where a driver died in the middle of that."""
-    if not ledger.has_begun:
-        beginning = plan.beginning or plan_beginning(
-            plan.settings.search, plan.objectives, plan.space, plan.experiment, lambda _: None
-        )
-        ledger.begin(beginning.copies, beginning.given)
-
-
-def _resume(plan: Plan, directory: Path) -> Ledger:
-    """Goes on with the search in a directory, if it still is the one that began there."""
-    repair_journal(directory)
-    try:
-        ledger = _open_ledger(plan, directory)
-    except KeyError:  # Optuna has no such study: the driver died before it made one
-        ledger = _create_ledger(plan, directory)
-    if not ledger.definition and not len(ledger):
-        ledger.define(_definition(plan))
-    ledger.settle()
-    changes = list(find_changes(ledger.definition, _definition(plan)))
-    if changes:
-        raise ConfigError(
-            f"{directory / SEARCH_YAML} is not what the search began with, and its trials would not compare: "
-            + "; ".join(changes)
-            + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]"
-        )
-    _save_config(plan, directory)
-    _fill(ledger, plan)
-    return ledger
-
-
-def _open_ledger(plan: Plan, directory: Path) -> Ledger:
-    options = plan.settings.search
-    return Ledger.open(
-        directory,
-        options.study,
-        plan.space,
-        sampler=options.sampler,
-        pruner=options.pruner,
-        seed=options.seed,
-        objectives=plan.objectives,
-        storage=options.storage,
-    )
-
-
-def _save_config(plan: Plan, directory: Path) -> None:
-    write_text(
-        directory / SEARCH_YAML, to_yaml(plain(plan.config), f"sesemi-search resume {shlex.quote(str(directory))}")
-    )
-
-
-def _definition(plan: Plan) -> dict[str, Any]:
-    search = plan.settings.search
-    return define_search(plan.experiment, plain(plan.config)["space"], search.metric, search.mode)
 
 
 def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker, slots: Slots) -> Session:
@@ -308,7 +218,7 @@ def _leave_resumable(plan: Plan, directory: Path) -> None:
     a full disk that one fails too; then its torn line is taken away, and the trials stay orphaned, as after a kill.
     """
     with contextlib.suppress(Exception):
-        _open_ledger(plan, directory).release()
+        open_ledger(plan, directory).release()
     if plan.settings.search.storage is None:
         repair_journal(directory)
 
