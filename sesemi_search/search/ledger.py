@@ -117,7 +117,7 @@ class Ledger:
     @property
     def num_counted(self) -> int:
         """Trials asked for so far that were trained or will be: those that `search.num_trials` counts."""
-        return sum(record.outcome not in (Outcome.infeasible, Outcome.duplicate) for record in self.records())
+        return sum(record.is_counted for record in self.records())
 
     @property
     def is_exhausted(self) -> bool:

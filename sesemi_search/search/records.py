@@ -112,6 +112,11 @@ class TrialRecord:
         return self.outcome not in (Outcome.running, Outcome.interrupted)
 
     @property
+    def is_counted(self) -> bool:
+        """Whether `search.num_trials` counts it: it was trained, or will be."""
+        return self.outcome not in (Outcome.infeasible, Outcome.duplicate)
+
+    @property
     def identity(self) -> str:
         """The same for two records exactly when they are copies of one trial: two studies may have one name."""
         return repr((self.copied_from, sorted(self.params.items()), sorted(self.values.items())))

@@ -84,7 +84,7 @@ def describe_resume(request: Request) -> list[str]:
     ended = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in counts.items()) or "none"
     lines = [f"{len(stored.records)} trials: {ended}"]
     lines += _describe_unfinished(stored)
-    new = max(0, config.search.num_trials - len(stored.records))
+    new = max(0, config.search.num_trials - sum(record.is_counted for record in stored.records))
     lines.append(f"{new} new trial{'s' * (new != 1)} would be asked for (search.num_trials={config.search.num_trials})")
     return lines + find_drift(directory, find_project(request.project, directory))
 

@@ -97,7 +97,7 @@ class Session:
         self._num_epochs: dict[int, int] = {}
         self._trained: dict[str, int] = {}
         for each in ledger.records():
-            if each.digest and each.outcome not in (Outcome.duplicate, Outcome.infeasible, Outcome.lost):
+            if each.digest and each.is_counted and each.outcome is not Outcome.lost:
                 self._trained[each.digest] = each.number
             if each.is_ended:  # what a driver that died had no time to remove
                 self._drop_checkpoints(each.number, each.outcome)
@@ -220,8 +220,7 @@ class Session:
         """Ends a trial that is not trained; gives up when none of the last draws was."""
         self._ledger.tell(number, outcome, reason)
         last = self._ledger.records()[-_MAX_USELESS:]
-        useless = (Outcome.infeasible, Outcome.duplicate)
-        if len(last) == _MAX_USELESS and all(record.outcome in useless for record in last):
+        if len(last) == _MAX_USELESS and not any(record.is_counted for record in last):
             text = f"of the last {_MAX_USELESS} draws none could be trained; trial {number}: {reason}"
             self.request_stop(Stop(StopKind.error, text))
         return False

@@ -88,8 +88,8 @@ def _collect(stored: StoredSearch) -> tuple[list[_Run], list[str]]:
     """Returns the runs of all trials that began, and what is wrong with the others."""
     runs, problems = [], []
     for record in stored.records:
-        # An infeasible sample never was a run, and neither was a trial that no worker got.
-        if record.attempts == 0 or record.outcome is Outcome.infeasible:
+        # What was passed over never was a run, and neither was a trial that no worker got.
+        if record.attempts == 0 or not record.is_counted:
             continue
         try:
             runs.append(_make_run(stored, record))

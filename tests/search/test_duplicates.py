@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from sesemi_search.config.compose import Request
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.limits import StopKind
 from sesemi_search.search.records import Outcome, TrialReport
+from sesemi_search.search.resume import describe_resume
 from sesemi_search.search.session import Next, Session
+from sesemi_search.search.track import track_command
 from tests.search.told_search import metrics, open_session
 
 LR = "space.learner.hparams.optimizer.lr"
@@ -71,6 +74,15 @@ def test_duplicates_do_not_count_toward_the_number_of_trials(project: Path, tmp_
     session, ledger = open_session(project, tmp_path / "search", *SMALL, "search.num_trials=4")
     train_all(session, ledger)
     assert Counter(r.outcome for r in ledger.records())[Outcome.complete] == 4
+
+
+def test_readers_see_only_what_was_trained(project: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    directory = tmp_path / "search"
+    train_all(*open_session(project, directory, *SMALL, "search.num_trials=50"))
+    request = Request(search=True, overrides=[str(directory), "search.num_trials=6"])
+    assert "2 new trials would be asked for" in "\n".join(describe_resume(request))
+    assert track_command(Request(search=True, overrides=[str(directory), "tracking.mode=offline"])) == 0
+    assert "4 runs written" in capfd.readouterr().out
 
 
 def test_models_above_the_limits_are_told_and_not_trained(project: Path, tmp_path: Path) -> None:
