@@ -99,7 +99,7 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
 
         return show_config(request)
     if parsed.verb == "check":
-        from sesemi_search.check.command import check_command
+        from sesemi_search.search.check import check_command
 
         return check_command(request, parsed.measure)
     if parsed.verb == "spaces":

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from sesemi_search.check.command import describe_space
 from sesemi_search.check.preflight import Checked
 from sesemi_search.config.errors import ConfigError
+from sesemi_search.search.check import describe_space
 
 Check = Callable[..., Checked]
 BACKBONE = "learner.hparams.model.backbone"
