@@ -16,6 +16,7 @@ import yaml
 from hydra.core.override_parser.types import Override
 
 from sesemi_search.config.errors import ConfigError, raise_problems
+from sesemi_search.config.sesemi_keys import their_key
 
 __all__ = ["Addresses", "Source"]
 
@@ -89,7 +90,10 @@ class Addresses:
         A key of the experiment is where the space has it, if it does; a key that is not there (an argument that is
         missing) where the `_target_` is that it belongs to.
         """
-        parts = key.removeprefix("~").split(".")
+        key = key.removeprefix("~")
+        return self._find(key.split(".")) or self._find(their_key(key).split("."))
+
+    def _find(self, parts: list[str]) -> str | None:
         if parts[0] != _SPACE:
             over = _follow(self._root, [_SPACE, *parts])
             if over is not None and (over.is_list or not over.children or over.children.keys() & _REPLACING):

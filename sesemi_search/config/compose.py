@@ -29,6 +29,7 @@ from sesemi_search.config.overrides import (
 from sesemi_search.config.primary import Primary
 from sesemi_search.config.project import Project, find_project, list_options, resource_dirs
 from sesemi_search.config.schema import EXPERIMENT_KEYS, RunExperimentConfig, SearchExperimentConfig
+from sesemi_search.config.sesemi_keys import settle_aliases
 from sesemi_search.config.validate import check_values
 
 __all__ = ["Composed", "Request", "compose_config", "search_path"]
@@ -104,11 +105,12 @@ def _checked(request: Request, primary: Primary, overrides: Sequence[Override], 
     problems = [*_check_names(request, overrides, folders), *check_choices(overrides, folders)]
     raise_problems([*problems, *check_keys(_schema(request), overrides, folders)])
     config = _compose(primary, overrides)
+    problems = list(settle_aliases(config, overrides))
     if request.search and OmegaConf.is_missing(config.search, "name"):
         # A space in a folder of its own, `space=vision/tiny`, is no path to the names made of this one.
         names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
         config.search.name = names[-1].replace("/", "_")
-    problems = [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
+    problems += [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
     raise_problems([*problems, *check_values(config)])
     return config
 

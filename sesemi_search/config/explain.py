@@ -15,6 +15,7 @@ from sesemi_search.config.annotations import element_annotation
 from sesemi_search.config.errors import suggest
 from sesemi_search.config.project import list_options
 from sesemi_search.config.schema import SearchExperimentConfig
+from sesemi_search.config.sesemi_keys import hint, our_key
 
 __all__ = ["check_key", "check_section", "explain"]
 
@@ -51,7 +52,7 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
     if any(isinstance(e, RecursionError) for e in chain):
         return explain(RecursionError())
     where = next((m[1] + ".yaml: " for e in chain for m in [re.match(r"In '(.+?)'", str(e))] if m), "")
-    key = re.sub(r"\[(\d+)\]", r".\1", known.full_key or "")
+    key = our_key(re.sub(r"\[(\d+)\]", r".\1", known.full_key or ""))
     section = re.search(r"is not a subclass of (\w+)\. value: (.*)", str(known))
     if section and (keys := [k for k, node in _sections(SearchExperimentConfig) if node.__name__ == section[1]]):
         return f"{where}{keys[0]}: got {section[2]}; it is a mapping of keys to values."
@@ -59,7 +60,7 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
     reason = (str(known).strip().splitlines() or [type(known).__name__])[0]
     if where and not key and reason == "Cannot merge DictConfig with ListConfig":
         reason = "holds a list; a config is a mapping of keys to values."
-    return where + (problem or (f"{key}: {reason}" if key else reason))
+    return where + (problem or (f"{key}: {reason}{hint(key)}" if key else reason))
 
 
 def check_key(schema: type, key: str) -> Iterator[str]:
@@ -74,7 +75,8 @@ def check_key(schema: type, key: str) -> Iterator[str]:
             return
         known = {f.name: f.type for f in fields(node)}
         if part not in known:
-            yield f"{key}: {parent} has no key {part!r}; it has {', '.join(known)}.{suggest(part, known)}"
+            instead = hint(".".join(parts[: depth + 1])) or f"it has {', '.join(known)}.{suggest(part, known)}"
+            yield f"{key}: {parent} has no key {part!r}; {instead}"
             return
         node = known[part]
 

@@ -16,6 +16,7 @@ from sesemi_search.config.errors import ConfigError, raise_problems, suggest
 from sesemi_search.config.explain import check_key, check_section, explain
 from sesemi_search.config.project import list_options
 from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
+from sesemi_search.config.sesemi_keys import check_spellings, rename_override
 from sesemi_search.config.validate import check_values
 
 __all__ = [
@@ -46,7 +47,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
     parsed, problems = [], []
     for text in overrides:
         try:
-            override = OverridesParser.create().parse_override(text)
+            override = OverridesParser.create().parse_override(rename_override(text))
             if override.is_sweep_override():
                 raise ConfigError(
                     f"{text}: a sweep of Hydra's; the values of a search belong into its space: '{{choice: [...]}}'."
@@ -59,6 +60,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
         except ConfigError as error:
             problems.append(str(error))
     raise_problems(problems)
+    raise_problems(list(check_spellings(overrides, parsed)))
     return parsed
 
 

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from sesemi_search.config.addresses import Source
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.explain import explain
+from sesemi_search.config.sesemi_keys import with_aliases
 
 __all__ = ["Primary"]
 
@@ -63,7 +64,7 @@ class Primary:
     def _initialized(self) -> Iterator[None]:
         search_path = ["file://" + str(folder).replace("${", "\\${") for folder in self.folders[1:]]
         store = ConfigStore.instance()
-        store.store(name=_SCHEMA, node=self.schema)
+        store.store(name=_SCHEMA, node=with_aliases(self.schema))
         primary = {"defaults": [_SCHEMA, *self.defaults, "_self_"], "hydra": {"searchpath": search_path}}
         store.store(name=_NAME, node=primary)
         GlobalHydra.instance().clear()

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sesemi_search.config.errors import ConfigError, suggest
 from sesemi_search.config.explain import explain
 from sesemi_search.config.overrides import SpaceOverride
+from sesemi_search.config.sesemi_keys import rename_space
 
 __all__ = ["override_space"]
 
@@ -24,13 +25,14 @@ def override_space(raw: Any, overrides: Sequence[SpaceOverride]) -> dict[str, An
 
     Raises:
         ConfigError: A path to delete that is not there, one that leads through a value, an overlay that is no mapping,
-            or an interpolation that is none.
+            an interpolation that is none, or a key under two names.
     """
     if not isinstance(raw, Mapping):
         raise ConfigError(f"space: got {raw!r}; it takes a mapping, the experiment's own tree with domains as values.")
-    space = copy.deepcopy(dict(raw))
+    space = rename_space(copy.deepcopy(dict(raw)))
     for override in overrides:
         _apply(space, override)
+    space = rename_space(space)  # a value of the command line may hold the names, too
     try:
         OmegaConf.create({"space": space})
     except OmegaConfBaseException as error:
