@@ -9,6 +9,7 @@ import pytest
 
 BACKBONE = "learner.hparams.model.backbone"
 LR = "space.learner.hparams.optimizer.lr"
+TIMM = ["space=timm", "data.source.folder=birds", "data.image_size=64", "learner.hparams.num_classes=10"]
 
 MISTAKES = {
     "no space": (["run"], ["space: missing", "space=NAME", "lenet_cosine", "tiny"]),
@@ -52,6 +53,19 @@ MISTAKES = {
     "wrong image size": (
         ["run", "space=lenet_cosine", "data.image_size=28"],
         ["LeNet5", "3x28x28", "Flatten gave (2, 256)", "Linear(in_features=400", "learner.hparams.model"],
+    ),
+    "a model that timm lacks": (
+        ["run", *TIMM, "space.learner.hparams=repghostnet_050", f"space.{BACKBONE}.name=repghostnet_05"],
+        [f"{BACKBONE}: ", "name='repghostnet_05'; timm", "no such model", "Did you mean 'repghostnet_058'?"],
+    ),
+    "a head that does not fit a model of torchvision": (
+        [
+            "run",
+            *TIMM,
+            "space.learner.hparams=shufflenet_v2_x0_5",
+            "space.learner.hparams.model.head={_target_: faulty.bad_modules.WrongWidthInside}",
+        ],
+        ["learner.hparams.model.head: WrongWidthInside fails on features of shape (2, 1024) from TorchVisionBackbone"],
     ),
     "no trials": (["run", "space=tiny", "search.num_trials=0"], ["search.num_trials", "got 0", "at least 1"]),
     "low above high": (["run", "space=tiny", f"{LR}={{float: [1, 0.1]}}"], [LR, "[1, 0.1]", "low is above high"]),

@@ -24,7 +24,7 @@ from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = {"configs": 40, "search_spaces": 22, "experiments/configs": 1}
+FOLDERS = {"configs": 40, "search_spaces": 23, "experiments/configs": 1}
 FILES = {folder: sorted((ROOT / folder).rglob("*.yaml")) for folder in FOLDERS}
 
 
@@ -39,7 +39,8 @@ BASE = [file.relative_to(ROOT / "configs").with_suffix("") for file in FILES["co
 PIECES = [file for file in FILES["search_spaces"] if file.parent.name != "space"]
 Compose = Callable[..., DictConfig]
 # What only the user of a data set knows.
-NEEDS = {"image_folder": ["data.source.folder=birds", "learner.hparams.num_classes=7"]}
+_BIRDS = ["data.source.folder=birds", "learner.hparams.num_classes=7"]
+NEEDS = {"image_folder": _BIRDS, "timm": _BIRDS}
 
 
 def whole(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def test_every_file_is_counted() -> None:
 
 @pytest.mark.parametrize("space", SPACES)
 def test_a_space_composes(space: str, compose_run: Compose) -> None:
-    config = compose_run(space)
+    config = compose_run(space, *NEEDS.get(space, []))
     assert config.search.name == space
     assert config.space
 
@@ -93,7 +94,7 @@ def test_a_piece_of_a_space_composes_into_a_space(
 def test_a_space_holds_its_own_experiment(space: str, compose_run: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "experiments" / "src"))
     install()
-    config = plain(compose_run(space))
+    config = plain(compose_run(space, *NEEDS.get(space, [])))
     assert find_baseline(Space(parse_space(config["space"])), {key: config[key] for key in EXPERIMENT_KEYS})
 
 
