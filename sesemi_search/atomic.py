@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_file", "write_text"]
+__all__ = ["atomic_file", "remove_torn", "write_text"]
 
 
 @contextmanager
@@ -37,6 +37,12 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def remove_torn(folder: Path, name: str = "*") -> None:
+    """Removes what writers that were killed left of a file in a folder, or of any file there."""
+    for torn in folder.glob(f".{name}.*.tmp"):
+        torn.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -29,8 +29,17 @@ def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metri
 
 def digest_experiment(experiment: Mapping[str, Any]) -> str:
     """Returns a hash of all that decides what a trial trains: its resolved config, without the places of files."""
-    text = json.dumps(_without_places(experiment), sort_keys=True)
+    text = json.dumps(_rounded(_without_places(experiment)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rounded(value: Any) -> Any:
+    """Makes one number of 0.3 and 0.30000000000000004, which are one step of a domain."""
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(child) for key, child in value.items()}
+    return [_rounded(child) for child in value] if isinstance(value, list) else value
 
 
 def _without_places(experiment: Mapping[str, Any]) -> dict[str, Any]:

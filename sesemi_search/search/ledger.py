@@ -242,9 +242,9 @@ class Ledger:
     def tell(self, number: int, outcome: Outcome, message: str = "") -> None:
         """Ends a trial. `complete` takes the last report as its value."""
         trial = self._live.pop(number)
-        trial.set_user_attr("outcome", outcome.value)
         if message:
             trial.set_user_attr("message", message)
+        trial.set_user_attr("outcome", outcome.value)  # last: with it the trial has ended, whatever dies now
         if outcome is Outcome.interrupted:
             self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
             return

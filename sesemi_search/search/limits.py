@@ -85,7 +85,7 @@ def find_common_error(records: Sequence[TrialRecord], num_trials: int) -> Stop |
         records: All trials.
         num_trials: Trials that the search will have.
     """
-    ended = [r for r in records if r.outcome not in (Outcome.running, Outcome.interrupted)]
+    ended = [r for r in records if r.is_ended and r.is_counted]
     if len(ended) < min(_FIRST_ERRORS, num_trials) or any(r.outcome is not Outcome.error for r in ended):
         return None
     if len({_signature(r.message) for r in ended}) != 1:

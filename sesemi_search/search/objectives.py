@@ -20,6 +20,7 @@ __all__ = ["COSTS", "Objective", "Objectives", "parse_objectives"]
 COSTS = ("num_params", "flops")
 _SECONDS = "epoch_seconds"
 _MODES = ("max", "min")
+_EQUAL = 1e-9  # 0.98 - 0.01 is not quite 0.97
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,14 @@ class Objectives:
 
     def front(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Returns the complete trials that no other dominates, best in the first objective first."""
-        ranked = {r.number: self._costs(r) for r in records if self._is_comparable(r)}
-        front = [
-            r
-            for r in records
-            if r.number in ranked and not any(_dominates(other, ranked[r.number]) for other in ranked.values())
-        ]
-        return sorted(front, key=lambda r: (ranked[r.number], r.number))
+        ranked = sorted(
+            ((self._costs(r), r) for r in records if self._is_comparable(r)), key=lambda each: (each[0], each[1].number)
+        )
+        front: list[tuple[tuple[float, ...], TrialRecord]] = []
+        for costs, record in ranked:  # whoever dominates a trial comes before it
+            if not any(_dominates(other, costs) for other, _ in front):
+                front.append((costs, record))
+        return [record for _, record in front]
 
     def best(self, records: Sequence[TrialRecord]) -> TrialRecord | None:
         """Returns the trial to take, the earliest of equals; None where no trial is complete.
@@ -89,7 +91,7 @@ class Objectives:
         if not front:
             return None
         best = self._costs(front[0])[0]
-        near = [r for r in front if self._costs(r)[0] <= best + self.within]
+        near = [r for r in front if self._costs(r)[0] <= best + self.within + _EQUAL]
         return min(near, key=lambda r: (*self._costs(r)[1:], self._costs(r)[0], r.number))
 
     def _costs(self, record: TrialRecord) -> tuple[float, ...]:

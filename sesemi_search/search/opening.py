@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sesemi_search.atomic import write_text
+from sesemi_search.atomic import remove_torn, write_text
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.config.project import PROVENANCE
@@ -60,6 +60,8 @@ def resume_ledger(plan: Plan, directory: Path) -> Ledger:
         ConfigError: It is not; the text says what has changed.
     """
     repair_journal(directory)
+    for folder in (directory, *directory.glob("trials/*")):
+        remove_torn(folder)
     try:
         ledger = open_ledger(plan, directory)
     except KeyError:  # Optuna has no such study: the driver died before it made one

@@ -1,5 +1,6 @@
 """Asking for a trial's parameters a second time, after a driver that may have died while it asked."""
 
+import copy
 from typing import Any
 
 from optuna.trial import Trial
@@ -34,7 +35,7 @@ class Replay:
 
     def _draw(self, name: str) -> None:
         study = self._trial.study
-        frozen = study.get_trials(deepcopy=True)[self._trial.number]
+        frozen = copy.deepcopy(study.get_trials(deepcopy=False)[self._trial.number])
         if name in frozen.system_attrs.get("fixed_params", {}):
             return  # given, and never drawn
         distribution = frozen.distributions.get(name)

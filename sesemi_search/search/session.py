@@ -95,12 +95,13 @@ class Session:
         self._keep_checkpoints = keep_checkpoints
         self._queue = deque(ledger.unfinished())
         self._num_epochs: dict[int, int] = {}
-        self._trained: dict[str, int] = {}
+        self._trained: dict[str, int] = {}  # numbers of the trials that have a config, by its digest
+        outdone = set(self._outdone())
         for each in ledger.records():
             if each.digest and each.is_counted and each.outcome is not Outcome.lost:
                 self._trained[each.digest] = each.number
-            if each.is_ended:  # what a driver that died had no time to remove
-                self._drop_checkpoints(each.number, each.outcome)
+            if each.is_ended and (each.outcome is not Outcome.complete or each.number in outdone):
+                self._drop_checkpoint(each.number)  # a driver that died had no time to
         self._budget = budget
         self._excluded = excluded
         self.stop: Stop | None = None
@@ -246,18 +247,21 @@ class Session:
         del self._num_epochs[number]
         record = self._ledger.record(number)
         self._tracker.end(number, outcome.value, run_summary(record, outcome.value, self._ledger.objectives))
+        if outcome is Outcome.lost:  # its config may be tried again
+            self._trained = {digest: n for digest, n in self._trained.items() if n != number}
         if outcome is not Outcome.interrupted:
-            self._drop_checkpoints(number, outcome)
+            # Nobody needs a checkpoint any more but those of the best complete trials.
+            for each in [number] if outcome is not Outcome.complete else self._outdone():
+                self._drop_checkpoint(each)
 
-    def _drop_checkpoints(self, number: int, outcome: Outcome) -> None:
-        """Keeps the checkpoints of the best complete trials; nobody needs another's any more."""
-        drop = [number] if outcome is not Outcome.complete else self._outdone()
-        for each in drop:
-            trial_dir(self._directory, each).joinpath("checkpoint.pt").unlink(missing_ok=True)
+    def _drop_checkpoint(self, number: int) -> None:
+        trial_dir(self._directory, number).joinpath("checkpoint.pt").unlink(missing_ok=True)
 
     def _outdone(self) -> list[int]:
-        """Numbers of the complete trials that are not among the best to keep."""
+        """Numbers of the complete trials that are not among the best to keep, the one of best.yaml first of them."""
+        records = self._ledger.records()
+        best = self._ledger.objectives.best(records)
         sign = -1.0 if self._ledger.objectives.first.maximize else 1.0
-        complete = [r for r in self._ledger.records() if r.outcome is Outcome.complete and r.value is not None]
-        complete.sort(key=lambda r: (sign * (r.value or 0.0), r.number))
+        complete = [r for r in records if r.outcome is Outcome.complete and r.value is not None]
+        complete.sort(key=lambda r: (best is None or r.number != best.number, sign * (r.value or 0.0), r.number))
         return [r.number for r in complete[self._keep_checkpoints :]]

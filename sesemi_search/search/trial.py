@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
+from sesemi_search.atomic import remove_torn
 from sesemi_search.config.experiment import load_experiment, plain
 from sesemi_search.data.images import open_images
 from sesemi_search.data.normalization import fill_normalization
@@ -78,8 +79,7 @@ class TrialRun:
         data = fill_normalization(config.data, self._data["train"], lambda _: None)
         train, val = (open_images(name, self._data[name], data, config.run, device) for name in ("train", "val"))
         fit = Fit(config, train, val)
-        for torn in self._folder.glob(".checkpoint.pt.*.tmp"):  # of an attempt that was killed while it wrote
-            torn.unlink(missing_ok=True)
+        remove_torn(self._folder, "checkpoint.pt")
         try:
             checkpoint = load_checkpoint(self._folder / "checkpoint.pt")
         except CheckpointError:

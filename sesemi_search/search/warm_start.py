@@ -24,7 +24,8 @@ from sesemi_search.space.space import Space
 __all__ = ["collect_trials"]
 
 # The sampler learns from these; the others it never sees.
-_FINISHED = (Outcome.complete, Outcome.stopped, Outcome.diverged, Outcome.out_of_memory, Outcome.infeasible)
+# (`infeasible` depends on the limits of a search: the new one finds its own.)
+_FINISHED = (Outcome.complete, Outcome.stopped, Outcome.diverged, Outcome.out_of_memory)
 # Where and on what a trial runs is no part of what it measures.
 _ASIDE = ("id", "dir", "data_root", "gpus", "accelerator", "num_threads", "test_checkpoint")
 

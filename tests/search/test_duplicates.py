@@ -9,7 +9,7 @@ from sesemi_search.config.compose import Request
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.search.ledger import Ledger
 from sesemi_search.search.limits import StopKind
-from sesemi_search.search.records import Outcome, TrialReport
+from sesemi_search.search.records import Given, Origin, Outcome, TrialReport
 from sesemi_search.search.resume import describe_resume
 from sesemi_search.search.session import Next, Session
 from sesemi_search.search.track import track_command
@@ -115,3 +115,37 @@ def test_a_search_in_which_nothing_can_be_trained_gives_up(project: Path, tmp_pa
     assert session.stop.kind is StopKind.error
     assert "of the last 100 draws none could be trained" in session.stop.text
     assert "multiple of 4" in session.stop.text
+
+
+def test_steps_of_a_float_are_one_config_however_they_are_reached(project: Path, tmp_path: Path) -> None:
+    # 0.1 + 2 * 0.1 and 0.3 are two numbers in binary.
+    steps = f"{LR}={{float: [0.1, 0.4], step: 0.1}}"
+    session, ledger = open_session(project, tmp_path / "search", *SMALL[1:], steps, "search.num_trials=50")
+    train_all(session, ledger)
+    assert Counter(r.outcome for r in ledger.records())[Outcome.complete] == 16
+
+
+def test_errors_end_a_search_whatever_was_passed_over_before(project: Path, tmp_path: Path) -> None:
+    limits = ("search.num_trials=30", "search.constraints.max_params=2000", "search/sampler=random")
+    session, ledger = open_session(project, tmp_path / "search", *limits)
+    while isinstance(number := session.next_trial(), int):
+        session.trial_ended(TrialReport(number, 0, {}, Outcome.error, "Traceback: no"))
+    assert any(not record.is_counted for record in ledger.records())
+    assert session.stop is not None
+    assert "all failed with the same error" in session.stop.text
+    assert ledger.num_counted == 3
+
+
+def test_the_config_of_a_lost_trial_may_be_tried_again(project: Path, tmp_path: Path) -> None:
+    session, ledger = open_session(project, tmp_path / "search", *SMALL)
+    model = "learner.hparams.model"
+    ledger.begin([], [Given({f"{model}.head": "linear", f"{model}.backbone.out_features": 8}, Origin.enqueued)] * 2)
+    number = session.next_trial()
+    assert isinstance(number, int)
+    session.worker_lost(number, "killed")
+    assert session.next_trial() == number
+    session.worker_lost(number, "killed")
+    assert ledger.record(number).outcome is Outcome.lost
+    second = session.next_trial()
+    assert isinstance(second, int)
+    assert ledger.record(second).params == ledger.record(number).params

@@ -39,7 +39,7 @@ def test_the_front_holds_the_complete_trials_that_no_other_dominates() -> None:
     assert numbers(largest.front(RECORDS)) == [1, 5]
 
 
-@pytest.mark.parametrize(("within", "number"), [(0.0, 1), (0.0099, 1), (0.0101, 2), (0.08, 0)])
+@pytest.mark.parametrize(("within", "number"), [(0.0, 1), (0.0099, 1), (0.01, 2), (0.08, 0)])
 def test_the_best_gives_up_at_most_within_of_the_first_for_the_second(within: float, number: int) -> None:
     best = replace(BOTH, within=within).best(RECORDS)
     assert best is not None

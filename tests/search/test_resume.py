@@ -93,12 +93,17 @@ def test_what_would_make_trials_incomparable_cannot_change(
         resume_search(directory, override)
 
 
-def test_a_moved_directory_resumes(run_search: RunSearch, resume_search: RunSearch, tmp_path: Path) -> None:
+def test_a_moved_directory_resumes_and_loses_what_a_killed_writer_left(
+    run_search: RunSearch, resume_search: RunSearch, tmp_path: Path
+) -> None:
     result = run_search(*SHORT)
     moved = tmp_path / "another place" / "search"
     moved.parent.mkdir()
     result.directory.rename(moved)
+    for torn in ("best.yaml", "trials/0001/config.yaml"):  # as a driver leaves it that is killed while it writes
+        (moved / torn).with_name(f".{Path(torn).name}.123.abc.tmp").write_text("run")
     end = resume_search(moved, "search.num_trials=3")
+    assert not list(moved.rglob("*.tmp"))
     assert [r.params for r in end.records[:2]] == [r.params for r in result.records]
     assert len(end.records) == 3
     assert (moved / "trials" / "0002" / "config.yaml").exists()
