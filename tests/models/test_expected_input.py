@@ -63,7 +63,15 @@ def config() -> dict[str, Any]:
     """An experiment of a pretrained model of timm on images that are not normalized as its own."""
     config = plain(OmegaConf.structured(ExperimentConfig()))
     source = {"_target_": "sesemi_search.data.sources.MNIST5k"}
-    config["data"] = {**HALVES, "source": source, "channels": 3, "val_size": 500, "test_size": 500, "split_seed": 0}
+    config["data"] |= {
+        **HALVES,
+        "source": source,
+        "test_source": None,
+        "channels": 3,
+        "val_size": 500,
+        "test_size": 500,
+        "split_seed": 0,
+    }
     config["learner"]["hparams"] |= {"num_classes": 10, "optimizer": {"_target_": "torch.optim.SGD"}}
     config["learner"]["hparams"]["model"] |= {
         "backbone": {"_target_": TIMM, "name": "resnet10t", "pretrained": True},
