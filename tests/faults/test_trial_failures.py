@@ -18,7 +18,8 @@ RANDOM = (
     "search/sampler=random",
     "search/pruner=none",
     "space.learner.hparams.model.head=linear",
-    "space.learner.hparams.model.head.dropout=0.1",
+    # A continuous dimension: a finite space ends when each of its configs was tried.
+    "space.learner.hparams.model.head.dropout={float: [0.09, 0.11]}",
     "space.learner.hparams.optimizer.lr=0.1",
 )
 
