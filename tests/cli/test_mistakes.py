@@ -153,6 +153,7 @@ def test_debug_shows_the_traceback(command: Callable[..., tuple[int, str]]) -> N
         command("run", "space=tiny", "search.num_trials=0", "--debug")
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_refused(project: Path) -> None:
     # In a process of its own: this one may be in a Ray already, which a search then uses.
     argv = [sys.executable, "-m", "sesemi_search", "run", "space=tiny", "ray.address=nowhere"]

@@ -37,6 +37,7 @@ def test_a_broken_module_stops_the_search_after_a_few_trials_and_resume_goes_on(
     assert {r.outcome for r in result.records} <= {Outcome.error, Outcome.interrupted}
 
 
+@pytest.mark.slow
 def test_a_spent_compute_budget_ends_the_search_in_order_and_a_raised_one_goes_on(
     run_search: RunSearch, resume_search: RunSearch
 ) -> None:

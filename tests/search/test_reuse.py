@@ -473,6 +473,7 @@ def test_a_warm_started_search_runs_all_its_trials_and_resumes(
     assert [r.copied_from for r in again.copies] == origins
 
 
+@pytest.mark.slow
 def test_resume_ends_a_copying_that_was_cut(
     run_search: Callable[..., SearchResult], resume_search: Callable[..., SearchResult], earlier: SearchResult
 ) -> None:

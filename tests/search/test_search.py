@@ -221,6 +221,7 @@ def test_a_diverged_trial_ends_as_diverged_and_its_worker_goes_on(run_search: Ru
     assert "RUNNING" not in {t.state.name for t in read_trials(result.directory)}
 
 
+@pytest.mark.slow
 def test_one_trial_at_a_time_and_one_seed_give_one_sequence(run_search: RunSearch, tmp_path: Path) -> None:
     results = [
         run_search("search.num_trials=5", "search.max_concurrent=1", "run.num_epochs=1", directory=tmp_path / name)
