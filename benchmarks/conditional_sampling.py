@@ -28,9 +28,9 @@ import optuna
 from omegaconf import OmegaConf
 
 from sesemi_search.atomic import write_text
-from sesemi_search.search.ledger import Ledger
-from sesemi_search.search.objectives import Objective, Objectives
-from sesemi_search.search.records import Outcome
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.objectives import Objective, Objectives
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 

@@ -10,8 +10,8 @@ from sesemi_search.report.baseline import compare_with_baseline, describe_copies
 from sesemi_search.report.numbers import format_metrics, format_seconds
 from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
 from sesemi_search.search.driver import SearchResult
-from sesemi_search.search.objectives import Objectives
-from sesemi_search.search.records import Outcome, TrialRecord
+from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.space.space import Space
 
 __all__ = ["print_search_end"]

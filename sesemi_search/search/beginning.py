@@ -7,8 +7,8 @@ from typing import Any
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.schema import SearchConfig
 from sesemi_search.search.baseline import find_baseline
-from sesemi_search.search.objectives import Objectives
-from sesemi_search.search.records import Given, Origin, TrialRecord
+from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.records import Given, Origin, TrialRecord
 from sesemi_search.search.warm_start import collect_trials
 from sesemi_search.space.points import Outside, name_point
 from sesemi_search.space.space import Space

@@ -13,9 +13,9 @@ from sesemi_search.console import make_console
 from sesemi_search.report.search_end import print_search_end
 from sesemi_search.search.directory import choose_directory
 from sesemi_search.search.driver import SearchResult, search
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.limits import StopKind
 from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.records import Outcome, TrialRecord
 from sesemi_search.search.resume import describe_resume, resume_directory, resume_plan
 from sesemi_search.tracking import Tracker, search_tracker
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.project import Project
-from sesemi_search.search.journal import JOURNAL
+from sesemi_search.search.ledger.journal import JOURNAL
 
 __all__ = ["SEARCH_YAML", "choose_directory", "file_inside", "holds_search", "refuse_used", "trial_dir"]
 

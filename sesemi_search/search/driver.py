@@ -19,15 +19,15 @@ from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import SesemiSearchError
 from sesemi_search.search.cluster import Slots, connect, count_slots
 from sesemi_search.search.directory import trial_dir
-from sesemi_search.search.journal import repair_journal
-from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.ledger.journal import repair_journal
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.limits import Budget, Stop, StopKind
 from sesemi_search.search.lock import lock_directory
-from sesemi_search.search.objectives import Objectives
 from sesemi_search.search.opening import begin_ledger, open_ledger, resume_ledger
 from sesemi_search.search.plan import Plan, resolve_plain
 from sesemi_search.search.ray_adapters import Adapters, LedgerScheduler, LedgerSearcher
-from sesemi_search.search.records import TrialRecord
 from sesemi_search.search.session import Session
 from sesemi_search.search.trainable import TrialTrainable
 from sesemi_search.tracking.tracker import Tracker

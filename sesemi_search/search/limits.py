@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from sesemi_search.search.records import Outcome, TrialRecord
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
 
 __all__ = ["Budget", "Stop", "StopKind", "find_common_error"]
 

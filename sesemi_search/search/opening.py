@@ -17,8 +17,8 @@ from sesemi_search.config.provenance import describe_provenance
 from sesemi_search.search.beginning import plan_beginning
 from sesemi_search.search.definition import define_search, find_changes
 from sesemi_search.search.directory import SEARCH_YAML, refuse_used
-from sesemi_search.search.journal import repair_journal
-from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.ledger.journal import repair_journal
+from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.plan import Plan
 
 __all__ = ["begin_ledger", "open_ledger", "resume_ledger"]

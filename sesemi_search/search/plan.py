@@ -23,9 +23,9 @@ from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.splits import check_labels, describe_classes, load_splits
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.beginning import Beginning, plan_beginning
-from sesemi_search.search.build import build_pruner, build_sampler
-from sesemi_search.search.objectives import Objectives, parse_objectives
-from sesemi_search.search.serving import Serving, check_serves
+from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
+from sesemi_search.search.samplers.build import build_pruner, build_sampler
+from sesemi_search.search.samplers.serving import Serving, check_serves
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space

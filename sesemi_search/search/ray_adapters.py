@@ -11,7 +11,7 @@ from typing import Any
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from sesemi_search.search.records import TrialReport
+from sesemi_search.search.ledger.records import TrialReport
 from sesemi_search.search.session import Next, Session
 from sesemi_search.search.trainable import OBJECTIVE
 

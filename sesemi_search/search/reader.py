@@ -23,10 +23,10 @@ from sesemi_search.config.explain import explain
 from sesemi_search.config.schema import EXPERIMENT_KEYS, SearchConfig, SearchExperimentConfig
 from sesemi_search.config.sealed import sealed_environment
 from sesemi_search.search.directory import SEARCH_YAML, file_inside, holds_search
-from sesemi_search.search.frozen import is_copy, to_record
-from sesemi_search.search.journal import JOURNAL, open_storage
-from sesemi_search.search.objectives import Objectives, parse_objectives
-from sesemi_search.search.records import TrialRecord
+from sesemi_search.search.ledger.frozen import is_copy, to_record
+from sesemi_search.search.ledger.journal import JOURNAL, open_storage
+from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
+from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 

@@ -13,9 +13,9 @@ from sesemi_search.config.project import PROVENANCE, Project, find_project
 from sesemi_search.config.provenance import package_versions, project_files
 from sesemi_search.config.sealed import sealed_environment
 from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.plan import Plan, make_plan
 from sesemi_search.search.reader import StoredSearch, load_search_yaml, read_search
-from sesemi_search.search.records import Outcome
 
 __all__ = ["describe_resume", "find_drift", "resume_directory", "resume_plan"]
 

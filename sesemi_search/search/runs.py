@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sesemi_search.search.objectives import COSTS, Objectives
-from sesemi_search.search.records import TrialRecord
+from sesemi_search.search.ledger.objectives import COSTS, Objectives
+from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import RunStart
 

@@ -20,9 +20,9 @@ from sesemi_search.config.experiment import to_yaml
 from sesemi_search.config.schema import ConstraintsConfig
 from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import trial_dir
-from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.records import Outcome, TrialRecord, TrialReport
 from sesemi_search.search.limits import Budget, Stop, StopKind, find_common_error
-from sesemi_search.search.records import Outcome, TrialRecord, TrialReport
 from sesemi_search.search.runs import run_start, run_summary
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import Tracker

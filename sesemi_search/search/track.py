@@ -19,9 +19,9 @@ from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
 from sesemi_search.config.sealed import sealed_environment
 from sesemi_search.search.directory import file_inside, trial_dir
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.lock import lock_holder
 from sesemi_search.search.reader import StoredSearch, load_search_yaml, read_search
-from sesemi_search.search.records import Outcome, TrialRecord
 from sesemi_search.search.runs import run_start, run_summary
 from sesemi_search.tracking import RunStart, wandb_tracker
 

@@ -20,7 +20,7 @@ from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import trial_dir
-from sesemi_search.search.records import Outcome, TrialReport
+from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from sesemi_search.training.device import resolve_device
 from sesemi_search.training.fit import Diverged, Fit

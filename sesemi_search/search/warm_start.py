@@ -15,9 +15,9 @@ from typing import Any
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.search.definition import find_changes
-from sesemi_search.search.objectives import Objectives
+from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.search.reader import StoredSearch, read_search
-from sesemi_search.search.records import Origin, Outcome, TrialRecord
 from sesemi_search.space.points import Outside, complete_point
 from sesemi_search.space.space import Space
 

@@ -19,7 +19,7 @@ from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.config.schema import EXPERIMENT_KEYS, DataConfig
 from sesemi_search.models import build_classifier, heads
 from sesemi_search.search.baseline import find_baseline
-from sesemi_search.search.build import build_pruner, build_sampler
+from sesemi_search.search.samplers.build import build_pruner, build_sampler
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 

@@ -16,8 +16,8 @@ from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data import ImageSplit, LabelledImages, StoredImages, load_splits
 from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.plan import Plan, make_plan, resolve_plain
-from sesemi_search.search.records import Outcome
 from sesemi_search.search.trial import TrialRun
 
 MODULE = '''

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sesemi_search.search.ledger import Ledger
-from sesemi_search.search.objectives import Objective, Objectives
-from sesemi_search.search.records import Outcome
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.objectives import Objective, Objectives
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sesemi_search.search.journal import JOURNAL
-from sesemi_search.search.ledger import Ledger
-from sesemi_search.search.objectives import Objective, Objectives
-from sesemi_search.search.records import Outcome
+from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.objectives import Objective, Objectives
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 from tests.faults.dozen import facts

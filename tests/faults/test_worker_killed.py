@@ -13,7 +13,7 @@ from sesemi_search.config.project import find_project
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.splits import load_splits
 from sesemi_search.search.directory import trial_dir
-from sesemi_search.search.records import Outcome, TrialReport
+from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.search.trial import TrialRun
 from tests.processes import count_reports, read_trials, start, wait_for, workers
 

@@ -7,9 +7,9 @@ import pytest
 
 from sesemi_search.config.compose import Request
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.search.ledger import Ledger
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialReport
 from sesemi_search.search.limits import StopKind
-from sesemi_search.search.records import Given, Origin, Outcome, TrialReport
 from sesemi_search.search.resume import describe_resume
 from sesemi_search.search.session import Next, Session
 from sesemi_search.search.track import track_command

@@ -3,8 +3,8 @@ import pytest
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.search.definition import find_changes
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.limits import Budget, StopKind, find_common_error
-from sesemi_search.search.records import Outcome, TrialRecord
 
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "m.py", line {line}, in forward\n    raise\n{error}: width {number}\n'

@@ -11,8 +11,8 @@ from sesemi_search.config.compose import Request
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.project import Project
 from sesemi_search.search.driver import SearchResult
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.limits import StopKind
-from sesemi_search.search.records import Outcome
 from sesemi_search.search.resume import describe_resume, find_drift
 
 RunSearch = Callable[..., SearchResult]

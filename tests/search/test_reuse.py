@@ -18,12 +18,12 @@ from sesemi_search.report.baseline import compare_with_baseline, describe_copies
 from sesemi_search.search.beginning import Beginning
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.driver import SearchResult
-from sesemi_search.search.journal import JOURNAL
-from sesemi_search.search.ledger import Ledger
-from sesemi_search.search.objectives import Objective, Objectives
+from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.objectives import Objective, Objectives
+from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.reader import read_search
-from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.points import name_point
 from sesemi_search.space.space import Space

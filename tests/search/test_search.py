@@ -15,7 +15,7 @@ from sesemi_search.final import train
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.driver import SearchResult
-from sesemi_search.search.records import Outcome
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import RunStart
 from tests.processes import read_trials

@@ -10,9 +10,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from sesemi_search.search.journal import JOURNAL
-from sesemi_search.search.ledger import Ledger
-from sesemi_search.search.records import Outcome, TrialReport
+from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.search.session import Next, Session
 from tests.search.told_search import metrics, open_session
 

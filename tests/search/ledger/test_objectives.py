@@ -5,8 +5,8 @@ import pytest
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import SearchConfig
-from sesemi_search.search.objectives import Objective, Objectives, parse_objectives
-from sesemi_search.search.records import Outcome, TrialRecord
+from sesemi_search.search.ledger.objectives import Objective, Objectives, parse_objectives
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
 
 BOTH = Objectives((Objective("val/top1", True), Objective("num_params", False)))
 

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
-from sesemi_search.search.samplers import refuse_pickles
+from sesemi_search.search.samplers.nodes import refuse_pickles
 
 __all__ = ["build_pruner", "build_sampler", "experimental_is_fine"]
 

@@ -17,13 +17,13 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from sesemi_search.search.build import build_pruner, build_sampler, experimental_is_fine
-from sesemi_search.search.frozen import STATES, is_copy, report_attribute, reports, storable, to_copy, to_record
-from sesemi_search.search.journal import open_storage, repair_journal
-from sesemi_search.search.objectives import Objectives
-from sesemi_search.search.records import Given, Origin, Outcome, TrialRecord
-from sesemi_search.search.replay import Replay
-from sesemi_search.search.verdicts import Verdicts
+from sesemi_search.search.ledger.frozen import STATES, is_copy, report_attribute, reports, storable, to_copy, to_record
+from sesemi_search.search.ledger.journal import open_storage, repair_journal
+from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
+from sesemi_search.search.ledger.replay import Replay
+from sesemi_search.search.ledger.verdicts import Verdicts
+from sesemi_search.search.samplers.build import build_pruner, build_sampler, experimental_is_fine
 from sesemi_search.space.grid import grid_point
 from sesemi_search.space.size import count_configs
 from sesemi_search.space.space import Space

@@ -1,17 +1,10 @@
-"""Two samplers that Optuna has in a form that no ledger can use: with a pickle in the study, with a seed for each ask.
+"""CMA-ES that keeps no state but the ledger's: Optuna's own puts a pickle into the study."""
 
-Like every sampler here they are built anew for each ask and keep nothing but what the study has. Which of them a space
-can have is `sesemi_search.search.serving`'s to say.
-"""
-
-import inspect
 import math
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import optuna
 from optuna._transform import _SearchSpaceTransform
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler
@@ -19,10 +12,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.targets import locate
-
-__all__ = ["CmaEsSampler", "QmcSampler", "is_sampler", "refuse_pickles"]
+__all__ = ["CmaEsSampler"]
 
 _GENERATION = "cmaes:generation"
 _SIGMA = 1 / 6  # of a dimension's range, as Optuna's sampler begins
@@ -98,69 +88,3 @@ def _rank(study: Study, trial: FrozenTrial) -> tuple[bool, int, float]:
         value = -trial.value if study.direction is StudyDirection.MAXIMIZE else trial.value
     stopped = trial.state is TrialState.PRUNED
     return stopped, -(trial.last_step or 0) if stopped else 0, value
-
-
-class QmcSampler(optuna.samplers.QMCSampler):
-    """A scrambled Sobol' or Halton sequence, of which trial n has point n, however often the search was interrupted.
-
-    Args:
-        seed: Seeds what is sampled besides the sequence, for one trial.
-        search_seed: Scrambles the sequence: the same for all trials, or it would be none.
-        qmc_type: `sobol` or `halton`.
-    """
-
-    def __init__(self, *, seed: int, search_seed: int, qmc_type: str = "sobol") -> None:
-        random = RandomSampler(seed=seed)
-        super().__init__(
-            qmc_type=qmc_type,
-            scramble=True,
-            seed=search_seed,
-            independent_sampler=random,
-            warn_independent_sampling=False,
-        )
-        self._point = 0
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Returns the trial's point of the sequence."""
-        self._point = trial.number
-        return super().sample_relative(study, trial, search_space)
-
-    def _find_sample_id(self, study: Study, search_space: dict[str, BaseDistribution]) -> int:  # noqa: ARG002
-        # Optuna counts the asks in the study, so that one that a crash cut short would skip a point.
-        return self._point
-
-
-def is_sampler(node: object, *classes: type[BaseSampler]) -> bool:
-    """Whether a node's `_target_` is one of some classes, or made of one; False where it cannot be found."""
-    try:
-        target: Any = locate(node["_target_"] if isinstance(node, Mapping) else None, "search.sampler")
-    except (ConfigError, KeyError):
-        return False
-    return inspect.isclass(target) and issubclass(target, classes)
-
-
-def refuse_pickles(node: Mapping[str, Any]) -> None:
-    """Refuses Optuna's CMA-ES, anywhere in a sampler's node.
-
-    Raises:
-        ConfigError: It is there.
-    """
-    for each in _nodes(node):
-        if is_sampler(each, optuna.samplers.CmaEsSampler):
-            raise ConfigError(
-                f"search.sampler: got {each['_target_']!r}, which keeps its state in the ledger as a pickle, and that "
-                "runs when a search goes on. Take search/sampler=cmaes: the same algorithm without one."
-            )
-
-
-def _nodes(value: object) -> Iterator[Mapping[str, Any]]:
-    """Yields every mapping inside a value."""
-    if isinstance(value, Mapping):
-        yield value
-        for child in value.values():
-            yield from _nodes(child)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for child in value:
-            yield from _nodes(child)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sesemi_search.config.errors import raise_problems, suggest
 from sesemi_search.config.schema import SearchConfig
-from sesemi_search.search.records import Outcome, TrialRecord
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.training.fit import METRICS
 
 __all__ = ["COSTS", "Objective", "Objectives", "parse_objectives"]

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from sesemi_search.search.frozen import is_copy, reports
+from sesemi_search.search.ledger.frozen import is_copy, reports
 
 __all__ = ["Verdicts"]
 

@@ -8,8 +8,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from sesemi_search.search.objectives import Objectives
-from sesemi_search.search.records import Origin, Outcome, TrialRecord
+from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.space.space import Space
 
 __all__ = ["STATES", "is_copy", "report_attribute", "reports", "storable", "to_copy", "to_record"]
