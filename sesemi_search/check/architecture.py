@@ -31,9 +31,11 @@ class Architecture(Cost):
 
     Attributes:
         device: Where it was measured, `meta` or `cpu`.
+        loads_weights: Whether it begins with pretrained weights, which it was measured without.
     """
 
     device: str
+    loads_weights: bool
 
     @property
     def is_cheap(self) -> bool:
@@ -115,8 +117,9 @@ def architecture_key(config: Mapping[str, Any]) -> str:
 
 
 def _measure(config: Mapping[str, Any], device: str) -> Architecture:
-    cost = _probe(config, device).measure(_image_shape(config), _BATCH)
-    return Architecture(**vars(cost), device=device)
+    probe = _probe(config, device)
+    cost = probe.measure(_image_shape(config), _BATCH)
+    return Architecture(**vars(cost), device=device, loads_weights=probe.loads_weights)
 
 
 def _probe(config: Mapping[str, Any], device: str) -> Probe:

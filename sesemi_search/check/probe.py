@@ -79,6 +79,9 @@ class Probe:
         num_classes: K, the number of classes.
         device: `meta`, where nothing has a value, or `cpu`.
 
+    Attributes:
+        loads_weights: Whether the classifier would begin with weights from elsewhere, which it has not here.
+
     Raises:
         ConfigError: Something cannot be built or does not conform.
     """
@@ -93,9 +96,10 @@ class Probe:
     ) -> None:
         self._device = device
         self._num_classes = num_classes
-        with device, without_weights():
+        with device, without_weights() as weights:
             self._classifier = build_classifier(backbone, head, num_classes)
             self._loss = build_loss(loss)
+        self.loads_weights = weights.was_asked
         self._backbone = type(self._classifier.backbone).__name__
         self._head = type(self._classifier.head).__name__
         self._features: Any = None

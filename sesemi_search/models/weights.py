@@ -1,6 +1,6 @@
 """Pretrained weights: whether they are wanted now, how a file of them is read, and that every one of them fits.
 
-Where weights come from is each backbone's own business. The check before any trial builds models without them: it needs
+Where weights come from is each backbone's own business. The check of a space builds models without them: it needs
 shapes, and must not download.
 """
 
@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,39 @@ from sesemi_search.config.errors import ConfigError
 
 __all__ = ["check_path", "load_strictly", "read_weights", "weights_wanted", "without_weights"]
 
-_wanted = ContextVar("weights_wanted", default=True)
+_withheld: ContextVar["Withheld | None"] = ContextVar("withheld", default=None)
 _SHOWN = 3  # of the names that differ
 
 
+@dataclass
+class Withheld:
+    """Whether anything asked for its weights while they were withheld."""
+
+    was_asked: bool = False
+
+
 @contextmanager
-def without_weights() -> Iterator[None]:
-    """Inside, `weights_wanted` is false: models are built for their shapes."""
-    token = _wanted.set(False)
+def without_weights() -> Iterator[Withheld]:
+    """Inside, `weights_wanted` is false: models are built for their shapes. Yields whether one asked."""
+    withheld = Withheld()
+    token = _withheld.set(withheld)
     try:
-        yield
+        yield withheld
     finally:
-        _wanted.reset(token)
+        _withheld.reset(token)
 
 
 def weights_wanted() -> bool:
     """Whether a constructor is to load (and, where they are missing, download) its pretrained weights.
 
-    A backbone of yours that loads weights asks this first. On the meta device, where tensors have no content, they are
-    never wanted.
+    A backbone of yours that loads weights asks this first, and only then. On the meta device, where tensors have no
+    content, they are never wanted.
     """
-    return _wanted.get() and torch.get_default_device().type != "meta"
+    withheld = _withheld.get()
+    if withheld is not None:
+        withheld.was_asked = True
+        return False
+    return torch.get_default_device().type != "meta"
 
 
 def check_path(checkpoint: str) -> None:

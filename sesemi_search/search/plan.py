@@ -13,6 +13,7 @@ from sesemi_search.check.excluded import Excluded
 from sesemi_search.check.limits import check_any_within
 from sesemi_search.check.paths import check_tree
 from sesemi_search.check.preflight import Checked, check_space
+from sesemi_search.check.pretrained import load_pretrained
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError, raise_problems
@@ -129,6 +130,7 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
     _say_checked(checked, say)
     objectives = parse_objectives(settings.search)
     beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
+    load_pretrained(checked.branches, say)
     data = load_data(settings, say)
     _fill_normalization(prepared, data, say)
     project = composed.project

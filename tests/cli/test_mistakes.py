@@ -148,6 +148,23 @@ def test_a_directory_that_holds_a_search_is_refused(command: Callable[..., tuple
     assert list(used.iterdir()) == [used / "study.journal"]
 
 
+def test_pretrained_weights_that_cannot_be_had_are_all_named_before_the_start(
+    command: Callable[..., tuple[int, str]], project: Path, timm_cache: Path, torch_cache: Path
+) -> None:
+    backbones = ", ".join(
+        f"{name}: {{_target_: sesemi_search.models.backbones.{target}, name: {name}, pretrained: true}}"
+        for name, target in (("test_resnet", "TimmBackbone"), ("resnet18", "TorchVisionBackbone"))
+    )
+    space = ["space=tiny", "data.image_size=64", f"space.{BACKBONE}={{choice: {{{backbones}}}}}"]
+    assert command("check", *space)[0] == 0
+    code, output = command("run", *space)
+    assert code == 2, output
+    assert "2 problems" in output
+    for place in (timm_cache / "models--timm--test_resnet.r160_in1k", torch_cache / "resnet18-f37072fd.pth"):
+        assert str(place) in output.replace("\n", "")
+    assert not (project / "runs").exists()
+
+
 def test_debug_shows_the_traceback(command: Callable[..., tuple[int, str]]) -> None:
     with pytest.raises(ValueError, match=r"search\.num_trials"):
         command("run", "space=tiny", "search.num_trials=0", "--debug")

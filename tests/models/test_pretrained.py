@@ -37,28 +37,6 @@ def whole_model(node: dict[str, Any]) -> nn.Module:
     return make(node["name"])
 
 
-@pytest.fixture
-def timm_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache of the Hugging Face hub, empty, on a machine without network."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    return tmp_path
-
-
-@pytest.fixture
-def torch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Torch's hub cache, empty, on a machine without network."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
-        monkeypatch.delenv(name.upper(), raising=False)
-    folder = tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    return folder
-
-
 def publish(node: dict[str, Any], cache: Path, weights: dict[str, torch.Tensor]) -> None:
     """Puts weights where a download would."""
     if node is TIMM:

@@ -1,0 +1,71 @@
+"""Which backbones are built with their weights before a search, and how often."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from torch import Tensor, nn
+
+from sesemi_search.check.preflight import Checked
+from sesemi_search.check.pretrained import load_pretrained
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.models import weights_wanted
+
+Check = Callable[..., Checked]
+BACKBONE = "learner.hparams.model.backbone"
+
+loaded: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+class Pretrained(nn.Module):
+    """A user's backbone that loads weights, and counts how often."""
+
+    def __init__(self, name: str, pretrained: bool = True, width: int = 4) -> None:
+        super().__init__()
+        self.out_features = width
+        self.layer = nn.LazyLinear(width)
+        if pretrained and weights_wanted():
+            if name == "missing":
+                raise ConfigError(f"{BACKBONE}: no weights of {name}.")
+            with _lock:
+                loaded[name] += 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(images.flatten(1))
+
+
+@pytest.fixture(autouse=True)
+def nothing_loaded() -> Iterator[None]:
+    loaded.clear()
+    yield
+
+
+def choice(*options: str) -> str:
+    """An override that makes a choice among backbones of this module."""
+    nodes = ", ".join(f"o{i}: {{_target_: {__name__}.Pretrained, {option}}}" for i, option in enumerate(options))
+    return f"space.{BACKBONE}={{choice: {{{nodes}}}}}"
+
+
+def test_each_pretrained_backbone_is_loaded_once_whatever_its_heads_and_numbers(check: Check) -> None:
+    checked = check(choice("name: first, width: {int: [2, 8]}", "name: second", "name: third, pretrained: false"))
+    assert not loaded
+    assert len(checked.branches) == 6
+    lines: list[str] = []
+    load_pretrained(checked.branches, lines.append)
+    assert loaded == {"first": 1, "second": 1}
+    assert lines == ["pretrained weights of first, second: loading, and downloading what is missing"]
+
+
+def test_a_space_without_pretrained_backbones_says_nothing(check: Check) -> None:
+    lines: list[str] = []
+    load_pretrained(check().branches, lines.append)
+    assert lines == []
+
+
+def test_what_cannot_be_loaded_is_said_of_all_backbones_at_once(check: Check) -> None:
+    checked = check(choice("name: missing", "name: missing, width: 5", "name: there"))
+    with pytest.raises(ConfigError, match="no weights of missing"):
+        load_pretrained(checked.branches, lambda _line: None)
+    assert loaded == {"there": 1}
