@@ -64,13 +64,15 @@ class ImageFolder:
 
     Args:
         folder: The folder; a relative path starts at `data_root`.
+        test_folder: Which of its folders has the test images: `test`, or `val` where those are what results are
+            reported on, as ImageNet's are. A search must not look at them then, and there is no validation split.
         data_root: Folder of data sets.
 
     Raises:
         ConfigError: The folder is not there, or a class has no image.
     """
 
-    def __init__(self, folder: str, data_root: str | Path = "./data") -> None:
+    def __init__(self, folder: str, test_folder: str = "test", data_root: str | Path = "./data") -> None:
         self.folder = Path(data_root) / Path(folder).expanduser()
         if not self.folder.is_dir():
             names = [path.name for path in self.folder.parent.iterdir()] if self.folder.parent.is_dir() else []
@@ -81,10 +83,10 @@ class ImageFolder:
         self.is_split = (self.folder / "train").is_dir()
         self.classes = _find_classes(self.folder / "train" if self.is_split else self.folder)
         # A split of its own is known by its method (see `sources.Source`), and here the folder decides.
-        if self.is_split and (self.folder / "val").is_dir():
+        if self.is_split and test_folder != "val" and (self.folder / "val").is_dir():
             self.val = partial(self._read, "val")
-        if self.is_split and (self.folder / "test").is_dir():
-            self.test = partial(self._read, "test")
+        if self.is_split and (self.folder / test_folder).is_dir():
+            self.test = partial(self._read, test_folder)
 
     def train(self) -> FileReader:
         """Returns the images of `train`, or all where the folder is not split."""

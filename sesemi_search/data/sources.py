@@ -17,7 +17,7 @@ from sesemi_search.config.targets import check_target, instantiate, locate
 from sesemi_search.data.datasets import DatasetSource, MapDataset
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.stored import ImageReader
-from sesemi_search.data.torchvision_files import read_cifar, read_idx
+from sesemi_search.data.torchvision_files import read_cifar, read_idx, read_stl10
 
 __all__ = [
     "CIFAR10",
@@ -25,6 +25,7 @@ __all__ = [
     "FashionMNIST",
     "MNIST",
     "SOURCE_KEY",
+    "STL10",
     "TEST_SOURCE_KEY",
     "MNIST5k",
     "Source",
@@ -160,6 +161,30 @@ class CIFAR100:
     def test(self) -> LabelledImages:
         """Returns the official 10,000 test photos with their fine labels: (10000, 3, 32, 32)."""
         return read_cifar("CIFAR100", self.data_root, train=False)
+
+
+class STL10:
+    """13,000 photos of ten kinds of things (Coates et al., 2011; 5,000 and 8,000 for the test, 96x96, color).
+
+    Its 100,000 photos without labels are not used.
+
+    Args:
+        data_root: Folder of data sets. The files are in `stl10_binary` below it, downloaded when missing.
+
+    Raises:
+        ConfigError: Files are missing and cannot be downloaded, or are not STL-10's.
+    """
+
+    def __init__(self, data_root: str | Path = "./data") -> None:
+        self.data_root = Path(data_root)
+
+    def train(self) -> LabelledImages:
+        """Returns the 5,000 training photos: (5000, 3, 96, 96)."""
+        return read_stl10(self.data_root, "train", 5_000)
+
+    def test(self) -> LabelledImages:
+        """Returns the official 8,000 test photos: (8000, 3, 96, 96)."""
+        return read_stl10(self.data_root, "test", 8_000)
 
 
 def check_source(node: object, key: str = SOURCE_KEY) -> list[str]:

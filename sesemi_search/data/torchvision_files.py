@@ -4,16 +4,18 @@ The layout below `data_root` is torchvision's, so its users' files are found. to
 right name for MNIST's; here what is read is held to its size.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.data.download import provide
 from sesemi_search.data.labelled import LabelledImages
 
-__all__ = ["read_cifar", "read_idx"]
+__all__ = ["read_cifar", "read_idx", "read_stl10"]
 
 
 def read_idx(name: str, data_root: Path, part: str, num_images: int) -> LabelledImages:
@@ -92,6 +94,47 @@ def read_cifar(name: str, data_root: Path, train: bool) -> LabelledImages:
     )
 
 
+def read_stl10(data_root: Path, part: str, num_images: int) -> LabelledImages:
+    """Reads one part of STL-10, downloading all of it first when a file is missing.
+
+    Args:
+        data_root: Folder of data sets.
+        part: `train` or `test`.
+        num_images: Images that the part must have.
+
+    Returns:
+        (num_images, 3, 96, 96) images and their labels.
+
+    Raises:
+        ConfigError: The download fails, or a file is cut short.
+    """
+    from torchvision.datasets import STL10
+
+    folder = data_root / STL10.base_folder
+    files = [folder / f"{each}_{kind}.bin" for each in ("train", "test") for kind in "Xy"]
+    provide(
+        folder,
+        data_root,
+        lambda: all(file.is_file() for file in files),
+        lambda root: STL10(str(root), split="test", download=True),
+        [Path(STL10.filename)],
+        f"Put {STL10.filename} into {data_root} by hand, from {STL10.url}, or use data=mnist5k, 5,000 digits that need "
+        "no download.",
+    )
+    columns = _read_bytes(folder / f"{part}_X.bin", (num_images, 3, 96, 96))
+    labels = _read_bytes(folder / f"{part}_y.bin", (num_images,))
+    # A column of pixels after the other; classes count from 1.
+    return LabelledImages(np.ascontiguousarray(columns.transpose(0, 1, 3, 2)), labels.astype(np.int64) - 1)
+
+
+def _read_bytes(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Reads a file of bytes and holds it to its size."""
+    content = np.fromfile(path, dtype=np.uint8)
+    if content.size != math.prod(shape):
+        raise ConfigError(_broken("STL10", path, f"it holds {content.size} bytes, not {math.prod(shape)}"))
+    return content.reshape(shape)
+
+
 def _parse_idx(images_path: Path, labels_path: Path, num_images: int) -> LabelledImages:
     """Reads an image file and its label file, and holds both to their size."""
     from torchvision.datasets.mnist import read_image_file, read_label_file
@@ -101,15 +144,15 @@ def _parse_idx(images_path: Path, labels_path: Path, num_images: int) -> Labelle
         try:
             array = read(str(path)).numpy()
         except Exception as error:  # a cut file fails in the reader in many ways
-            raise ConfigError(_broken(path, f"{type(error).__name__}: {error}")) from error
+            raise ConfigError(_broken(path.parents[1].name, path, f"{type(error).__name__}: {error}")) from error
         if len(array) != num_images or array.shape[1:] not in ((), (28, 28)):
-            raise ConfigError(_broken(path, f"it holds {array.shape}, not {num_images} images"))
+            raise ConfigError(_broken(path.parents[1].name, path, f"it holds {array.shape}, not {num_images} images"))
         arrays.append(array)
     return LabelledImages(np.ascontiguousarray(arrays[0][:, None]), arrays[1].astype(np.int64))
 
 
-def _broken(path: Path, why: str) -> str:
+def _broken(name: str, path: Path, why: str) -> str:
     return (
-        f"data.source: {path} is not {path.parents[1].name}'s file or is cut short ({why}). "
+        f"data.source: {path} is not {name}'s file or is cut short ({why}). "
         "Delete it and start again, or use data=mnist5k."
     )

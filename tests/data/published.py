@@ -17,7 +17,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-__all__ = ["FileServer", "Published", "cifar_pixels", "publish_cifar", "publish_idx", "serve_files", "write_mnist"]
+__all__ = [
+    "FileServer",
+    "Published",
+    "cifar_pixels",
+    "publish_cifar",
+    "publish_idx",
+    "publish_stl10",
+    "serve_files",
+    "write_mnist",
+]
 
 
 @dataclass
@@ -135,24 +144,47 @@ def publish_cifar(name: str, monkeypatch: pytest.MonkeyPatch, url: str = "http:/
     names = [file for file, _ in (*published.train_list, *published.test_list)]
     contents = {file: pickle.dumps({"data": cifar_pixels(i), kind: list(range(10))}) for i, file in enumerate(names)}
     contents[published.meta["filename"]] = pickle.dumps({published.meta["key"]: [str(i) for i in range(10)]})
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        for file, content in contents.items():
-            entry = tarfile.TarInfo(f"{published.base_folder}/{file}")
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
+    archive = _tar(published.base_folder, contents)
     md5s = {file: _md5(content) for file, content in contents.items()}
     for attribute in ("train_list", "test_list"):
         monkeypatch.setattr(published, attribute, [[f, md5s[f]] for f, _ in getattr(published, attribute)])
     monkeypatch.setattr(published, "meta", {**published.meta, "md5": md5s[published.meta["filename"]]})
     monkeypatch.setattr(published, "url", url + published.filename)
-    monkeypatch.setattr(published, "tgz_md5", _md5(out.getvalue()))
-    return Published({published.filename: out.getvalue()})
+    monkeypatch.setattr(published, "tgz_md5", _md5(archive))
+    return Published({published.filename: archive})
+
+
+def publish_stl10(pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch, url: str) -> Published:
+    """Makes an STL-10 of some images (N, 3, 96, 96), the same to train and to test, of the classes 0 to 9 in turn."""
+    from torchvision.datasets import STL10
+
+    labels = (np.arange(len(pixels)) % 10 + 1).astype(np.uint8)
+    columns = pixels.transpose(0, 1, 3, 2)  # as the file has them
+    contents = {f"{part}_X.bin": columns.tobytes() for part in ("train", "test")}
+    contents |= {f"{part}_y.bin": labels.tobytes() for part in ("train", "test")}
+    archive = _tar(STL10.base_folder, {**contents, "unlabeled_X.bin": b""})
+    monkeypatch.setattr(STL10, "url", url + STL10.filename)
+    monkeypatch.setattr(STL10, "tgz_md5", _md5(archive))
+    for attribute in ("train_list", "test_list"):
+        listed = [[f, _md5(contents.get(f, b""))] for f, _ in getattr(STL10, attribute)]
+        monkeypatch.setattr(STL10, attribute, listed)
+    return Published({STL10.filename: archive})
 
 
 def cifar_pixels(number: int) -> np.ndarray:
     """10 images, red first, as in CIFAR's files: (10, 3072)."""
     return np.random.default_rng(number).integers(0, 256, (10, 3072), dtype=np.uint8)
+
+
+def _tar(folder: str, contents: dict[str, bytes]) -> bytes:
+    """Returns a compressed archive of files in a folder."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for file, content in contents.items():
+            entry = tarfile.TarInfo(f"{folder}/{file}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
 
 
 def _md5(content: bytes) -> str:

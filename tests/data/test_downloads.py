@@ -12,10 +12,19 @@ import numpy as np
 import pytest
 
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.data import CIFAR10, CIFAR100, MNIST, FashionMNIST
+from sesemi_search.data import CIFAR10, CIFAR100, MNIST, STL10, FashionMNIST
 from sesemi_search.data.download import provide
 from sesemi_search.data.sources import check_source
-from tests.data.published import FileServer, cifar_pixels, publish_cifar, publish_idx, serve_files, write_mnist
+from sesemi_search.data.torchvision_files import read_stl10
+from tests.data.published import (
+    FileServer,
+    cifar_pixels,
+    publish_cifar,
+    publish_idx,
+    publish_stl10,
+    serve_files,
+    write_mnist,
+)
 
 
 @pytest.fixture
@@ -83,6 +92,27 @@ def test_cifar_is_downloaded_once(
     # Red, green and blue one after the other, as the file has them.
     assert np.array_equal(train.images[:10].reshape(10, -1), cifar_pixels(0))
     assert not [path for path in left(tmp_path) if path.endswith((".gz", ".lock"))]
+
+
+def test_stl10_is_downloaded_once_and_stands_upright(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 96, 96), dtype=np.uint8)
+    server.files = publish_stl10(pixels, monkeypatch, server.url).archives
+    train = read_stl10(tmp_path, "train", 20)
+    assert server.asked.keys() == server.files.keys()
+    server.asked.clear()
+    test = read_stl10(tmp_path, "test", 20)
+    assert not server.asked
+    assert np.array_equal(train.images, pixels)
+    assert np.array_equal(test.images, pixels)
+    assert train.labels.tolist() == [*range(10)] * 2
+    # torchvision reads the same, so its users' files are used as they are.
+    theirs = pytest.importorskip("torchvision.datasets").STL10(tmp_path, split="train")
+    assert np.array_equal(theirs.data, pixels)
+    assert np.array_equal(theirs.labels, train.labels)
+    with pytest.raises(ConfigError, match=r"train_X\.bin is not STL10's file or is cut short \(it holds 552960"):
+        STL10(tmp_path).train()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # urllib leaves a socket to its error

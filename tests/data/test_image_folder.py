@@ -211,6 +211,19 @@ def test_a_folder_that_is_split_is_used_as_it_is(tmp_path: Path, config: DataCon
         load_splits(replace(config, val_size=None, test_size=None), tmp_path, ("train", "val"))
 
 
+def test_a_folder_whose_val_is_the_test_has_its_validation_images_carved(tmp_path: Path, config: DataConfig) -> None:
+    folder = tmp_path / "animals"
+    fill(folder / "train", ["ant", "bee"], 6)
+    fill(folder / "val", ["bee"], 2)
+    source = {**NODE, "test_folder": "val"}
+    config = replace(config, source=source, val_size=4, test_size=None)
+    splits = load_splits(config, tmp_path, ("train", "val", "test"))
+    assert [len(split) for split in splits.values()] == [8, 4, 2]
+    assert splits["test"].labels.tolist() == [1, 1]  # numbered as the classes of train
+    with pytest.raises(ConfigError, match=r"data\.val_size: got None, but ImageFolder has no val split"):
+        load_splits(replace(config, val_size=None), tmp_path, ("train",))
+
+
 def test_a_search_does_not_look_into_the_test_folder(tmp_path: Path, config: DataConfig) -> None:
     fill(tmp_path / "animals" / "train", ["ant", "bee"], 6)
     (tmp_path / "animals" / "test" / "ant").mkdir(parents=True)
