@@ -27,7 +27,7 @@ from sesemi_search.config.overrides import (
     space_overrides,
 )
 from sesemi_search.config.primary import Primary
-from sesemi_search.config.project import Project, find_project, list_options, resource_dirs
+from sesemi_search.config.project import Project, find_project, list_options, resource_dirs, tutorial_configs
 from sesemi_search.config.schema import EXPERIMENT_KEYS, RunExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import settle_aliases
 from sesemi_search.config.validate import check_values
@@ -139,7 +139,7 @@ def search_path(request: Request, project: Project | None) -> list[Path]:
     Raises:
         ConfigError: The one given is no folder.
     """
-    folders = [*(project.config_dirs if project else []), *resource_dirs()]
+    folders = [*(project.config_dirs if project else []), *resource_dirs(), tutorial_configs()]
     if request.config_dir is None:
         return folders
     if not request.config_dir.is_dir():

@@ -15,7 +15,16 @@ from pathlib import Path
 from sesemi_search.config import aliases
 from sesemi_search.config.errors import ConfigError
 
-__all__ = ["PROVENANCE", "Project", "find_project", "list_options", "project_path", "resource_dirs"]
+__all__ = [
+    "PROVENANCE",
+    "Project",
+    "activate",
+    "find_project",
+    "list_options",
+    "project_path",
+    "resource_dirs",
+    "tutorial_configs",
+]
 
 PROVENANCE = "provenance.json"
 
@@ -36,11 +45,12 @@ class Project:
         """The folder that holds the user's packages."""
         return self.root / "src"
 
-    def activate(self) -> None:
-        """Makes the project's code importable in this process. Twice is once."""
-        if str(self.src) not in sys.path:
-            sys.path.insert(0, str(self.src))
-        aliases.install()
+
+def activate(project: Project | None) -> None:
+    """Makes SESEMI's names, and the project's code where there is one, importable in this process. Twice is once."""
+    if project is not None and str(project.src) not in sys.path:
+        sys.path.insert(0, str(project.src))
+    aliases.install()
 
 
 def find_project(given: Path | None, config_dir: Path | None) -> Project | None:
@@ -81,11 +91,13 @@ def project_path(project: Project | None, path: str) -> Path:
 
 
 def resource_dirs() -> list[Path]:
-    """Returns our own folders of YAML: package data in an installed wheel, the top-level folders in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    packaged = package / "_resources"
-    root = packaged if packaged.is_dir() else package.parent
-    return [root / "configs", root / "search_spaces"]
+    """Returns our own folders of YAML."""
+    return [_resources() / "configs", _resources() / "search_spaces"]
+
+
+def tutorial_configs() -> Path:
+    """Returns the folder of the tutorial's experiment: with it the space over it can be searched from any folder."""
+    return _resources() / "experiments" / "configs"
 
 
 def list_options(group: str, folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
@@ -97,6 +109,13 @@ def list_options(group: str, folders: Sequence[Path]) -> Iterator[tuple[str, Pat
             if name not in seen and file.is_file():
                 seen.add(name)
                 yield name, file
+
+
+def _resources() -> Path:
+    """Returns where our YAML is: package data in an installed wheel, the top-level folders in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    packaged = package / "_resources"
+    return packaged if packaged.is_dir() else package.parent
 
 
 def _project_at(folder: Path) -> Project | None:

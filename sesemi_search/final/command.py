@@ -13,7 +13,7 @@ from sesemi_search.check.preflight import check_experiment
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed, to_yaml
-from sesemi_search.config.project import PROVENANCE, project_path
+from sesemi_search.config.project import PROVENANCE, activate, project_path
 from sesemi_search.config.provenance import describe_provenance
 from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
 from sesemi_search.console import make_console
@@ -31,8 +31,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
     config, project = composed.config, composed.project
     for note in composed.notes:
         say(note)
-    if project is not None:
-        project.activate()
+    activate(project)
     run = config.run
     folder = _new_folder(project_path(project, run.dir) / run.id)
     run.data_root = str(project_path(project, run.data_root))

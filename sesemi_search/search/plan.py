@@ -18,7 +18,7 @@ from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
-from sesemi_search.config.project import Project, project_path
+from sesemi_search.config.project import Project, activate, project_path
 from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, SearchExperimentConfig
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.splits import check_labels, describe_classes, load_splits
@@ -79,8 +79,7 @@ def prepare(composed: Composed) -> Prepared:
     Raises:
         ConfigError: The space cannot be read; with all else that is wrong.
     """
-    if composed.project is not None:
-        composed.project.activate()
+    activate(composed.project)
     config = composed.config
     config.run.data_root = str(project_path(composed.project, config.run.data_root))
     raw = override_space(plain(config).pop("space"), composed.space_overrides)

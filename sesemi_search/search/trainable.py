@@ -10,7 +10,7 @@ from typing import Any
 
 from ray import tune
 
-from sesemi_search.config.project import Project
+from sesemi_search.config.project import Project, activate
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.trial import TrialRun
 
@@ -27,8 +27,7 @@ class TrialTrainable(tune.Trainable):
     ) -> None:
         """Prepares the worker: the user's code importable, the data mapped from the object store."""
         logging.getLogger("sesemi_search").setLevel(logging.ERROR)  # the driver has said it
-        if project is not None:
-            project.activate()
+        activate(project)
         self._directory = directory
         self._data = data
         self.reset_config(config)

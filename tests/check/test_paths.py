@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from sesemi_search.check.paths import check_tree
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
+from sesemi_search.config.project import activate
 from sesemi_search.search.baseline import find_baseline
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -27,8 +28,7 @@ def experiment() -> dict[str, Any]:
     """The tutorial's experiment, with an optimizer that has a list."""
     request = Request(False, ["data=mnist5k"], config_name="mnist_lenet5_cosine", project=PROJECT)
     composed = compose_config(request)
-    assert composed.project is not None
-    composed.project.activate()
+    activate(composed.project)
     experiment = {key: value for key, value in plain(composed.config).items() if key in ("run", "data", "learner")}
     experiment["learner"]["hparams"]["optimizer"] = ADAM
     return experiment

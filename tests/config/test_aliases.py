@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sesemi_search.config.aliases import install
-from sesemi_search.config.project import Project
+from sesemi_search.config.project import Project, activate
 from sesemi_search.config.targets import locate
 
 TARGETS = {
@@ -64,7 +64,7 @@ def test_a_package_in_the_project_wins(tmp_path: Path) -> None:
     package = tmp_path / "src" / "sesemi"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("theirs = True\n")
-    Project(tmp_path).activate()
+    activate(Project(tmp_path))
     assert importlib.import_module("sesemi").theirs
 
 

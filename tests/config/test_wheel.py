@@ -12,10 +12,11 @@ import yaml
 ROOT = Path(__file__).parents[2]
 YAML = sorted(
     f"sesemi_search/_resources/{file.relative_to(ROOT)}"
-    for folder in ("configs", "search_spaces")
+    for folder in ("configs", "search_spaces", "experiments/configs")
     for file in (ROOT / folder).rglob("*.yaml")
 )
 SOURCES = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "sesemi_search").rglob("*.py"))
+TUTORIAL = ["sesemi_tutorials/__init__.py", "sesemi_tutorials/models.py"]
 EXPERIMENT = """\
 defaults:
   - /base/supervised/model
@@ -91,7 +92,7 @@ def sesemi_search(installed: Path, cwd: Path, *argv: str) -> str:
 def test_the_wheel_holds_the_library_its_yaml_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
-    assert sorted(names) == sorted([*SOURCES, *YAML, "sesemi_search/py.typed"])
+    assert sorted(names) == sorted([*SOURCES, *YAML, *TUTORIAL, "sesemi_search/py.typed"])
 
 
 def test_the_wheel_names_its_command_and_licence(installed: Path) -> None:
@@ -104,13 +105,14 @@ def test_the_wheel_names_its_command_and_licence(installed: Path) -> None:
 
 
 def test_the_packaged_yaml_is_found(installed: Path, project: Path) -> None:
-    script = "import sesemi_search.config.project as p; print(p.__file__); print(*p.resource_dirs(), sep='\\n')"
+    script = "import sesemi_search.config.project as p; "
+    script += "print(p.__file__, *p.resource_dirs(), p.tutorial_configs(), sep='\\n')"
     environment = os.environ | {"PYTHONPATH": str(installed)}
     done = subprocess.run([sys.executable, "-c", script], cwd=project, env=environment, capture_output=True, text=True)
     module, *folders = done.stdout.splitlines()
     resources = installed / "sesemi_search" / "_resources"
     assert Path(module).is_relative_to(installed)
-    assert folders == [str(resources / "configs"), str(resources / "search_spaces")]
+    assert folders == [str(resources / name) for name in ("configs", "search_spaces", "experiments/configs")]
 
 
 def test_the_wheel_composes(installed: Path, project: Path) -> None:
@@ -125,4 +127,12 @@ def test_the_wheel_searches_and_trains(installed: Path, project: Path, tmp_path:
     sesemi_search(installed, project, "run", "space=flat", "tracking=none", f"search.dir={found}")
     assert (found / "best.yaml").is_file()
     argv = ("train", "--config-dir", str(found), "--config-name", "best", "tracking=none")
+    assert "test/top1" in sesemi_search(installed, tmp_path, *argv)
+
+
+def test_the_first_command_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    printed = sesemi_search(installed, tmp_path, "run", "space=lenet_cosine", "search.num_trials=2", "run.num_epochs=1")
+    assert "2 trials: 2 complete" in printed
+    (best,) = tmp_path.glob("runs/lenet_cosine/*/best.yaml")
+    argv = ("train", "--config-dir", str(best.parent), "--config-name", "best", "tracking=none")
     assert "test/top1" in sesemi_search(installed, tmp_path, *argv)

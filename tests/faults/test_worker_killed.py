@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sesemi_search.config.experiment import load_experiment
-from sesemi_search.config.project import find_project
+from sesemi_search.config.project import activate, find_project
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.splits import load_splits
 from sesemi_search.search.directory import trial_dir
@@ -88,9 +88,7 @@ def begin(
     project: Path, undisturbed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[bytes | None], tuple[Path, TrialRun]]:
     """Begins trial 0 in this process, as a worker does, with the content of its checkpoint."""
-    found = find_project(project, project)
-    assert found is not None
-    found.activate()
+    activate(find_project(project, project))
     config = yaml.safe_load((trial_dir(undisturbed, 0) / "config.yaml").read_text())
     config["learner"]["hparams"]["model"]["backbone"]["batch_seconds"] = 0
     splits: dict[str, LabelledImages] = {}
