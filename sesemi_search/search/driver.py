@@ -26,7 +26,7 @@ from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.limits import Budget, Stop, StopKind
 from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.opening import begin_ledger, open_ledger, resume_ledger
-from sesemi_search.search.plan import Plan, resolve_plain
+from sesemi_search.search.plan import Plan
 from sesemi_search.search.ray_adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.session import Session
 from sesemi_search.search.trainable import TrialTrainable
@@ -149,7 +149,7 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         ledger,
         plan.space,
         plan.experiment,
-        resolve_plain,
+        plan.resolve,
         directory,
         tracker,
         plan.architectures,
