@@ -102,6 +102,11 @@ def test_both_keep_the_interface(opened: Open, in_memory: bool) -> None:
     assert torch.equal(next(images.batches(8, torch.tensor([3, 3, 0])))[0], before)
 
 
+@pytest.mark.parametrize("in_memory", [True, False], ids=["in memory", "streamed"])
+def test_fewer_images_than_a_full_batch_give_none(opened: Open, in_memory: bool) -> None:
+    assert list(opened(in_memory).batches(31, drop_last=True)) == []
+
+
 @pytest.mark.parametrize("transforms", [None, BATCHED], ids=["plain", "transformed"])
 @pytest.mark.parametrize("name", ["train", "val"])
 def test_both_give_the_same_batches_for_the_same_seed(opened: Open, transforms: Any, name: str) -> None:
