@@ -5,9 +5,9 @@ transform does to its batch can reach the pixels, which a search shares between 
 array itself may be a read-only view of shared memory.
 """
 
+import warnings
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,11 +36,13 @@ class InMemoryImages(Images):
         self._labelled = labelled
         self._on_device: tuple[Tensor, Tensor] | None = None
         if self.device.type != "cpu":
-            # np.array copies: torch cannot take a read-only array without a warning.
-            self._on_device = (
-                torch.from_numpy(np.array(labelled.images)).to(self.device),
-                torch.from_numpy(np.array(labelled.labels)).to(self.device),
-            )
+            with warnings.catch_warnings():
+                # Of a read-only array; a copy of it in each worker of a machine might not fit into its memory.
+                warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+                self._on_device = (
+                    torch.from_numpy(labelled.images).to(self.device),
+                    torch.from_numpy(labelled.labels).to(self.device),
+                )
 
     def _read(self, order: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002
         if self._on_device is not None:

@@ -1,5 +1,7 @@
 """Batches: right in their numbers, and never a way back to the pixels that trials share."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,17 @@ def test_pixels_on_another_device_are_gathered_there(split: LabelledImages) -> N
     (images, labels), _ = memory.batches(3, torch.tensor([5, 0, 2, 2]))
     assert (images.device.type, labels.device.type) == ("meta", "meta")
     assert (images.shape, images.dtype, labels.dtype) == ((3, 3, 8, 8), torch.float32, torch.int64)
+
+
+def test_pixels_go_to_another_device_without_a_copy_on_the_way() -> None:
+    split = LabelledImages(np.zeros((1000, 1, 64, 64), dtype=np.uint8), np.zeros(1000, dtype=np.int64))
+    split.images.flags.writeable = False
+    preparation = Preparation(MEAN, STD, 3, "meta")
+    tracemalloc.start()
+    InMemoryImages(split, preparation)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < split.images.nbytes / 10
 
 
 @pytest.mark.gpu
