@@ -10,6 +10,7 @@ import torch
 from sesemi_search.config.schema import DataConfig, RunConfig
 from sesemi_search.data.in_memory import InMemoryImages
 from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.memory import release_memory
 from sesemi_search.data.passes import Images
 from sesemi_search.data.preparation import Preparation
 from sesemi_search.data.stored import ImageSplit
@@ -47,5 +48,11 @@ def _fits(split: LabelledImages, memory_share: float, device: torch.device) -> b
     """Whether a device has room for all pixels; the machine's memory, where they are, has."""
     if device.type != "cuda":
         return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return split.images.nbytes <= memory_share * free
+
+    def has_room() -> bool:
+        free, _ = torch.cuda.mem_get_info(device)
+        return split.images.nbytes <= memory_share * free
+
+    if not has_room():
+        release_memory(device)  # by this process's last trial; else its next one would stream the same images
+    return has_room()

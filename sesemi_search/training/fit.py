@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sesemi_search.config.errors import SesemiSearchError
 from sesemi_search.config.schema import ExperimentConfig, Interval
 from sesemi_search.data.images import Images
+from sesemi_search.data.memory import release_memory
 from sesemi_search.data.splits import check_labels
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
@@ -79,6 +80,7 @@ class Fit:
         self.device = train.device
         self._run, self._train, self._val = run, train, val
         self._dtype = autocast_dtype(run.precision, self.device)
+        release_memory(self.device)
         make_deterministic(self.device, run.num_threads)
         seed_epoch(run.seed, 0)
         self.model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes).to(self.device)

@@ -210,6 +210,19 @@ def test_the_shared_pixels_are_never_written(experiment: ExperimentConfig, build
 
 
 @pytest.mark.gpu
+def test_a_worker_that_is_used_again_has_the_last_models_memory(experiment: ExperimentConfig, build_fit: Build) -> None:
+    build_fit(experiment, "cuda").train_epoch()
+    before = torch.cuda.memory_allocated()
+    fit = build_fit(experiment, "cuda")
+    fit.model.register_parameter("large", torch.nn.Parameter(torch.empty(1 << 26, device="cuda")))
+    fit.model.itself = [fit.model]  # in a circle, as a model with hooks is
+    del fit
+    build_fit(experiment, "cuda").train_epoch()
+    assert torch.cuda.memory_allocated() < before + (1 << 26)
+    assert torch.cuda.memory_reserved() < before + (1 << 27)
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", [Precision.auto, Precision.fp16, Precision.fp32])
 def test_a_gpu_run_repeats_and_resumes(experiment: ExperimentConfig, build_fit: Build, precision: Precision) -> None:
     experiment.run.precision = precision
