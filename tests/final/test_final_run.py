@@ -276,6 +276,13 @@ def test_a_crash_is_reported_as_an_error(run: Run, experiment: ExperimentConfig,
     assert read_metrics(tmp_path / "first")["outcome"] == "error"
 
 
+@pytest.mark.gpu
+def test_weights_of_a_gpu_run_load_without_a_gpu(run: Run, tmp_path: Path) -> None:
+    run()
+    weights = torch.load(tmp_path / "first" / "model.pt", weights_only=True)
+    assert {value.device.type for value in weights.values()} == {"cpu"}
+
+
 def test_the_earliest_best_epoch_wins() -> None:
     assert best_epoch([{"val/top1": value} for value in (0.5, 0.9, 0.7, 0.9)]) == 2
     assert best_epoch([]) == 0
