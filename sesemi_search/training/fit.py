@@ -55,6 +55,9 @@ class Diverged(SesemiSearchError):
 class Fit:
     """Trains one experiment config, deterministically: the same config, data and device give the same numbers.
 
+    On a GPU that holds for what torch adds up in a fixed order, which the backward passes of flash and of
+    memory-efficient attention, say, do not.
+
     Args:
         config: The experiment; nodes that are left open are plain mappings.
         train: Training images.
