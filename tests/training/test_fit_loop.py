@@ -13,6 +13,7 @@ import torch
 
 from sesemi_search.config.errors import ConfigError, SesemiSearchError
 from sesemi_search.config.schema import Accelerator, ExperimentConfig, Interval, Precision
+from sesemi_search.data import InMemoryImages, LabelledImages, Preparation
 from sesemi_search.training import METRICS, Diverged, Fit, load_checkpoint, resolve_device, save_checkpoint
 
 Build = Callable[..., Fit]
@@ -129,6 +130,16 @@ def test_a_state_of_a_run_of_another_length_is_refused(experiment: ExperimentCon
 def test_a_last_batch_that_is_not_full_is_left_out(experiment: ExperimentConfig, build_fit: Build) -> None:
     fit = train(build_fit(experiment), epochs=1)  # 330 images, batches of 64
     assert fit.state_dict()["step"] == 5
+
+
+def test_a_last_batch_of_one_image_does_not_fail_in_batch_norm(experiment: ExperimentConfig) -> None:
+    # 65 images of 4x4 pixels, whose last feature map is one pixel, in batches of 64.
+    pixels = np.random.default_rng(0).integers(0, 256, (65, 1, 4, 4), dtype=np.uint8)
+    images = InMemoryImages(LabelledImages(pixels, np.arange(65) % 10), Preparation([0.5], [0.3], 1))
+    backbone = {"_target_": "sesemi_search.models.backbones.CIFARResNet", "n": 1, "width": 4, "in_channels": 1}
+    experiment.learner.hparams.model.backbone = backbone
+    fit = train(Fit(experiment, images, images))
+    assert fit.state_dict()["step"] == fit.num_epochs
 
 
 def test_fewer_images_than_a_batch_make_one_step(experiment: ExperimentConfig, build_fit: Build) -> None:
