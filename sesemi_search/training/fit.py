@@ -25,7 +25,7 @@ from sesemi_search.training.class_weights import class_weights
 from sesemi_search.training.device import autocast_dtype, make_deterministic
 from sesemi_search.training.seeds import seed_epoch
 
-__all__ = ["METRICS", "Diverged", "Fit", "eval_weights", "evaluate"]
+__all__ = ["METRICS", "Diverged", "Fit", "eval_weights"]
 
 # What an epoch reports. `lr` is that of its last step; `val/top1/best` the best so far; top1 lies in [0, 1].
 METRICS = ("train/loss", "train/top1", "val/loss", "val/top1", "val/top1/best", "lr", "epoch_seconds")
@@ -133,14 +133,27 @@ class Fit:
         self.history.append(metrics)
         return dict(metrics)
 
+    @torch.no_grad()
     def evaluate(self, images: Images, split: str, model: nn.Module | None = None) -> dict[str, float]:
-        """Scores a model, by default `eval_model`, with this run's loss and precision.
+        """Scores a model on every image of a split, with this run's loss and precision.
+
+        Args:
+            images: The split, on this run's device.
+            split: Its name, for the metrics.
+            model: Images (B, C, H, W) to logits (B, K), left in evaluation mode; None is `eval_model`.
 
         Returns:
-            `<split>/loss` and `<split>/top1`.
+            `<split>/loss` and `<split>/top1`, the share of right answers in [0, 1].
         """
         model = self.eval_model if model is None else model
-        return evaluate(model, self._loss, images, self._run.batch_size_per_gpu, split, self._dtype)
+        model.eval()
+        sums = _Sums(self.device)
+        for batch, labels in images.batches(self._run.batch_size_per_gpu):
+            with self._autocast():
+                logits = model(batch)
+                loss = self._loss(logits, labels)
+            sums.add(loss, logits, labels)
+        return sums.means(split)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that a later `load_state_dict` needs to go on as if undisturbed; plain values and tensors.
@@ -204,7 +217,7 @@ class Fit:
         lr = 0.0
         for images, labels in self._train.batches(batch_size, order, self._drop_last):
             lr = float(self._optimizer.param_groups[0]["lr"])
-            with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
+            with self._autocast():
                 logits = self.model(images, labels)
                 loss = self._loss(logits, labels)
             self._update(loss)
@@ -212,6 +225,9 @@ class Fit:
         if self._scheduler_config.interval is Interval.epoch:
             self._advance_schedule(self.epoch + 1)
         return sums.means("train"), lr
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None)
 
     def _update(self, loss: Tensor) -> None:
         """Takes one optimizer step, and what follows a step: schedule and average."""
@@ -259,38 +275,6 @@ class _Sums:
     def means(self, split: str) -> dict[str, float]:
         """Returns `<split>/loss` and `<split>/top1`."""
         return {f"{split}/loss": self._loss.item() / self._count, f"{split}/top1": self._right.item() / self._count}
-
-
-@torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    loss: nn.Module,
-    images: Images,
-    batch_size: int,
-    split: str,
-    dtype: torch.dtype | None = None,
-) -> dict[str, float]:
-    """Scores a model on every image of a split.
-
-    Args:
-        model: Images (B, C, H, W) to logits (B, K); left in evaluation mode.
-        loss: Logits and labels (B,) to their mean loss.
-        images: The split, on the model's device.
-        batch_size: Images a forward pass.
-        split: Name for the metrics.
-        dtype: Autocast type, or None for float32.
-
-    Returns:
-        `<split>/loss` and `<split>/top1`, the share of right answers in [0, 1].
-    """
-    model.eval()
-    sums = _Sums(images.device)
-    for batch, labels in images.batches(batch_size):
-        with torch.autocast(images.device.type, dtype, enabled=dtype is not None):
-            logits = model(batch)
-            value = loss(logits, labels)
-        sums.add(value, logits, labels)
-    return sums.means(split)
 
 
 def _build_ema(model: nn.Module, decay: float | None) -> AveragedModel | None:
