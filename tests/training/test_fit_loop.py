@@ -1,9 +1,11 @@
 """The fit loop on real digits: its numbers, their repeatability, and resuming to the last bit."""
 
 import copy
+import gc
 import math
 import pickle
 import random
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,6 +220,19 @@ def test_the_shared_pixels_are_never_written(experiment: ExperimentConfig, build
         split.images.flags.writeable = False
     train(build_fit(experiment))
     assert all(np.array_equal(split.images, before[name]) for name, split in digits.items())
+
+
+def test_a_fit_is_freed_with_its_last_user(variant: ExperimentConfig, build_fit: Build) -> None:
+    train(build_fit(variant), epochs=1)  # what torch sets up once
+    gc.collect()
+    gc.disable()
+    try:
+        fit = train(build_fit(variant), epochs=1)
+        parts = [weakref.ref(part) for part in (fit.model, next(fit.model.parameters()), fit._optimizer)]
+        del fit
+        assert [part() for part in parts] == [None] * 3
+    finally:
+        gc.enable()
 
 
 @pytest.mark.gpu
