@@ -7,7 +7,7 @@ import torch
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import Accelerator, Precision
 
-__all__ = ["Placement", "autocast_dtype", "is_out_of_memory", "make_deterministic", "resolve_device"]
+__all__ = ["Placement", "autocast_dtype", "is_gpu_lost", "is_out_of_memory", "make_deterministic", "resolve_device"]
 
 # What torch's CPU allocator says, the CUDA runtime outside torch's allocator, cuBLAS and cuDNN.
 _MEMORY_TEXTS = ("can't allocate memory", "CUDA error: out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
@@ -75,6 +75,21 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(text in str(error) for text in _MEMORY_TEXTS):
         return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+def is_gpu_lost() -> bool:
+    """Whether this process can do nothing more on its GPU.
+
+    After an assertion that failed in a kernel, over a label outside the logits, say, CUDA answers every call with that
+    error until the process ends.
+    """
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 def make_deterministic(device: torch.device, num_threads: int) -> None:

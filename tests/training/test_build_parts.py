@@ -1,5 +1,8 @@
 """Losses and optimizers by `_target_`, the device of a run, and the meta device of the pre-flight."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +10,7 @@ from torch import nn
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import Accelerator, Precision
 from sesemi_search.training import build_loss, build_lr_scheduler, build_optimizer, resolve_device
-from sesemi_search.training.device import autocast_dtype, is_out_of_memory
+from sesemi_search.training.device import autocast_dtype, is_gpu_lost, is_out_of_memory
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a machine without GPUs")
 CPU = torch.device("cpu")
@@ -123,3 +126,25 @@ def test_precision_on_the_cpu(precision: Precision, dtype: torch.dtype | None) -
 def test_half_precision_on_the_cpu_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"run\.precision: got 'fp16' on the CPU"):
         autocast_dtype(Precision.fp16, CPU)
+
+
+def test_a_process_that_uses_no_gpu_has_lost_none() -> None:
+    assert not is_gpu_lost()
+    assert not torch.cuda.is_initialized()  # asking makes no context
+
+
+@pytest.mark.gpu
+def test_a_failed_assertion_in_a_kernel_loses_the_gpu() -> None:
+    script = """
+import torch
+from sesemi_search.training.device import is_gpu_lost
+logits, labels = torch.zeros(2, 3, device="cuda"), torch.tensor([0, 3], device="cuda")
+torch.cuda.synchronize()
+assert not is_gpu_lost()
+try:
+    torch.nn.functional.cross_entropy(logits, labels).item()
+except RuntimeError:
+    print(is_gpu_lost())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "True", done.stderr
