@@ -66,7 +66,7 @@ def _check(prepared: Prepared) -> Checked:
     problems = [*check_search(prepared.settings), *serving.problems]
     try:
         checked = check_space(prepared.space, prepared.experiment, architectures)
-        check_any_within(architectures.measured, prepared.settings.search.constraints)
+        check_any_within(checked, prepared.experiment, architectures, prepared.settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)

@@ -120,7 +120,7 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
             excluded = checked.exclude_bad()
         else:
             problems += checked.describe_problems()
-        check_any_within(architectures.measured, settings.search.constraints)
+        check_any_within(checked, experiment, architectures, settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)

@@ -63,7 +63,7 @@ def test_a_branch_beyond_the_limits_is_ok_with_a_remark(command: Command) -> Non
     assert "(1) search.constraints.max_params: the model has 13," in output
     code, output = command("check", "space=tiny", "search.constraints.max_params=10")
     assert code == 2
-    assert "no branch of the space has a model within the limits" in output
+    assert "no model within the limits was found" in output
 
 
 def test_a_mistake_in_the_space_itself_is_exit_code_2(command: Command) -> None:
