@@ -125,6 +125,8 @@ def _follow(root: _Place, parts: Sequence[str]) -> _Place | None:
     """Returns the place of a key, or that of the target which lacks the last part of it."""
     place = root
     for i, part in enumerate(parts):
+        if (whole := ".".join(parts[i:])) in place.children:  # the name of a parameter, which is one key
+            return place.children[whole]
         child = place.step(part)
         if child is None:
             return place if i == len(parts) - 1 and _TARGET in place.children else None
