@@ -397,6 +397,7 @@ def test_the_baseline_can_be_turned_off(begin: Begin) -> None:
         ("search.enqueue={lr: 0.1}", ["search.enqueue", "takes a list"]),
         ("search.enqueue=[{},{},{},{},{},{}]", ["6 configs and the experiment's own take 7 trials"]),
         ("search.warm_start=somewhere", ["search.warm_start", "takes a list"]),
+        ("search.warm_start=[[a]]", ["search.warm_start: got [['a']]; it takes a list of search directories."]),
         ("search.warm_start=[somewhere]", ["search.warm_start", "somewhere holds no search"]),
     ],
 )
