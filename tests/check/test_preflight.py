@@ -54,6 +54,23 @@ def test_a_bad_option_is_bad_in_each_of_its_branches_and_told_once(check: Check)
     assert "; 6 of 12 branches work, and search.skip_bad_branches=true searches those alone)" in problem
 
 
+def test_a_constructor_that_raises_alike_at_both_ends_is_told_once(check: Check) -> None:
+    checked = check(f"space.{BACKBONE}={{_target_: faulty.Odd, width: {{int: [5, 7]}}}}")
+    assert checked.describe_problems() == [
+        f"space.{BACKBONE}: faulty.Odd(width=5) raised ValueError: width must be a multiple of 4"
+    ]
+
+
+def test_a_mistake_is_told_by_the_key_of_the_option_that_it_is_in(check: Check) -> None:
+    timm = "_target_: sesemi_search.models.backbones.TimmBackbone, drop_rate: {float: [0, 0.5]}"
+    names = "name: {choice: [test_resnet, test_resne]}"
+    checked = check(f"space.{BACKBONE}={{choice: {{flat: {{_target_: faulty.Flat}}, timm: {{{timm}, {names}}}}}}}")
+    (problem,) = checked.describe_problems()
+    assert problem.startswith(f"space.{BACKBONE}.choice.timm.name.choice.1: sesemi_search.models.backbones.TimmBackb")
+    assert "raised ValueError: name='test_resne'; timm" in problem
+    assert [text.partition(": ")[0] for text in checked.describe_bad()] == [problem.partition(": ")[0]]
+
+
 def test_bad_branches_are_excluded_and_good_ones_are_not(check: Check) -> None:
     checked = check(BACKBONES, SIZES)
     excluded = checked.exclude_bad()

@@ -52,8 +52,8 @@ def test_a_bad_branch_is_exit_code_1_and_has_its_reason(command: Command) -> Non
     assert results["tuple"].endswith("bad (1)")
     text = " ".join(output.split())
     assert "2 of 4 branches cannot work" in text
-    assert "(1) learner.hparams.model.backbone: TupleBackbone says out_features = 192 and gives a tuple" in text
-    assert "(2) learner.hparams.model.backbone: NarrowOnly says out_features = 80 and gives features of shape" in text
+    assert f"(1) {BACKBONE}.choice.tuple: TupleBackbone says out_features = 192 and gives a tuple" in text
+    assert f"(2) {BACKBONE}.choice.narrow: NarrowOnly says out_features = 80 and gives features of shape" in text
 
 
 def test_a_branch_beyond_the_limits_is_ok_with_a_remark(command: Command) -> None:
