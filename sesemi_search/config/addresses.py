@@ -88,9 +88,10 @@ class Addresses:
         """Returns where a dotted key was written last, None where nobody knows.
 
         A key of the experiment is where the space has it, if it does; a key that is not there (an argument that is
-        missing) where the `_target_` is that it belongs to.
+        missing) where the `_target_` is that it belongs to. Only a command line drops one, `~KEY`.
         """
-        key = key.removeprefix("~")
+        if key.startswith("~"):
+            return _COMMAND_LINE
         return self._find(key.split(".")) or self._find(their_key(key).split("."))
 
     def _find(self, parts: list[str]) -> str | None:

@@ -82,6 +82,13 @@ def test_an_option_named_no_without_quotes_is_told_with_its_line(mine: Path, com
     assert addresses(output)["space.learner.hparams.model.head.choice.True"] == "search_spaces/head/two.yaml, line 2"
 
 
+@pytest.mark.parametrize("key", ["space.x", "space.learner.hparams.optimizer.beta", "space.data.mean.7"])
+def test_what_cannot_be_dropped_was_dropped_on_the_command_line(key: str, mine: Path, command: Command) -> None:
+    _, output = command("show", "space=mine", f"~{key}")
+    assert output.startswith(f"error: ~{key}: the space has no")
+    assert output.endswith(" (command line)\n")
+
+
 def test_show_tells_the_mistakes_of_the_language_alone(mine: Path, command: Command) -> None:
     code, output = command("show", "space=mine")
     assert code == 2
