@@ -94,3 +94,29 @@ def test_a_space_without_a_good_branch_cannot_leave_the_bad_ones_out(check: Chec
 def test_a_path_that_the_experiment_does_not_have_is_no_branch(check: Check) -> None:
     with pytest.raises(ConfigError, match=r"space\.run\.num_epoch: run has no key"):
         check("space.run.num_epoch={int: [1, 3]}")
+
+
+def test_what_is_wrong_inside_an_option_is_wrong_with_its_branches_alone(check: Check) -> None:
+    options = (
+        "good: {_target_: faulty.Flat}, missing: {_target_: faulty.Fla}, "
+        "unknown: {_target_: faulty.Flat, width: {int: [1, 2]}}, fraction: {_target_: faulty.Flat, out_features: "
+        "{choice: {a: {float: [4, 8]}, b: 8}}}"
+    )
+    checked = check(f"space.{BACKBONE}={{choice: {{{options}}}}}", f"~space.{HEAD}")
+    bad = [(b.choices[BACKBONE], b.choices.get(f"{BACKBONE}.fraction.out_features")) for b in checked.bad]
+    assert bad == [("missing", None), ("unknown", None), ("fraction", "a")]
+    assert len(checked.branches) == 5  # with the good one, and ("fraction", "b")
+    first, second, third = checked.describe_bad()
+    assert first.startswith(f"space.{BACKBONE}.choice.missing._target_: 'faulty.Fla' does not exist")
+    assert second.startswith(f"space.{BACKBONE}.choice.unknown.width: faulty.Flat takes no argument 'width'")
+    assert third.startswith(f"space.{BACKBONE}.choice.fraction.out_features.choice.a: got a float domain")
+    with pytest.raises(ConfigError, match=r"Fla' does not exist"):
+        checked.exclude_bad().refuse({BACKBONE: "missing"})
+
+
+def test_what_is_wrong_outside_any_option_is_an_error_though_options_are_wrong_too(check: Check) -> None:
+    options = f"space.{BACKBONE}={{choice: {{a: {{_target_: faulty.Flat}}, b: {{_target_: faulty.Fla}}}}}}"
+    with pytest.raises(ConfigError) as error:
+        check(options, "space.learner.hparams.optimizer.momentom=0.3")
+    assert str(error.value).startswith("space.learner.hparams.optimizer.momentom: torch.optim.SGD takes no argument")
+    assert len(error.value.problems) == 1

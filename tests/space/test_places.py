@@ -3,7 +3,7 @@
 import pytest
 
 from sesemi_search.space.parse import parse_space
-from sesemi_search.space.places import find_place
+from sesemi_search.space.places import find_condition, find_place
 from sesemi_search.space.space import Space
 
 SPACE = Space(
@@ -56,3 +56,22 @@ LARGE = {"lr": 0.1, "size": 32, "model": "large", "model.large.body.name": "xl"}
 )
 def test_a_key_is_found_where_the_chosen_branch_writes_it(params: dict[str, object], key: str, place: str) -> None:
     assert find_place(SPACE, params, key) == place
+
+
+@pytest.mark.parametrize(
+    ("place", "condition"),
+    [
+        ("space.lr", {}),
+        ("space.size.choice.1", {}),
+        ("space.model", {}),
+        ("space.model.choice", {}),
+        ("space.model.choice.small", {"model": "small"}),
+        ("space.model.choice.small.body.name", {"model": "small"}),
+        ("space.model.choice.small.head.choice.a._target_", {"model": "small", "model.small.head": "a"}),
+        ("space.model.choice.large.body.name.choice.1", {"model": "large"}),
+        ("space.model.choice.large.nothing.here", {"model": "large"}),
+        ("search.metric", {}),
+    ],
+)
+def test_a_place_inside_options_counts_where_they_are_chosen(place: str, condition: dict[str, str]) -> None:
+    assert find_condition(SPACE, place) == condition
