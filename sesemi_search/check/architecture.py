@@ -57,6 +57,10 @@ class Architectures:
     _tried: set[str] = field(default_factory=set)
     _on_cpu: dict[str, None] = field(default_factory=dict)
 
+    def note(self, *remarks: str) -> None:
+        """Keeps remarks for the user, each once."""
+        self.notes += [remark for remark in remarks if remark not in self.notes]
+
     def measure(self, config: Mapping[str, Any]) -> Architecture:
         """Builds the classifier of a resolved experiment config and gives it a batch.
 

@@ -22,7 +22,7 @@ from sesemi_search.config.validate import check_values
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
 from sesemi_search.data.transforms import check_transforms
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
-from sesemi_search.models.expected_input import describe_difference
+from sesemi_search.models.expected_input import describe_difference, describe_followed, follow_backbone
 from sesemi_search.space.corners import branch_ends, choices_of, count_branches
 from sesemi_search.space.places import find_condition, find_place
 from sesemi_search.space.space import Space
@@ -40,7 +40,7 @@ class End:
     Attributes:
         params: Its parameters, by full name.
         problems: What is wrong with it.
-        config: The resolved, plain config; None where it does not compose.
+        config: The resolved, plain config; None where it does not compose or a value is out of its range.
         architecture: What its model costs; None where it was not built.
     """
 
@@ -136,7 +136,7 @@ class Checked:
 
 
 def check_experiment(config: Mapping[str, Any]) -> list[str]:
-    """Checks one resolved experiment config; returns remarks for the user.
+    """Checks one resolved experiment config, after `follow_backbone`; returns remarks for the user.
 
     Raises:
         ConfigError: With all that is wrong.
@@ -190,11 +190,13 @@ def _check_end(
 ) -> End:
     try:
         resolved = resolve_experiment(space.apply(experiment, params))
+        raise_problems(list(check_values(resolved)))
+        before = plain(resolved)
+        config = follow_backbone(before)
     except ConfigError as error:
-        return End(params, [str(error)])
-    config = plain(resolved)
-    problems = list(check_values(resolved)) or list(_check_config(config, architectures, seen))
-    return End(params, problems, config, architectures.known(config))
+        return End(params, error.problems)
+    architectures.note(*describe_followed(before, config))
+    return End(params, list(_check_config(config, architectures, seen)), config, architectures.known(config))
 
 
 def _check_config(config: Mapping[str, Any], architectures: Architectures, seen: dict[str, list[str]]) -> Iterator[str]:
@@ -239,8 +241,7 @@ def _check_model(config: Mapping[str, Any], architectures: Architectures) -> lis
     except ConfigError as error:
         return [str(error)]
     difference = describe_difference(model["backbone"], config["data"])
-    if difference is not None and difference not in architectures.notes:
-        architectures.notes.append(difference)
+    architectures.note(*([] if difference is None else [difference]))
     return []
 
 

@@ -136,15 +136,16 @@ class DataConfig:
     Attributes:
         source: `_target_` of the labelled images (see `sesemi_search.data.sources`), or of a map-style torch Dataset.
         test_source: `_target_` of the test images, where `source` is one that has no test split of its own.
-        image_size: Height and width that the model gets, in pixels.
+        image_size: Height and width that the model gets, in pixels; null is what the backbone was made for.
         channels: Channels that the model gets; a single gray channel is repeated, colors become gray for one.
         val_size: Images of the training set held out for validation, a number or a share of them; null where the source
             has a validation split of its own.
         test_size: Images held out for the test, likewise.
         split_seed: Fixes which image goes into which split.
         train_fraction: Share of the training images to train with, in (0, 1]: the same ones for the same seed.
-        mean: Mean of each channel, of pixel values in [0, 1]; null measures the training images.
-        std: Standard deviation of each channel, of pixel values in [0, 1]; null measures the training images.
+        mean: Mean of each channel, of pixel values in [0, 1]; null is what a pretrained backbone was trained with, else
+            what the training images measure.
+        std: Standard deviation of each channel, likewise.
         train_transforms: `_target_` nodes of random transforms of training images (see `sesemi_search.data.augment`),
             or null.
         class_weights: Weights of the classes in the loss: null, `balanced`, or a number for each class.
@@ -153,7 +154,7 @@ class DataConfig:
 
     source: Any = MISSING
     test_source: Any = None
-    image_size: int = MISSING
+    image_size: int | None = MISSING
     channels: int = MISSING
     val_size: int | float | None = MISSING
     test_size: int | float | None = MISSING

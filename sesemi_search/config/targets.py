@@ -10,6 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -116,9 +117,14 @@ def instantiate(node: Mapping[str, Any], key: str, **supplied: Any) -> Any:
         raise ConfigError("\n".join(problems))
     try:
         # Without "all", lists and mappings reach the target as OmegaConf containers, and its state dict with them.
-        return hydra_instantiate({"_convert_": "all", **node}, **supplied)
-    except InstantiationException as error:
-        cause = error.__cause__ or error
+        # What is supplied never does: its nodes refer to each other, and would keep a model's parameters from being
+        # freed when the model is.
+        build = hydra_instantiate({"_convert_": "all", **node, "_partial_": True})
+        return partial(build, **supplied) if node.get("_partial_") else build(**supplied)
+    except ConfigError:
+        raise
+    except Exception as error:
+        cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         if isinstance(cause, ConfigError):
             raise cause from None
         arguments = {name: value for name, value in node.items() if name not in _HYDRA_KEYS}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,13 @@ class Part:
     indices: _Indices
 
 
+class _Shape(NamedTuple):
+    """What images are loaded as: (channels, size, size)."""
+
+    channels: int
+    size: int
+
+
 def load_parts(
     parts: Mapping[str, Part], data: DataConfig, memory_share: float, say: Callable[[str], None]
 ) -> dict[str, ImageSplit]:
@@ -41,21 +49,23 @@ def load_parts(
 
     Args:
         parts: By the names of the splits.
-        data: The data config.
+        data: The data config, its image size settled.
         memory_share: Share of the available memory that the images may take, in [0, 1].
         say: Is told what is where.
 
     Raises:
         ConfigError: Images cannot be decoded, with the path of each; or none is left.
     """
+    assert data.image_size is not None, "whoever loads images has settled their size"
+    shape = _Shape(data.channels, data.image_size)
     left = memory_share * available_bytes()
     loaded: dict[str, ImageSplit] = {}
     unreadable: list[str] = []
-    for name, part in sorted(parts.items(), key=lambda item: _num_bytes(item[1], data)):
-        size = _num_bytes(part, data)
+    for name, part in sorted(parts.items(), key=lambda item: _num_bytes(item[1], shape)):
+        size = _num_bytes(part, shape)
         fits = size <= left
         left -= size if fits else 0
-        loaded[name], reasons = _decode(part, data) if fits else _store(part, data)
+        loaded[name], reasons = _decode(part, shape) if fits else _store(part, shape, data.skip_corrupt)
         unreadable += reasons
         place = (
             "in memory" if fits else f"streamed, as it is more than run.memory_share={memory_share:g} leaves room for"
@@ -67,44 +77,42 @@ def load_parts(
     return {name: loaded[name] for name in parts}
 
 
-def _num_bytes(part: Part, data: DataConfig) -> int:
+def _num_bytes(part: Part, shape: _Shape) -> int:
     """Returns the memory that a part takes once it is decoded."""
     is_gray = isinstance(part.reader, ArrayReader) and part.reader.labelled.images.shape[1] == 1
-    return len(part.indices) * (1 if is_gray else data.channels) * data.image_size**2
+    return len(part.indices) * (1 if is_gray else shape.channels) * shape.size**2
 
 
-def _decode(part: Part, data: DataConfig) -> tuple[LabelledImages, list[str]]:
+def _decode(part: Part, shape: _Shape) -> tuple[LabelledImages, list[str]]:
     """Decodes a part; returns it and why images were left out."""
     if isinstance(part.reader, ArrayReader):
         labelled = part.reader.labelled.select(part.indices)
-        return LabelledImages(
-            to_size(to_channels(labelled.images, data.channels), data.image_size), labelled.labels
-        ), []
-    images = np.empty((len(part.indices), data.channels, data.image_size, data.image_size), dtype=np.uint8)
+        return LabelledImages(to_size(to_channels(labelled.images, shape.channels), shape.size), labelled.labels), []
+    images = np.empty((len(part.indices), shape.channels, shape.size, shape.size), dtype=np.uint8)
 
     def keep(position: int, pixels: npt.NDArray[np.uint8]) -> None:
         images[position] = pixels
 
-    bad = dict(_read_all(part, data, keep))
+    bad = dict(_read_all(part, shape, keep))
     good = np.setdiff1d(np.arange(len(images)), list(bad))
     labels = part.reader.labels[part.indices]
     labelled = LabelledImages(images, labels) if not bad else LabelledImages(images[good], labels[good])
     return labelled, list(bad.values())
 
 
-def _store(part: Part, data: DataConfig) -> tuple[StoredImages, list[str]]:
+def _store(part: Part, shape: _Shape, skip_corrupt: bool) -> tuple[StoredImages, list[str]]:
     """Leaves a part where it is, without the images that cannot be decoded; files are all tried."""
     bad: dict[int, str] = {}
     # One pass over a data set of a user's own may take an hour; its files, if it has any, are its own business.
-    if part.reader.is_file_reader or (data.skip_corrupt and not isinstance(part.reader, ArrayReader)):
-        bad = dict(_read_all(part, data))
+    if part.reader.is_file_reader or (skip_corrupt and not isinstance(part.reader, ArrayReader)):
+        bad = dict(_read_all(part, shape))
     good = np.delete(part.indices, list(bad))
-    return StoredImages(part.reader, good, data.image_size, data.channels), list(bad.values())
+    return StoredImages(part.reader, good, shape.size, shape.channels), list(bad.values())
 
 
-def _read_all(part: Part, data: DataConfig, keep: _Keep | None = None) -> Iterator[tuple[int, str]]:
+def _read_all(part: Part, shape: _Shape, keep: _Keep | None = None) -> Iterator[tuple[int, str]]:
     """Reads every image of a part; yields the positions of those that cannot be, and why."""
-    read = partial(_read_one, part, data, keep)
+    read = partial(_read_one, part, shape, keep)
     positions = range(len(part.indices))
     if not part.reader.is_file_reader:
         yield from filter(None, map(read, positions))
@@ -115,9 +123,9 @@ def _read_all(part: Part, data: DataConfig, keep: _Keep | None = None) -> Iterat
             yield from filter(None, pool.map(read, positions[start : start + 4096]))
 
 
-def _read_one(part: Part, data: DataConfig, keep: _Keep | None, position: int) -> tuple[int, str] | None:
+def _read_one(part: Part, shape: _Shape, keep: _Keep | None, position: int) -> tuple[int, str] | None:
     try:
-        pixels = part.reader.read(int(part.indices[position]), data.image_size, data.channels)
+        pixels = part.reader.read(int(part.indices[position]), shape.size, shape.channels)
         if keep is not None:
             keep(position, pixels)
     except UnreadableImage as error:

@@ -42,7 +42,7 @@ def load_splits(
     """Loads the splits `names`, of which an official test split is read only when asked for.
 
     Args:
-        data: The data config.
+        data: The data config, its image size settled.
         data_root: Folder of data sets.
         names: Of `train`, `val`, `test`.
         memory_share: Share of the available memory that images may take; what does not fit stays where it is stored.

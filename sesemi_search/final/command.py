@@ -19,6 +19,7 @@ from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
 from sesemi_search.console import make_console
 from sesemi_search.final.result import FinalResult
 from sesemi_search.final.train import train
+from sesemi_search.models.expected_input import describe_followed, follow_backbone
 from sesemi_search.tracking import run_tracker
 
 __all__ = ["train_command"]
@@ -39,11 +40,12 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
     with composed.addresses.added():
-        experiment = resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS})
-        notes = check_experiment(plain(experiment))
+        open_config = plain(resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS}))
+        experiment = follow_backbone(open_config)
+        notes = [*describe_followed(open_config, experiment), *check_experiment(experiment)]
     for note in notes:
         say(note)
-    typed: ExperimentConfig = to_typed(experiment)
+    typed: ExperimentConfig = to_typed(resolve_experiment(experiment))
     tracker = run_tracker(to_typed(config).tracking, folder, console, say)
 
     def begin() -> None:
@@ -52,9 +54,9 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         except OSError as error:
             raise ConfigError(f"run.dir: the folder {folder} cannot be made: {error.strerror}.") from error
         # What was left open is measured by now, and whoever uses the model needs it.
-        experiment.data.mean, experiment.data.std = typed.data.mean, typed.data.std
+        experiment["data"] |= {"mean": typed.data.mean, "std": typed.data.std}
         again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"
-        write_text(folder / "config.yaml", to_yaml(plain(experiment), again))
+        write_text(folder / "config.yaml", to_yaml(experiment, again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
     try:

@@ -36,10 +36,10 @@ def print_search_end(result: SearchResult, space: Space, objectives: Objectives,
     if result.copied:
         console.print(describe_copies(result.copied), soft_wrap=True, markup=False)
     share = result.training_seconds / (result.slots * result.seconds) if result.seconds else 0.0
-    console.print(
-        f"the search took {format_seconds(result.seconds)}; {share:.0%} of the time of its {result.slots} "
-        f"slot{'s' * (result.slots != 1)} was training"
-    )
+    took = f"the search took {format_seconds(result.seconds)}"
+    if result.earlier_seconds:
+        took += f" this time and {format_seconds(result.earlier_seconds)} before"
+    console.print(f"{took}; {share:.0%} of the time of its {result.slots} slot{'s' * (result.slots != 1)} was training")
     _print_next(result, objectives, console)
 
 

@@ -20,7 +20,7 @@ from sesemi_search.config.targets import without_arguments
 from sesemi_search.console import make_console
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
 from sesemi_search.report.numbers import format_count, format_seconds
-from sesemi_search.search.plan import Prepared, check_sampler, check_search, load_data, prepare
+from sesemi_search.search.plan import Prepared, check_sampler, check_search, load_data, prepare, settle_image_size
 from sesemi_search.space.size import count_discrete
 from sesemi_search.training.device import resolve_device
 
@@ -67,6 +67,7 @@ def _check(prepared: Prepared) -> Checked:
     problems = [*check_search(prepared.settings), *serving.problems]
     try:
         checked = check_space(prepared.space, prepared.experiment, architectures)
+        settle_image_size(prepared, checked)
         check_any_within(checked, prepared.experiment, architectures, prepared.settings.search.constraints)
     except ConfigError as error:
         problems += error.problems

@@ -26,7 +26,7 @@ from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.limits import Budget, Stop, StopKind
 from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.opening import begin_ledger, open_ledger, resume_ledger
-from sesemi_search.search.plan import Plan, resolve_plain
+from sesemi_search.search.plan import Plan
 from sesemi_search.search.ray_adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.session import Session
 from sesemi_search.search.trainable import TrialTrainable
@@ -47,6 +47,7 @@ class SearchResult:
         stop: Why it ended before its last trial, or None.
         is_exhausted: Whether it ended because the space holds no other config.
         seconds: Wall seconds of this sitting, from the first trial to the last.
+        earlier_seconds: Wall seconds of the sittings before, up to the last trial that ended in each.
         training_seconds: Seconds that trials of this sitting trained, all slots together.
         slots: Trials at once.
     """
@@ -58,6 +59,7 @@ class SearchResult:
     stop: Stop | None
     is_exhausted: bool
     seconds: float
+    earlier_seconds: float
     training_seconds: float
     slots: int
 
@@ -123,7 +125,7 @@ def search(
         _say_placement(plan, slots, say)
         with lock_directory(directory):
             ledger = resume_ledger(plan, directory) if resume else begin_ledger(plan, directory, argv)
-            earlier = ledger.records()
+            earlier, earlier_s = ledger.records(), ledger.wall_s
             # Tune writes pickles of its own state; nobody reads them.
             scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
             with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
@@ -139,7 +141,7 @@ def search(
                 _write_best(directory, best, plan.objectives)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
     return SearchResult(
-        directory, records, copied, best, session.stop, ledger.is_exhausted, seconds, trained, slots.count
+        directory, records, copied, best, session.stop, ledger.is_exhausted, seconds, earlier_s, trained, slots.count
     )
 
 
@@ -149,7 +151,7 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         ledger,
         plan.space,
         plan.experiment,
-        resolve_plain,
+        plan.resolve,
         directory,
         tracker,
         plan.architectures,

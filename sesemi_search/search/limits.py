@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -78,17 +78,20 @@ class Budget:
         return None
 
 
-def find_common_error(records: Sequence[TrialRecord], num_trials: int) -> Stop | None:
+def find_common_error(records: Iterable[TrialRecord], num_trials: int) -> Stop | None:
     """Finds that every trial so far failed in one and the same way, as with a broken module.
 
     Args:
-        records: All trials.
+        records: All trials, by number; no more are taken than it needs to see that they have not.
         num_trials: Trials that the search will have.
     """
-    ended = [r for r in records if r.is_ended and r.is_counted]
-    if len(ended) < min(_FIRST_ERRORS, num_trials) or any(r.outcome is not Outcome.error for r in ended):
-        return None
-    if len({_signature(r.message) for r in ended}) != 1:
+    ended: list[TrialRecord] = []
+    for record in records:
+        if record.is_ended and record.is_counted:
+            ended.append(record)
+            if record.outcome is not Outcome.error or _signature(record.message) != _signature(ended[0].message):
+                return None
+    if len(ended) < min(_FIRST_ERRORS, num_trials):
         return None
     return Stop(
         StopKind.error,

@@ -18,21 +18,30 @@ from sesemi_search.config.addresses import Addresses
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError, raise_problems
-from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
+from sesemi_search.config.experiment import plain, to_typed
 from sesemi_search.config.project import Project, activate, project_path
 from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, SearchExperimentConfig
-from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.splits import check_labels, describe_classes, load_splits
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.beginning import Beginning, plan_beginning
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
 from sesemi_search.search.samplers.build import build_pruner, build_sampler
 from sesemi_search.search.samplers.serving import Serving, check_serves
+from sesemi_search.search.trial_config import Resolver, common_image_size, make_resolver
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space
 
-__all__ = ["Plan", "Prepared", "check_sampler", "check_search", "load_data", "make_plan", "prepare", "resolve_plain"]
+__all__ = [
+    "Plan",
+    "Prepared",
+    "check_sampler",
+    "check_search",
+    "load_data",
+    "make_plan",
+    "prepare",
+    "settle_image_size",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ class Plan:
         objectives: What the search optimizes.
         space: The space.
         experiment: The experiment's config, plain and unresolved.
+        resolve: Turns a trial's unresolved config into a resolved, plain one with nothing left open.
         project: The user's project.
         architectures: Models measured so far.
         data: The splits `train` and `val`.
@@ -57,6 +67,7 @@ class Plan:
     objectives: Objectives
     space: Space
     experiment: Mapping[str, Any]
+    resolve: Resolver
     project: Project | None
     architectures: Architectures
     data: Mapping[str, ImageSplit]
@@ -121,6 +132,7 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
             excluded = checked.exclude_bad()
         else:
             problems += checked.describe_problems()
+        settle_image_size(prepared, checked)
         check_any_within(checked, experiment, architectures, settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
@@ -132,26 +144,33 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
     beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
     load_pretrained(checked.branches, say)
     data = load_data(settings, say)
-    _fill_normalization(prepared, data, say)
+    resolve = make_resolver(settings.data, checked, data["train"], say)
     project = composed.project
     return Plan(
-        prepared.config, settings, objectives, space, experiment, project, architectures, data, excluded, beginning
+        prepared.config,
+        settings,
+        objectives,
+        space,
+        experiment,
+        resolve,
+        project,
+        architectures,
+        data,
+        excluded,
+        beginning,
     )
 
 
-def _fill_normalization(prepared: Prepared, data: Mapping[str, ImageSplit], say: Callable[[str], None]) -> None:
-    """Puts the mean and the standard deviation of the images where the config leaves them open."""
-    settings = prepared.settings.data
-    if None in (settings.mean, settings.std):
-        filled = fill_normalization(settings, data["train"], say)
-        # Into the configs of the trials, so that each can be run again, and its model used, without these images.
-        for data_config in (prepared.config.data, prepared.experiment["data"]):
-            data_config["mean"], data_config["std"] = filled.mean, filled.std
+def settle_image_size(prepared: Prepared, checked: Checked) -> None:
+    """Puts the size that the backbones are made for where the config leaves it open.
 
-
-def resolve_plain(container: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns an experiment's config with its interpolations resolved, as plain containers."""
-    return plain(resolve_experiment(container))
+    Raises:
+        ConfigError: They are made for different sizes.
+    """
+    data = prepared.settings.data
+    if data.image_size is None:
+        data.image_size = common_image_size(checked)
+        prepared.config.data.image_size = prepared.experiment["data"]["image_size"] = data.image_size
 
 
 def _say_checked(checked: Checked, addresses: Addresses, say: Callable[[str], None]) -> None:

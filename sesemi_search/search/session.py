@@ -18,6 +18,7 @@ from sesemi_search.check.limits import check_limits
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import to_yaml
 from sesemi_search.config.schema import ConstraintsConfig
+from sesemi_search.search.checkpoints import Checkpoints
 from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.ledger import Ledger
@@ -92,15 +93,15 @@ class Session:
         self._num_trials = num_trials
         self._max_concurrent = max_concurrent
         self._max_attempts = max_attempts
-        self._keep_checkpoints = keep_checkpoints
         self._queue = deque(ledger.unfinished())
         self._num_epochs: dict[int, int] = {}
         self._trained: dict[str, int] = {}  # numbers of the trials that have a config, by its digest
-        outdone = set(self._outdone())
-        for each in ledger.records():
+        records = ledger.records()
+        self._checkpoints = Checkpoints(ledger.objectives, keep_checkpoints, records)
+        for each in records:
             if each.digest and each.is_counted and each.outcome is not Outcome.lost:
                 self._trained[each.digest] = each.number
-            if each.is_ended and (each.outcome is not Outcome.complete or each.number in outdone):
+            if each.is_ended and each.number not in self._checkpoints.kept:
                 self._drop_checkpoint(each.number)  # a driver that died had no time to
         self._budget = budget
         self._excluded = excluded
@@ -152,7 +153,8 @@ class Session:
             write_text(trial_dir(self._directory, report.number) / "error.txt", report.message)
         self._end(report.number, report.outcome, report.message)
         if report.outcome is Outcome.error:
-            self.request_stop(find_common_error(self._ledger.records(), self._num_trials))
+            records = map(self._ledger.record, self._ledger.numbers)  # of which it looks at the first few
+            self.request_stop(find_common_error(records, self._num_trials))
 
     def worker_lost(self, number: int, reason: str) -> None:
         """A worker died: its trial goes on from its checkpoint, unless it has had its attempts."""
@@ -220,8 +222,7 @@ class Session:
     def _pass_over(self, number: int, outcome: Outcome, reason: str) -> bool:
         """Ends a trial that is not trained; gives up when none of the last draws was."""
         self._ledger.tell(number, outcome, reason)
-        last = self._ledger.records()[-_MAX_USELESS:]
-        if len(last) == _MAX_USELESS and not any(record.is_counted for record in last):
+        if self._ledger.num_useless >= _MAX_USELESS:
             text = f"of the last {_MAX_USELESS} draws none could be trained; trial {number}: {reason}"
             self.request_stop(Stop(StopKind.error, text))
         return False
@@ -250,18 +251,8 @@ class Session:
         if outcome is Outcome.lost:  # its config may be tried again
             self._trained = {digest: n for digest, n in self._trained.items() if n != number}
         if outcome is not Outcome.interrupted:
-            # Nobody needs a checkpoint any more but those of the best complete trials.
-            for each in [number] if outcome is not Outcome.complete else self._outdone():
+            for each in [number] if outcome is not Outcome.complete else self._checkpoints.add(record):
                 self._drop_checkpoint(each)
 
     def _drop_checkpoint(self, number: int) -> None:
         trial_dir(self._directory, number).joinpath("checkpoint.pt").unlink(missing_ok=True)
-
-    def _outdone(self) -> list[int]:
-        """Numbers of the complete trials that are not among the best to keep, the one of best.yaml first of them."""
-        records = self._ledger.records()
-        best = self._ledger.objectives.best(records)
-        sign = -1.0 if self._ledger.objectives.first.maximize else 1.0
-        complete = [r for r in records if r.outcome is Outcome.complete and r.value is not None]
-        complete.sort(key=lambda r: (best is None or r.number != best.number, sign * (r.value or 0.0), r.number))
-        return [r.number for r in complete[self._keep_checkpoints :]]

@@ -4,6 +4,7 @@ A module of its own, because workers import it: the driver's half of the search 
 """
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ray import tune
 from sesemi_search.config.project import Project, activate
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.trial import TrialRun
+from sesemi_search.training.device import is_gpu_lost
 
 __all__ = ["OBJECTIVE", "TrialTrainable"]
 
@@ -33,7 +35,12 @@ class TrialTrainable(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins the trial whose number Ray passes; nothing else goes through Ray."""
+        """Begins the trial whose number Ray passes; nothing else goes through Ray.
+
+        A worker whose last trial broke its GPU's context ends instead, and the trial begins in another.
+        """
+        if is_gpu_lost():
+            os._exit(1)
         self._trial = TrialRun(self._directory, new_config["number"], self._data)
         return True
 

@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from omegaconf import OmegaConf
 
 from sesemi_search.atomic import remove_torn
@@ -22,7 +21,7 @@ from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from sesemi_search.training.device import resolve_device
+from sesemi_search.training.device import is_out_of_memory, resolve_device
 from sesemi_search.training.fit import Diverged, Fit
 
 __all__ = ["TrialRun"]
@@ -65,11 +64,8 @@ class TrialRun:
             return self._report(self._fit.epoch, self._fit.history[-1], outcome)
         except Diverged as error:
             return self._report(error.epoch, error.metrics, Outcome.diverged, str(error))
-        except (MemoryError, torch.OutOfMemoryError):
-            return self._failed(Outcome.out_of_memory)
         except Exception as error:
-            is_memory = "can't allocate memory" in str(error)
-            return self._failed(Outcome.out_of_memory if is_memory else Outcome.error)
+            return self._failed(Outcome.out_of_memory if is_out_of_memory(error) else Outcome.error)
 
     def _begin(self) -> Fit:
         """Builds the trial from its config, and takes up its checkpoint where there is one."""

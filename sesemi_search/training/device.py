@@ -7,7 +7,10 @@ import torch
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import Accelerator, Precision
 
-__all__ = ["Placement", "autocast_dtype", "make_deterministic", "resolve_device"]
+__all__ = ["Placement", "autocast_dtype", "is_gpu_lost", "is_out_of_memory", "make_deterministic", "resolve_device"]
+
+# What torch's CPU allocator says, the CUDA runtime outside torch's allocator, cuBLAS and cuDNN.
+_MEMORY_TEXTS = ("can't allocate memory", "CUDA error: out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
 
 
 class Placement(NamedTuple):
@@ -62,10 +65,38 @@ def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | 
     return {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}.get(precision)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, the machine's or a GPU's.
+
+    torch has a class for what its own allocator of a GPU lacks; where another library asks for the memory (a handle of
+    cuBLAS, the context of the first trial on a full GPU) the text has to tell. In a constructor it is the cause of a
+    ConfigError.
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(text in str(error) for text in _MEMORY_TEXTS):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+def is_gpu_lost() -> bool:
+    """Whether this process can do nothing more on its GPU.
+
+    After an assertion that failed in a kernel, over a label outside the logits, say, CUDA answers every call with that
+    error until the process ends.
+    """
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
+
+
 def make_deterministic(device: torch.device, num_threads: int) -> None:
     """Sets what makes equal seeds give equal numbers: the thread count, and on a GPU cuDNN's choice of algorithms.
 
-    Both are global to the process and leak into the next trial of a reused worker, so every run sets them.
+    Both are global to the process and leak into the next trial of a reused worker, so every run sets them. torch's own
+    switch, `use_deterministic_algorithms`, is left alone: it raises on models that have no other algorithm.
     """
     # Sums of 1 and of 2 threads differ in the last bits.
     torch.set_num_threads(num_threads)

@@ -1,6 +1,7 @@
 """A search that is told to stop, as a shell, a scheduler or a hasty user would tell it."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ def test_one_signal_ends_the_search_in_order_and_resume_ends_it_whole(
     resumed = start(project.parent, "resume", str(directory))
     output, _ = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, output
+    assert re.search(r"the search took \S+ this time and \S+ before;", output), output
     after = read_trials(directory)
     assert len(after) == 5
     assert {t.state.name for t in after} <= {"COMPLETE", "PRUNED"}

@@ -9,16 +9,23 @@ from omegaconf import OmegaConf
 
 from sesemi_search.check.architecture import Architectures
 from sesemi_search.check.preflight import check_experiment, check_space
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.models.backbones import TimmBackbone, TorchVisionBackbone
-from sesemi_search.models.expected_input import ExpectedInput, describe_difference
+from sesemi_search.models.expected_input import (
+    ExpectedInput,
+    describe_difference,
+    describe_followed,
+    follow_backbone,
+)
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "image_size": 64}
 HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3, "image_size": 64}
 TIMM = "sesemi_search.models.backbones.TimmBackbone"
+VISION = "sesemi_search.models.backbones.TorchVisionBackbone"
 
 
 @pytest.mark.parametrize(
@@ -101,3 +108,43 @@ def test_a_space_over_names_is_checked_name_by_name(config: dict[str, Any]) -> N
     checked = check_space(Space(parse_space(space)), config, Architectures())
     (problem,) = checked.describe_problems()
     assert re.search(r"name='resnet18e'.*Did you mean 'resnet18'\?.*name=resnet18e", problem)
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        ({"_target_": TIMM, "name": "vit_tiny_patch16_384", "pretrained": True}, (384, [0.5] * 3, [0.5] * 3)),
+        ({"_target_": TIMM, "name": "vit_tiny_patch16_384", "checkpoint": "weights.pt"}, (384, [0.5] * 3, [0.5] * 3)),
+        ({"_target_": TIMM, "name": "vit_tiny_patch16_384", "pretrained": False}, (384, None, None)),
+        ({"_target_": VISION, "name": "resnet18", "pretrained": True}, (224, IMAGENET["mean"], IMAGENET["std"])),
+    ],
+)
+def test_what_is_open_follows_the_backbone(
+    config: dict[str, Any], node: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    config["learner"]["hparams"]["model"]["backbone"] = node
+    config["data"] |= {"image_size": None, "mean": None, "std": None}
+    followed = follow_backbone(config)
+    assert tuple(followed["data"][key] for key in ("image_size", "mean", "std")) == expected
+    (line,) = describe_followed(config, followed)
+    assert line.startswith(f"data.image_size={expected[0]}")
+    assert line.endswith(f", as {node['name']} expects")
+
+
+def test_what_is_set_stays(config: dict[str, Any]) -> None:
+    config["data"] |= {"image_size": 64, "mean": [0.1] * 3, "std": None}
+    assert follow_backbone(config)["data"] == {**config["data"], "std": IMAGENET["std"]}
+    config["data"]["std"] = [0.2] * 3
+    assert describe_followed(config, follow_backbone(config)) == []
+
+
+def test_one_gray_channel_is_normalized_by_its_own_images(config: dict[str, Any]) -> None:
+    config["data"] |= {"image_size": 64, "channels": 1, "mean": None, "std": None}
+    assert follow_backbone(config) == config
+
+
+def test_a_size_that_nobody_gives_is_an_error(config: dict[str, Any]) -> None:
+    config["data"]["image_size"] = None
+    config["learner"]["hparams"]["model"]["backbone"] = {"_target_": "sesemi_search.models.backbones.MLP"}
+    with pytest.raises(ConfigError, match=r"data\.image_size: got None, and .*MLP does not say which size"):
+        follow_backbone(config)

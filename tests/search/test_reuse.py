@@ -155,7 +155,7 @@ def test_copies_are_known_to_the_sampler_and_no_trials_of_the_search(tmp_path: P
     assert best.number == 5, "a copy has a better value and is not the best of this search"
     cold = create(tmp_path / "cold")
     for _ in range(5):
-        cold._study.add_trial(optuna.create_trial(state=TrialState.FAIL))
+        cold.tell(cold.ask().number, Outcome.error)  # of which a sampler learns nothing
     assert cold.ask().params != first.params, "TPE past its startup trials asks something else"
 
 

@@ -11,7 +11,7 @@ from sesemi_search.search.ledger.journal import JOURNAL
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.search.limits import Budget
-from sesemi_search.search.plan import make_plan, resolve_plain
+from sesemi_search.search.plan import make_plan
 from sesemi_search.search.session import Session
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import Tracker
@@ -46,7 +46,7 @@ def open_session(
         ledger,
         plan.space,
         plan.experiment,
-        resolve_plain,
+        plan.resolve,
         directory,
         tracker or Trackers([]),
         plan.architectures,

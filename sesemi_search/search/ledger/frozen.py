@@ -12,7 +12,7 @@ from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.space.space import Space
 
-__all__ = ["STATES", "is_copy", "report_attribute", "reports", "storable", "to_copy", "to_record"]
+__all__ = ["STATES", "is_copy", "report_attribute", "reports", "storable", "to_copy", "to_outcome", "to_record"]
 
 # How Optuna has an outcome. An interrupted trial is WAITING instead: it is no finished one.
 STATES = {
@@ -39,7 +39,7 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         params=dict(trial.params),
         values=reports(trial),
         metrics=metrics,
-        outcome=_outcome(trial),
+        outcome=to_outcome(trial),
         attempts=attrs.get("attempts", 0),
         num_lost=attrs.get("num_lost", 0),
         seconds=sum(m.get("epoch_seconds") or 0.0 for m in metrics.values()),
@@ -129,7 +129,8 @@ class _Distributions:
         return self._params[name]
 
 
-def _outcome(trial: FrozenTrial) -> Outcome:
+def to_outcome(trial: FrozenTrial) -> Outcome:
+    """Returns how one of Optuna's trials ended, or that it has not."""
     if trial.state is TrialState.RUNNING:
         return Outcome.running
     if trial.state is TrialState.WAITING:

@@ -22,10 +22,9 @@ from sesemi_search.search.ledger.journal import open_storage, repair_journal
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.ledger.replay import Replay
+from sesemi_search.search.ledger.tally import Tally
 from sesemi_search.search.ledger.verdicts import Verdicts
 from sesemi_search.search.samplers.build import build_pruner, build_sampler, experimental_is_fine
-from sesemi_search.space.grid import grid_point
-from sesemi_search.space.size import count_configs
 from sesemi_search.space.space import Space
 
 __all__ = ["Ledger"]
@@ -54,9 +53,7 @@ class Ledger:
         # goes on would ask what the undisturbed one does not.
         study.pruner.prune(study, optuna.trial.create_trial(state=TrialState.RUNNING))
         self._given: list[dict[str, Any]] | None = study.user_attrs.get(_GIVEN)
-        self._num_copied = sum(is_copy(trial) for trial in study.get_trials(deepcopy=False))
-        self._num_configs = count_configs(space)
-        self._verdicts = self._follow()
+        self._derive()
 
     @classmethod
     def create(
@@ -112,20 +109,27 @@ class Ledger:
 
     def __len__(self) -> int:
         """Trials asked for so far, in whatever state; those copied from other searches are not among them."""
-        return len(self._study.get_trials(deepcopy=False)) - self._num_copied
+        return len(self.numbers)
+
+    @property
+    def numbers(self) -> range:
+        """Numbers of the trials of this search; those copied from other searches have the ones before."""
+        return self._tally.numbers
 
     @property
     def num_counted(self) -> int:
         """Trials asked for so far that were trained or will be: those that `search.num_trials` counts."""
-        return sum(record.is_counted for record in self.records())
+        return self._tally.num_counted
+
+    @property
+    def num_useless(self) -> int:
+        """How many of the last asks, in a row, brought nothing to train."""
+        return self._tally.num_useless
 
     @property
     def is_exhausted(self) -> bool:
         """Whether the space is finite and each of its configs was asked for, here or in a search it began with."""
-        trials = self._study.get_trials(deepcopy=False)
-        if self._num_configs is None or len(trials) < self._num_configs:
-            return False
-        return len({grid_point(self._space, trial.params) for trial in trials}) >= self._num_configs
+        return self._tally.is_exhausted
 
     @property
     def has_begun(self) -> bool:
@@ -150,8 +154,7 @@ class Ledger:
         attribute = [{"params": dict(g.params), "origin": g.origin.value} for g in given]
         self._study.set_user_attr(_GIVEN, attribute)
         self._given = attribute
-        self._num_copied = len(self._study.get_trials(deepcopy=False))
-        self._verdicts = self._follow()
+        self._derive()
 
     def ask(self) -> TrialRecord:
         """Begins the next trial: with what was given for it, else with parameters from the sampler.
@@ -159,26 +162,22 @@ class Ledger:
         A sampler that has repeated itself some times in a row is passed over for one that has no favourites.
         Adopt what is unfinished first: Optuna takes a waiting trial for one to begin.
         """
-        assert not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)), "adopt what waits first"
-        own = len(self)
-        sampler = self._unbiased() if self._repeats_itself() else self._sampler
-        self._study.sampler = build_sampler(sampler, self._seed, self._num_copied + own)
+        own, number = len(self), self.numbers.stop
+        sampler = self._unbiased() if self._tally.are_duplicates(_MAX_REPEATS) else self._sampler
+        self._study.sampler = build_sampler(sampler, self._seed, number)
         for given in (self._given or [])[own : own + 1]:
             # A waiting trial that a crash leaves here is adopted like any other; its parameters are fixed in it.
             self._study.enqueue_trial(given["params"], user_attrs={"origin": given["origin"]})
         with experimental_is_fine():
             trial = self._study.ask()
+        assert trial.number == number, "adopt what waits first"
+        self._tally.begin()
         self._verdicts.begin()
         return self._begin(trial)
 
-    def _repeats_itself(self) -> bool:
-        """Whether the last asks brought nothing new."""
-        last = self._study.get_trials(deepcopy=False)[-_MAX_REPEATS:]
-        return len(last) == _MAX_REPEATS and all(t.user_attrs.get("outcome") == Outcome.duplicate for t in last)
-
     def _unbiased(self) -> Mapping[str, Any]:
         """Returns the sampler of what was not tried yet, in a finite space; of anything, in another."""
-        name = "RandomSampler" if self._num_configs is None else "BruteForceSampler"
+        name = "BruteForceSampler" if self._tally.is_finite else "RandomSampler"
         return {"_target_": f"optuna.samplers.{name}"}
 
     def adopt(self, number: int) -> TrialRecord:
@@ -197,7 +196,9 @@ class Ledger:
             self._space.sample(trial if was_asked else Replay(trial))
         trial.set_user_attr("attempts", trial.user_attrs.get("attempts", 0) + 1)
         self._live[trial.number] = trial
-        return self.record(trial.number)
+        record = self.record(trial.number)
+        self._tally.sampled(record.params)
+        return record
 
     def unfinished(self) -> list[int]:
         """Returns the numbers of the trials that are neither finished nor running in this process."""
@@ -207,9 +208,9 @@ class Ledger:
 
     def describe(self, number: int, **attributes: str | int | float) -> None:
         """Notes facts of a running trial: num_params, flops, node, run_id."""
-        trial = self._live[number]
+        trial, known = self._live[number], self._frozen(number).user_attrs
         for name, value in attributes.items():
-            if trial.user_attrs.get(name) != value:
+            if known.get(name) != value:
                 trial.set_user_attr(name, value)
 
     def report(self, number: int, epoch: int, value: float, metrics: Mapping[str, float]) -> bool:
@@ -262,6 +263,7 @@ class Ledger:
                 # A sampler that has tried everything stops its study, which Optuna allows inside `optimize` only.
                 if not self._frozen(trial.number).state.is_finished():
                     raise
+        self._tally.end(trial.number, outcome)
         self._verdicts.end(trial.number, STATES[outcome])
 
     def settle(self) -> None:
@@ -311,12 +313,16 @@ class Ledger:
         """Returns the best complete trial, None where there is none yet."""
         return self.objectives.best(self.records())
 
-    def _follow(self) -> Verdicts:
+    def _derive(self) -> None:
+        """Makes of the study what is not to be read in all its trials each time."""
         trials = self._study.get_trials(deepcopy=False)
-        return Verdicts(self.name, self.objectives.first.maximize, self._study.pruner, trials)
+        self._tally = Tally(self._space, trials)
+        self._verdicts = Verdicts(self.name, self.objectives.first.maximize, self._study.pruner, trials)
 
     def _frozen(self, number: int) -> FrozenTrial:
-        return self._study.get_trials(deepcopy=False)[number]
+        # `Study.get_trials` takes a time that grows with the study.
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+        return self._storage.get_trial(trial_id)
 
     @property
     def _storage(self) -> BaseStorage:

@@ -76,8 +76,8 @@ class Objectives:
             ((self._costs(r), r) for r in records if self._is_comparable(r)), key=lambda each: (each[0], each[1].number)
         )
         front: list[tuple[tuple[float, ...], TrialRecord]] = []
-        for costs, record in ranked:  # whoever dominates a trial comes before it
-            if not any(_dominates(other, costs) for other, _ in front):
+        for costs, record in ranked:  # whoever dominates a trial comes before it, and its equals just before it
+            if (front and front[-1][0] == costs) or not any(_dominates(other, costs) for other, _ in front):
                 front.append((costs, record))
         return [record for _, record in front]
 

@@ -27,6 +27,11 @@ class Outcome(StrEnum):
     interrupted = "interrupted"
     running = "running"
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether `search.num_trials` counts the trial: it was trained, or will be."""
+        return self not in (Outcome.infeasible, Outcome.duplicate)
+
 
 class Origin(StrEnum):
     """Where a trial's parameters come from."""
@@ -114,7 +119,7 @@ class TrialRecord:
     @property
     def is_counted(self) -> bool:
         """Whether `search.num_trials` counts it: it was trained, or will be."""
-        return self.outcome not in (Outcome.infeasible, Outcome.duplicate)
+        return self.outcome.is_counted
 
     @property
     def identity(self) -> str:

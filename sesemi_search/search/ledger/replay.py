@@ -35,12 +35,13 @@ class Replay:
 
     def _draw(self, name: str) -> None:
         study = self._trial.study
-        frozen = copy.deepcopy(study.get_trials(deepcopy=False)[self._trial.number])
+        frozen = self._trial.storage.get_trial(self._trial._trial_id)
         if name in frozen.system_attrs.get("fixed_params", {}):
             return  # given, and never drawn
         distribution = frozen.distributions.get(name)
         if distribution is not None and not distribution.single() and name not in self._trial.relative_params:
             # As it was then: a sampler that enumerates looks at the parameters that the trial has.
+            frozen = copy.deepcopy(frozen)
             before = list(frozen.params)[: list(frozen.params).index(name)]
             frozen.params = {each: frozen.params[each] for each in before}
             study.sampler.sample_independent(study, frozen, name, distribution)

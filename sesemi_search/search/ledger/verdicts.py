@@ -56,7 +56,7 @@ class Verdicts:
     def end(self, number: int, state: TrialState) -> None:
         """A trial has ended."""
         trial = self._trials[number]
-        values = self._study.get_trials(deepcopy=False)[number].intermediate_values
+        values = self._frozen(number).intermediate_values
         if state is TrialState.COMPLETE and values:
             self._study._storage.set_trial_state_values(trial._trial_id, state, [values[max(values)]])
         else:  # without a report there is nothing to judge others by
@@ -70,13 +70,16 @@ class Verdicts:
             self._trials[number].should_prune()
         verdicts = {}
         for number in numbers:
-            self._study.get_trials(deepcopy=False)[number].system_attrs = notes[number]
+            self._frozen(number).system_attrs = notes[number]
             verdicts[number] = self._trials[number].should_prune()
         return verdicts
 
     def _notes(self, number: int) -> dict[str, Any]:
         """What the pruner has noted of a trial: the rungs it has reached."""
-        return dict(self._study.get_trials(deepcopy=False)[number].system_attrs)
+        return dict(self._frozen(number).system_attrs)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self._study._storage.get_trial(self._trials[number]._trial_id)
 
     def _replay(self, trial: FrozenTrial) -> None:
         """Tells of a trial that the ledger has already."""

@@ -59,7 +59,8 @@ class CmaEsSampler(BaseSampler):
             seed=self._seed,
             population_size=self._population_size,
         )
-        while len(told := _finished(study, optimizer.generation)) >= optimizer.population_size:
+        finished = _finished(study)
+        while len(told := finished.get(optimizer.generation, [])) >= optimizer.population_size:
             ranked = sorted(told[: optimizer.population_size], key=lambda each: _rank(study, each))
             optimizer.tell([(transform.transform(each.params), float(rank)) for rank, each in enumerate(ranked)])
         study._storage.set_trial_system_attr(trial._trial_id, _GENERATION, optimizer.generation)
@@ -72,13 +73,14 @@ class CmaEsSampler(BaseSampler):
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
 
-def _finished(study: Study, generation: int) -> list[FrozenTrial]:
-    """Trials of a generation in the order in which they ended: what ends later changes no earlier population."""
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    trials = [
-        t for t in study.get_trials(deepcopy=False, states=states) if t.system_attrs.get(_GENERATION) == generation
-    ]
-    return sorted(trials, key=lambda trial: trial.datetime_complete or datetime.max)
+def _finished(study: Study) -> dict[int, list[FrozenTrial]]:
+    """Trials by generation in the order in which they ended: what ends later changes no earlier population."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    finished: dict[int, list[FrozenTrial]] = {}
+    for trial in sorted(trials, key=lambda trial: trial.datetime_complete or datetime.max):
+        if _GENERATION in trial.system_attrs:
+            finished.setdefault(trial.system_attrs[_GENERATION], []).append(trial)
+    return finished
 
 
 def _rank(study: Study, trial: FrozenTrial) -> tuple[bool, int, float]:
