@@ -7,7 +7,7 @@ from typing import Any
 
 from sesemi_search.config.errors import ConfigError
 
-__all__ = ["Excluded", "find_excluded"]
+__all__ = ["Excluded", "find_excluded", "holds"]
 
 Choices = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ class Excluded:
             ConfigError: They are; the text says why.
         """
         for choices, reason in self.reasons:
-            if _holds(choices, params):
+            if holds(choices, params):
                 raise ConfigError(f"left out by search.skip_bad_branches: {reason}")
 
 
@@ -49,8 +49,8 @@ def find_excluded(good: Sequence[Choices], bad: Sequence[tuple[Choices, str]]) -
     # The option with the most bad branches first: it may be what is wrong with those of the others.
     while options := Counter(_bad_options(rest, kept)).most_common(1):
         (name, value), _ = options[0]
-        reasons.append(({name: value}, next(reason for choices, reason in rest if _holds({name: value}, choices))))
-        rest = [each for each in rest if not _holds({name: value}, each[0])]
+        reasons.append(({name: value}, next(reason for choices, reason in rest if holds({name: value}, choices))))
+        rest = [each for each in rest if not holds({name: value}, each[0])]
     return Excluded([*reasons, *rest])
 
 
@@ -59,5 +59,6 @@ def _bad_options(bad: Iterable[tuple[Choices, str]], kept: set[tuple[str, Any]])
     yield from (pair for choices, _ in bad for pair in choices.items() if pair not in kept)
 
 
-def _holds(choices: Choices, params: Mapping[str, Any]) -> bool:
+def holds(choices: Choices, params: Mapping[str, Any]) -> bool:
+    """Whether parameters have chosen what `choices` says."""
     return all(name in params and params[name] == value for name, value in choices.items())

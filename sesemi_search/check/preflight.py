@@ -12,18 +12,19 @@ import torch
 from torch import nn
 
 from sesemi_search.check.architecture import Architecture, Architectures
-from sesemi_search.check.excluded import Excluded, find_excluded
+from sesemi_search.check.excluded import Excluded, find_excluded, holds
 from sesemi_search.check.paths import check_tree
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
 from sesemi_search.config.schema import ExperimentConfig
-from sesemi_search.config.targets import check_target
+from sesemi_search.config.targets import check_target, without_arguments
 from sesemi_search.config.validate import check_values
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
 from sesemi_search.data.transforms import check_transforms
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
 from sesemi_search.models.expected_input import describe_difference, describe_followed, follow_backbone
 from sesemi_search.space.corners import branch_ends, choices_of, count_branches
+from sesemi_search.space.places import find_condition, find_place
 from sesemi_search.space.space import Space
 from sesemi_search.training.build import build_lr_scheduler, build_optimizer
 
@@ -91,19 +92,33 @@ class Checked:
 
     def describe_problems(self) -> list[str]:
         """Returns each problem with a place where it was found, unless it is everywhere, and what to do without."""
-        found: dict[str, list[Mapping[str, Any]]] = {}
+        found: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
         ends = [end for branch in self.branches for end in branch.ends]
         for end in ends:
             for problem in end.problems:
-                found.setdefault(problem, []).append(end.params)
+                found.setdefault(without_arguments(problem), []).append((self.locate(problem, end), end.params))
         texts: list[str] = []
-        for problem, places in found.items():
-            remarks = [] if len(places) == len(ends) else [f"found at {self._shown(places[0])}"]
+        for places in found.values():
+            text, params = places[0]
+            remarks = [] if len(places) == len(ends) else [f"found at {self._shown(params)}"]
             if len(texts) == len(found) - 1 and len(self.bad) < len(self.branches):
                 good = f"{len(self.branches) - len(self.bad)} of {len(self.branches)} branches work"
                 remarks.append(f"{good}, and search.skip_bad_branches=true searches those alone")
-            texts.append(f"{problem} ({'; '.join(remarks)})" if remarks else problem)
+            texts.append(f"{text} ({'; '.join(remarks)})" if remarks else text)
         return texts
+
+    def describe_bad(self) -> list[str]:
+        """Returns the first problem of each bad branch, those of several once."""
+        found: dict[str, str] = {}
+        for branch in self.bad:
+            end = branch.low if branch.low.problems else branch.high
+            found.setdefault(without_arguments(end.problems[0]), self.locate(end.problems[0], end))
+        return list(found.values())
+
+    def locate(self, problem: str, end: End) -> str:
+        """Returns a problem of an end with the key that it begins with as the space writes it, where it does."""
+        key = _key_of(problem)
+        return problem if " " in key else find_place(self.space, end.params, key) + problem.removeprefix(key)
 
     def exclude_bad(self) -> Excluded:
         """Returns what keeps a search out of the bad branches.
@@ -143,20 +158,27 @@ def check_space(
         max_branches: Of a space with more, so many are visited; more where it takes more to visit every choice once.
 
     Raises:
-        ConfigError: The space itself is wrong, whatever the branch. What is wrong with a branch is in what it returns.
+        ConfigError: The space itself is wrong, whatever the branch. What is wrong with a branch, or inside an option,
+            is in what it returns.
     """
-    raise_problems(check_tree(space.root, experiment))
+    inside = [(find_condition(space, _key_of(problem)), problem) for problem in check_tree(space.root, experiment)]
+    raise_problems([problem for condition, problem in inside if not condition])
     seen: dict[str, list[str]] = {}
+
+    def check_end(params: Mapping[str, Any]) -> End:
+        problems = [problem for condition, problem in inside if holds(condition, params)]
+        return End(params, problems) if problems else _check_end(space, experiment, params, architectures, seen)
+
     branches = [
-        Branch(
-            choices_of(space, low),
-            _check_end(space, experiment, low, architectures, seen),
-            _check_end(space, experiment, high, architectures, seen),
-        )
+        Branch(choices_of(space, low), check_end(low), check_end(high))
         for low, high in branch_ends(space, max_branches)
     ]
     notes = [*architectures.notes, *architectures.describe_fallback()]
     return Checked(space, branches, count_branches(space), notes)
+
+
+def _key_of(problem: str) -> str:
+    return problem.partition(": ")[0]
 
 
 def _check_end(

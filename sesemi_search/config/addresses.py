@@ -88,9 +88,10 @@ class Addresses:
         """Returns where a dotted key was written last, None where nobody knows.
 
         A key of the experiment is where the space has it, if it does; a key that is not there (an argument that is
-        missing) where the `_target_` is that it belongs to.
+        missing) where the `_target_` is that it belongs to. Only a command line drops one, `~KEY`.
         """
-        key = key.removeprefix("~")
+        if key.startswith("~"):
+            return _COMMAND_LINE
         return self._find(key.split(".")) or self._find(their_key(key).split("."))
 
     def _find(self, parts: list[str]) -> str | None:
@@ -125,6 +126,8 @@ def _follow(root: _Place, parts: Sequence[str]) -> _Place | None:
     """Returns the place of a key, or that of the target which lacks the last part of it."""
     place = root
     for i, part in enumerate(parts):
+        if (whole := ".".join(parts[i:])) in place.children:  # the name of a parameter, which is one key
+            return place.children[whole]
         child = place.step(part)
         if child is None:
             return place if i == len(parts) - 1 and _TARGET in place.children else None

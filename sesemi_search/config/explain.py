@@ -8,14 +8,15 @@ from typing import Any
 
 import yaml
 from hydra.errors import MissingConfigException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException, ValidationError
 from yaml.reader import ReaderError
 
-from sesemi_search.config.annotations import element_annotation
+from sesemi_search.config.annotations import describe_plain, element_annotation, plain_types
 from sesemi_search.config.errors import suggest
 from sesemi_search.config.project import list_options
 from sesemi_search.config.schema import SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import hint, our_key
+from sesemi_search.config.validate import RANGES
 
 __all__ = ["check_key", "check_section", "explain"]
 
@@ -56,7 +57,7 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
     section = re.search(r"is not a subclass of (\w+)\. value: (.*)", str(known))
     if section and (keys := [k for k, node in _sections(SearchExperimentConfig) if node.__name__ == section[1]]):
         return f"{where}{keys[0]}: got {section[2]}; it is a mapping of keys to values."
-    problem = next(check_key(SearchExperimentConfig, key), None) if key else None
+    problem = next(check_key(SearchExperimentConfig, key), None) or _explain_value(known, key) if key else None
     reason = (str(known).strip().splitlines() or [type(known).__name__])[0]
     if where and not key and reason == "Cannot merge DictConfig with ListConfig":
         reason = "holds a list; a config is a mapping of keys to values."
@@ -79,6 +80,21 @@ def check_key(schema: type, key: str) -> Iterator[str]:
             yield f"{key}: {parent} has no key {part!r}; {instead}"
             return
         node = known[part]
+
+
+def _explain_value(error: OmegaConfBaseException, key: str) -> str | None:
+    """Says what a key of the schema takes in place of a value of the wrong type; None where it is not about one."""
+    if not isinstance(error, ValidationError):
+        return None
+    annotation: Any = SearchExperimentConfig
+    for part in key.split("."):
+        if is_dataclass(annotation):
+            annotation = {f.name: f.type for f in fields(annotation)}[part]
+        else:
+            annotation = element_annotation(annotation)
+    types = plain_types(annotation)
+    takes = RANGES[key][1] if key in RANGES else describe_plain(types) if types else None
+    return f"{key}: got {error.value!r}; it takes {takes}{hint(key)}." if takes else None
 
 
 def check_section(schema: type, key: str, value: object) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """SESEMI's keys of `run`: two that are ours under another name, and some that have no place here.
 
 A key has one name inside: what a file, a command line or a space calls by SESEMI's newer name is renamed where it comes
-in, and no search directory ever holds that name. What a key means is the business of `config.schema`.
+in, and of a search directory only `search.enqueue` may hold that name. What a key means is the business of
+`config.schema`.
 """
 
 import re
@@ -19,6 +20,7 @@ __all__ = [
     "check_spellings",
     "hint",
     "our_key",
+    "our_parameter",
     "rename_override",
     "rename_space",
     "settle_aliases",
@@ -122,6 +124,12 @@ def _rename(node: Any) -> Any:
 def our_key(key: str) -> str:
     """Returns a dotted key by our name."""
     return _swap(key, _OURS)
+
+
+def our_parameter(name: str) -> str:
+    """Returns the name of a parameter of a space, or the end of it, by our name for a key of `run`."""
+    parent, dot, last = name.rpartition(".")
+    return f"{parent}{dot}{_OURS.get(last, last)}"
 
 
 def their_key(key: str) -> str:

@@ -7,6 +7,7 @@ and that its message names the key, the class, what it takes and where it was lo
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -18,7 +19,7 @@ from hydra.utils import instantiate as hydra_instantiate
 
 from sesemi_search.config.errors import ConfigError, suggest
 
-__all__ = ["accepted_arguments", "check_argument_names", "check_target", "instantiate", "locate"]
+__all__ = ["accepted_arguments", "check_argument_names", "check_target", "instantiate", "locate", "without_arguments"]
 
 _HYDRA_KEYS = frozenset({"_target_", "_args_", "_partial_", "_recursive_", "_convert_"})
 
@@ -126,8 +127,20 @@ def instantiate(node: Mapping[str, Any], key: str, **supplied: Any) -> Any:
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         if isinstance(cause, ConfigError):
             raise cause from None
-        shown = ", ".join(f"{name}={value!r}" for name, value in node.items() if name not in _HYDRA_KEYS)
-        raise ConfigError(f"{key}: {node['_target_']}({shown}) raised {type(cause).__name__}: {cause}") from cause
+        arguments = {name: value for name, value in node.items() if name not in _HYDRA_KEYS}
+        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        # A text that begins with an argument and its value is about that one: `name='resnet10x'; there is none`.
+        about = str(cause).partition("=")[0]
+        where = f"{key}.{about}" if about in arguments else key
+        raise ConfigError(f"{where}: {node['_target_']}({shown}) raised {type(cause).__name__}: {cause}") from cause
+
+
+def without_arguments(problem: str) -> str:
+    """Returns a message of `instantiate` without the arguments, which tells one mistake from another.
+
+    The same constructor raises for the same reason at both ends of a branch, whatever its other arguments are there.
+    """
+    return re.sub(r"^(\S+: [\w.]+)\(.*?\) raised (?=\w+: )", r"\1 raised ", problem, flags=re.DOTALL)
 
 
 def _check_call(

@@ -7,10 +7,11 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-__all__ = ["check_values"]
+__all__ = ["RANGES", "check_values"]
 
 _SIZE = "a number of images, at least 1, a share of them between 0 and 1 (0.1), or null for the source's own {} split"
-_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+# By dotted key: whether a value is in the range, and what is.
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "run.num_epochs": (lambda v: v >= 1, "a whole number, at least 1"),
     "run.batch_size_per_gpu": (lambda v: v >= 1, "a whole number, at least 1"),
     "run.num_threads": (lambda v: v >= 1, "a whole number, at least 1"),
@@ -34,6 +35,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "search.num_trials": (lambda v: v >= 1, "a whole number, at least 1"),
     "search.max_concurrent": (lambda v: v >= 1, "a whole number, at least 1, or null for all that the machine holds"),
     "search.max_attempts": (lambda v: v >= 1, "a whole number, at least 1"),
+    "search.warm_start": (lambda v: all(isinstance(x, str) for x in v), "a list of search directories"),
     "search.compute_budget": (lambda v: v > 0, "a positive number of GPU-hours (core-hours on the CPU), or null"),
     "search.best_within": (lambda v: v >= 0, "a number of at least 0, in the unit of the first metric"),
     "search.constraints.max_params": (lambda v: v >= 1, "a number of parameters, at least 1, or null"),
@@ -50,7 +52,7 @@ def check_values(config: DictConfig) -> Iterator[str]:
     Keys that are absent, missing or null are passed over, and so is what does not resolve: a sample may yet mend that,
     and whoever resolves the config says so otherwise.
     """
-    for key, (holds, allowed) in _RANGES.items():
+    for key, (holds, allowed) in RANGES.items():
         value = _value(config, key)
         if value is None:
             continue

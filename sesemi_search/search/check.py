@@ -1,6 +1,6 @@
 """The verb `check`: compose, visit every branch, show what each costs and what is wrong. Nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from sesemi_search.config.addresses import Addresses
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.schema import ConstraintsConfig, SearchExperimentConfig
+from sesemi_search.config.targets import without_arguments
 from sesemi_search.console import make_console
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
 from sesemi_search.report.numbers import format_count, format_seconds
@@ -67,7 +68,7 @@ def _check(prepared: Prepared) -> Checked:
     try:
         checked = check_space(prepared.space, prepared.experiment, architectures)
         settle_image_size(prepared, checked)
-        check_any_within(architectures.measured, prepared.settings.search.constraints)
+        check_any_within(checked, prepared.experiment, architectures, prepared.settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
@@ -87,7 +88,7 @@ class _Report:
     addresses: Addresses
     limits: ConstraintsConfig
     num_bad: int = 0
-    _reasons: dict[str, int] = field(default_factory=dict)
+    _reasons: dict[str, str] = field(default_factory=dict)
 
     def show(self, name: str, console: Console) -> None:
         """Prints the space, its branches, the reasons and what was not looked at."""
@@ -99,7 +100,7 @@ class _Report:
         of = f"{len(rows)} branches" if len(rows) != 1 else "1 branch"
         console.print(f"{self.num_bad} of {of} cannot work" if self.num_bad else f"{of}: OK", soft_wrap=True)
         reasons = Table.grid(padding=(0, 1))
-        for reason, number in self._reasons.items():
+        for number, reason in enumerate(self._reasons.values(), 1):
             reasons.add_row(f"({number})", Text(self.addresses.add(reason), overflow="fold"))
         console.print(reasons)
         for line in [*self.checked.notes, *_describe_limits(self.checked)]:
@@ -132,15 +133,20 @@ class _Report:
     def _result(self, branch: Branch) -> str:
         """Says OK, or which reasons hold at which end."""
         low, high = (self._problems(end) for end in branch.ends)
-        problems = list(dict.fromkeys([*low, *high]))
-        if problems:
+        if low or high:
             self.num_bad += 1
             where = "" if low and high else " low" if low else " high"
-            return f"bad{where} {self._numbers(problems)}"
+            return f"bad{where} {self._numbers({**low, **high, **low})}"
         notes = self._beyond_limits(branch)
         notes += [s.note for end in branch.ends if (s := self._speed(end)) is not None and s.note]
         devices = {end.architecture.device for end in branch.ends if end.architecture is not None}
-        return " ".join(["OK", *(["on CPU"] if "cpu" in devices else []), *([self._numbers(notes)] if notes else [])])
+        return " ".join(
+            [
+                "OK",
+                *(["on CPU"] if "cpu" in devices else []),
+                *([self._numbers({n: n for n in notes})] if notes else []),
+            ]
+        )
 
     def _beyond_limits(self, branch: Branch) -> list[str]:
         """Says that a branch has models beyond `search.constraints`, whose trials are infeasible."""
@@ -152,12 +158,17 @@ class _Report:
                     return [str(error)]
         return []
 
-    def _problems(self, end: End) -> list[str]:
+    def _problems(self, end: End) -> dict[str, str]:
+        """Returns what is wrong at an end: what tells each mistake from others, and its text."""
         speed = self._speed(end)
-        return [*end.problems, *([speed.problem] if speed is not None and speed.problem else [])]
+        problems = [*end.problems, *([speed.problem] if speed is not None and speed.problem else [])]
+        return {without_arguments(problem): self.checked.locate(problem, end) for problem in problems}
 
-    def _numbers(self, reasons: Sequence[str]) -> str:
-        return " ".join(f"({self._reasons.setdefault(reason, len(self._reasons) + 1)})" for reason in reasons)
+    def _numbers(self, reasons: Mapping[str, str]) -> str:
+        for reason, text in reasons.items():
+            self._reasons.setdefault(reason, text)
+        known = list(self._reasons)
+        return " ".join(f"({known.index(reason) + 1})" for reason in reasons)
 
 
 def _format_epoch(seconds: float) -> str:

@@ -14,6 +14,7 @@ from sesemi_search.check.limits import check_any_within
 from sesemi_search.check.paths import check_tree
 from sesemi_search.check.preflight import Checked, check_space
 from sesemi_search.check.pretrained import load_pretrained
+from sesemi_search.config.addresses import Addresses
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError, raise_problems
@@ -132,13 +133,13 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
         else:
             problems += checked.describe_problems()
         settle_image_size(prepared, checked)
-        check_any_within(architectures.measured, settings.search.constraints)
+        check_any_within(checked, experiment, architectures, settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
     for note in serving.notes:
         say(note)
-    _say_checked(checked, say)
+    _say_checked(checked, composed.addresses, say)
     objectives = parse_objectives(settings.search)
     beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
     load_pretrained(checked.branches, say)
@@ -172,7 +173,7 @@ def settle_image_size(prepared: Prepared, checked: Checked) -> None:
         prepared.config.data.image_size = prepared.experiment["data"]["image_size"] = data.image_size
 
 
-def _say_checked(checked: Checked, say: Callable[[str], None]) -> None:
+def _say_checked(checked: Checked, addresses: Addresses, say: Callable[[str], None]) -> None:
     for note in checked.notes:
         say(note)
     branches = f"{checked.num_branches} branch{'es' if checked.num_branches > 1 else ''}"
@@ -181,8 +182,8 @@ def _say_checked(checked: Checked, say: Callable[[str], None]) -> None:
     say(f"pre-flight: {branches} of {len(checked.space.dimensions)} dimensions built and run on one batch{some}")
     if bad:
         say(f"{len(bad)} of {visited} branches are left out (search.skip_bad_branches):")
-        for problem in dict.fromkeys(branch.problems[0] for branch in bad):
-            say(f"- {problem}")
+        for problem in checked.describe_bad():
+            say(f"- {addresses.add(problem)}")
 
 
 def _settings(config: DictConfig) -> SearchExperimentConfig:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sesemi_search.config.addresses import Addresses, Source
 from sesemi_search.config.compose import Composed, Request
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.overrides import override_config
+from sesemi_search.config.overrides import override_config, parse_overrides
 from sesemi_search.config.project import PROVENANCE, Project, find_project
 from sesemi_search.config.provenance import package_versions, project_files
 from sesemi_search.config.sealed import sealed_environment
-from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.directory import SEARCH_YAML, file_inside, trial_dir
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.plan import Plan, make_plan
 from sesemi_search.search.reader import StoredSearch, load_search_yaml, read_search
@@ -49,12 +50,22 @@ def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
     Raises:
         ConfigError: There is no search, or an override would change what its trials are.
     """
-    directory = resume_directory(request)
-    config = override_config(load_search_yaml(directory), request.overrides[1:], _CHANGEABLE)
+    directory, addresses = resume_directory(request), _addresses(request)
+    with addresses.added():
+        config = override_config(load_search_yaml(directory), request.overrides[1:], _CHANGEABLE)
     project = find_project(request.project, directory)
     for line in find_drift(directory, project):
         say(line)
-    return make_plan(Composed(config, project, [], []), say, resume=True)
+    return make_plan(Composed(config, project, [], [], addresses), say, resume=True)
+
+
+def _addresses(request: Request) -> Addresses:
+    """Knows where the keys of a search that goes on are written: its own file, or the command line."""
+    directory = resume_directory(request)
+    return Addresses(
+        lambda: [Source(file_inside(directory, directory / SEARCH_YAML), package="")],
+        parse_overrides(request.overrides[1:]),
+    )
 
 
 def find_drift(directory: Path, project: Project | None) -> list[str]:
@@ -78,8 +89,9 @@ def find_drift(directory: Path, project: Project | None) -> list[str]:
 def describe_resume(request: Request) -> list[str]:
     """Returns, line by line, what `resume` would do; writes nothing, and runs nothing that the directory names."""
     directory = resume_directory(request)
-    stored = read_search(directory)
-    config = override_config(stored.config, request.overrides[1:], _CHANGEABLE)
+    with _addresses(request).added():
+        stored = read_search(directory)
+        config = override_config(stored.config, request.overrides[1:], _CHANGEABLE)
     counts = Counter(record.outcome.value for record in stored.records)
     ended = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in counts.items()) or "none"
     lines = [f"{len(stored.records)} trials: {ended}"]

@@ -1,9 +1,10 @@
 """Points of a space that are given and not sampled: each value held against its domain, each name against the space."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sesemi_search.config.errors import raise_problems, suggest
+from sesemi_search.config.sesemi_keys import our_parameter
 from sesemi_search.space.domains import Choice, Domain, Float, Int, Options
 from sesemi_search.space.space import Dimension, Space
 
@@ -65,7 +66,7 @@ def name_point(space: Space, given: Mapping[str, Any], key: str) -> dict[str, An
 
     Args:
         space: The space.
-        given: Values by full name, or by the end of one that no other name has.
+        given: Values by full name, or by the end of one that no other name has; SESEMI's names for keys of `run` count.
         key: Dotted key of `given`, for the messages.
 
     Raises:
@@ -105,16 +106,21 @@ def _exists(dimension: Dimension, point: Mapping[str, Any]) -> bool:
 
 def _find(space: Space, name: str) -> Dimension:
     """Returns the dimension with a name, or the one whose name ends in it."""
-    parts = name.split(".")
-    exact = [d for d in space.dimensions if d.name == name]
-    found = exact or [d for d in space.dimensions if d.name.split(".")[-len(parts) :] == parts]
+    ours = our_parameter(name)
+    found = _match(space.dimensions, name) or _match([d for d in space.dimensions if d.name.startswith("run.")], ours)
     if len(found) == 1:
         return found[0]
     if found:
-        raise Outside(f"several parameters end in that name: {', '.join(d.name for d in found)}")
+        raise Outside(f"several parameters end in that name: {', '.join(space.short_names[d.name] for d in found)}")
     known = list(space.short_names.values())
-    near = suggest(name, [*known, *space.short_names]) or suggest(parts[-1], known)
+    near = suggest(ours, [*known, *space.short_names]) or suggest(ours.split(".")[-1], known)
     raise Outside(f"the space has no such parameter; it has {', '.join(known) or 'none'}.{near}".rstrip("."))
+
+
+def _match(dimensions: Sequence[Dimension], name: str) -> list[Dimension]:
+    parts = name.split(".")
+    exact = [d for d in dimensions if d.name == name]
+    return exact or [d for d in dimensions if d.name.split(".")[-len(parts) :] == parts]
 
 
 def _is_on_grid(value: float, low: float, step: float | None) -> bool:

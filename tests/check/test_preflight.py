@@ -54,6 +54,23 @@ def test_a_bad_option_is_bad_in_each_of_its_branches_and_told_once(check: Check)
     assert "; 6 of 12 branches work, and search.skip_bad_branches=true searches those alone)" in problem
 
 
+def test_a_constructor_that_raises_alike_at_both_ends_is_told_once(check: Check) -> None:
+    checked = check(f"space.{BACKBONE}={{_target_: faulty.Odd, width: {{int: [5, 7]}}}}")
+    assert checked.describe_problems() == [
+        f"space.{BACKBONE}: faulty.Odd(width=5) raised ValueError: width must be a multiple of 4"
+    ]
+
+
+def test_a_mistake_is_told_by_the_key_of_the_option_that_it_is_in(check: Check) -> None:
+    timm = "_target_: sesemi_search.models.backbones.TimmBackbone, drop_rate: {float: [0, 0.5]}"
+    names = "name: {choice: [test_resnet, test_resne]}"
+    checked = check(f"space.{BACKBONE}={{choice: {{flat: {{_target_: faulty.Flat}}, timm: {{{timm}, {names}}}}}}}")
+    (problem,) = checked.describe_problems()
+    assert problem.startswith(f"space.{BACKBONE}.choice.timm.name.choice.1: sesemi_search.models.backbones.TimmBackb")
+    assert "raised ValueError: name='test_resne'; timm" in problem
+    assert [text.partition(": ")[0] for text in checked.describe_bad()] == [problem.partition(": ")[0]]
+
+
 def test_bad_branches_are_excluded_and_good_ones_are_not(check: Check) -> None:
     checked = check(BACKBONES, SIZES)
     excluded = checked.exclude_bad()
@@ -77,3 +94,29 @@ def test_a_space_without_a_good_branch_cannot_leave_the_bad_ones_out(check: Chec
 def test_a_path_that_the_experiment_does_not_have_is_no_branch(check: Check) -> None:
     with pytest.raises(ConfigError, match=r"space\.run\.num_epoch: run has no key"):
         check("space.run.num_epoch={int: [1, 3]}")
+
+
+def test_what_is_wrong_inside_an_option_is_wrong_with_its_branches_alone(check: Check) -> None:
+    options = (
+        "good: {_target_: faulty.Flat}, missing: {_target_: faulty.Fla}, "
+        "unknown: {_target_: faulty.Flat, width: {int: [1, 2]}}, fraction: {_target_: faulty.Flat, out_features: "
+        "{choice: {a: {float: [4, 8]}, b: 8}}}"
+    )
+    checked = check(f"space.{BACKBONE}={{choice: {{{options}}}}}", f"~space.{HEAD}")
+    bad = [(b.choices[BACKBONE], b.choices.get(f"{BACKBONE}.fraction.out_features")) for b in checked.bad]
+    assert bad == [("missing", None), ("unknown", None), ("fraction", "a")]
+    assert len(checked.branches) == 5  # with the good one, and ("fraction", "b")
+    first, second, third = checked.describe_bad()
+    assert first.startswith(f"space.{BACKBONE}.choice.missing._target_: 'faulty.Fla' does not exist")
+    assert second.startswith(f"space.{BACKBONE}.choice.unknown.width: faulty.Flat takes no argument 'width'")
+    assert third.startswith(f"space.{BACKBONE}.choice.fraction.out_features.choice.a: got a float domain")
+    with pytest.raises(ConfigError, match=r"Fla' does not exist"):
+        checked.exclude_bad().refuse({BACKBONE: "missing"})
+
+
+def test_what_is_wrong_outside_any_option_is_an_error_though_options_are_wrong_too(check: Check) -> None:
+    options = f"space.{BACKBONE}={{choice: {{a: {{_target_: faulty.Flat}}, b: {{_target_: faulty.Fla}}}}}}"
+    with pytest.raises(ConfigError) as error:
+        check(options, "space.learner.hparams.optimizer.momentom=0.3")
+    assert str(error.value).startswith("space.learner.hparams.optimizer.momentom: torch.optim.SGD takes no argument")
+    assert len(error.value.problems) == 1

@@ -52,8 +52,8 @@ def test_a_bad_branch_is_exit_code_1_and_has_its_reason(command: Command) -> Non
     assert results["tuple"].endswith("bad (1)")
     text = " ".join(output.split())
     assert "2 of 4 branches cannot work" in text
-    assert "(1) learner.hparams.model.backbone: TupleBackbone says out_features = 192 and gives a tuple" in text
-    assert "(2) learner.hparams.model.backbone: NarrowOnly says out_features = 80 and gives features of shape" in text
+    assert f"(1) {BACKBONE}.choice.tuple: TupleBackbone says out_features = 192 and gives a tuple" in text
+    assert f"(2) {BACKBONE}.choice.narrow: NarrowOnly says out_features = 80 and gives features of shape" in text
 
 
 def test_a_branch_beyond_the_limits_is_ok_with_a_remark(command: Command) -> None:
@@ -63,7 +63,7 @@ def test_a_branch_beyond_the_limits_is_ok_with_a_remark(command: Command) -> Non
     assert "(1) search.constraints.max_params: the model has 13," in output
     code, output = command("check", "space=tiny", "search.constraints.max_params=10")
     assert code == 2
-    assert "no branch of the space has a model within the limits" in output
+    assert "no model within the limits was found" in output
 
 
 def test_a_mistake_in_the_space_itself_is_exit_code_2(command: Command) -> None:

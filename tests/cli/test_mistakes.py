@@ -56,7 +56,7 @@ MISTAKES = {
     ),
     "a model that timm lacks": (
         ["run", *TIMM, "space.learner.hparams=repghostnet_050", f"space.{BACKBONE}.name=repghostnet_05"],
-        [f"{BACKBONE}: ", "name='repghostnet_05'; timm", "no such model", "Did you mean 'repghostnet_058'?"],
+        [f"space.{BACKBONE}.name: ", "name='repghostnet_05'; timm", "no such model", "Did you mean 'repghostnet_058'?"],
     ),
     "a head that does not fit a model of torchvision": (
         [

@@ -82,6 +82,13 @@ def test_an_option_named_no_without_quotes_is_told_with_its_line(mine: Path, com
     assert addresses(output)["space.learner.hparams.model.head.choice.True"] == "search_spaces/head/two.yaml, line 2"
 
 
+@pytest.mark.parametrize("key", ["space.x", "space.learner.hparams.optimizer.beta", "space.data.mean.7"])
+def test_what_cannot_be_dropped_was_dropped_on_the_command_line(key: str, mine: Path, command: Command) -> None:
+    _, output = command("show", "space=mine", f"~{key}")
+    assert output.startswith(f"error: ~{key}: the space has no")
+    assert output.endswith(" (command line)\n")
+
+
 def test_show_tells_the_mistakes_of_the_language_alone(mine: Path, command: Command) -> None:
     code, output = command("show", "space=mine")
     assert code == 2
@@ -169,3 +176,50 @@ def test_the_last_to_write_a_key_is_found(
     request = Request(search=True, overrides=["space=over", *overrides])
     found = compose_config(request).addresses.find(key)
     assert found == where or (found is not None and where is not None and found.endswith(where))
+
+
+TIMM = """\
+# @package _global_
+defaults: [/small, _self_]
+data: {image_size: 64}
+space:
+  learner:
+    hparams:
+      choice:
+        one:
+          model:
+            backbone:
+              _target_: sesemi_search.models.backbones.TimmBackbone
+              name: test_resnet
+              drop_rate: {float: [0, 0.5]}
+        two:
+          model:
+            backbone:
+              _target_: sesemi_search.models.backbones.TimmBackbone
+              drop_rate: {float: [0, 0.5]}
+              name:
+                choice:
+                  - test_resnet
+                  - test_resne
+"""
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "where"),
+    [
+        ("run.seed=1", "two.model.backbone.name.choice.1", "search_spaces/space/mine.yaml, line 22"),
+        ("space.learner.hparams.two.model.backbone.name=test_resn", "two.model.backbone.name", "command line"),
+    ],
+)
+def test_a_mistake_inside_an_option_is_told_once_with_its_line_in_the_space(
+    override: str, key: str, where: str, project: Path, command: Command
+) -> None:
+    (project / "search_spaces" / "space" / "mine.yaml").write_text(TIMM)
+    code, output = command("run", "space=mine", override)
+    assert code == 2
+    assert addresses(output) == {f"space.learner.hparams.choice.{key}": where}
+    assert output.count("no such model") == 1, output
+    code, output = command("check", "space=mine", override)
+    assert code == 1
+    assert output.count("no such model") == 1, output
+    assert where in " ".join(output.split())

@@ -37,7 +37,7 @@ def test_what_ends_as_it_began_is_right(nodes: Any) -> None:
         ("crop", "data.train_transforms: got 'crop'; it takes a list"),
         ([CROP, "flip"], "data.train_transforms.1: got 'flip'; it takes a mapping with a _target_"),
         ([{**CROP, "paddings": 3}], "data.train_transforms.0.paddings: .* Did you mean 'padding'"),
-        ([{**CROP, "padding": -3}], "data.train_transforms.0: .*RandomCrop.* raised ValueError: padding=-3"),
+        ([{**CROP, "padding": -3}], "data.train_transforms.0.padding: .*RandomCrop.* raised ValueError: padding=-3"),
         ([CROP, {"_target_": V2 + "RandomCrop", "size": 24}], r"transforms.1: .* gave torch.uint8 \(3, 24, 24\)"),
         ([{"_target_": V2 + "ToDtype", "dtype": "x"}], "data.train_transforms.0: .*ToDtype failed|raised"),
         (

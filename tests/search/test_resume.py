@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
 import pytest
 import yaml
 
@@ -11,6 +12,7 @@ from sesemi_search.config.compose import Request
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.project import Project
 from sesemi_search.search.driver import SearchResult
+from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.limits import StopKind
 from sesemi_search.search.resume import describe_resume, find_drift
@@ -92,6 +94,37 @@ def test_what_would_make_trials_incomparable_cannot_change(
     shutil.copy(Path(__file__).parent / "data" / "search.yaml", directory)
     with pytest.raises(ConfigError, match="cannot change any more"):
         resume_search(directory, override)
+
+
+@pytest.mark.parametrize(
+    ("line", "override", "told"),
+    [
+        ("  num_epochs: many", "", "run.num_epochs: got 'many'; it takes a whole number, at least 1. (SEARCH, line 4)"),
+        ("  num_epochs: 1", "search.seed=3", "search.seed: cannot change any more"),
+        ("  num_epochs: 1", "search.num_trials=x", "search.num_trials: got 'x'; it takes a whole number, at least 1."),
+    ],
+)
+@pytest.mark.parametrize("verb", [["resume"], ["resume", "--dry-run"]])
+def test_a_mistake_has_its_line_of_search_yaml_or_is_of_the_command_line(
+    line: str, override: str, told: str, verb: list[str], project: Path, command: Callable[..., tuple[int, str]]
+) -> None:
+    text = (Path(__file__).parent / "data" / "search.yaml").read_text()
+    (project / "search.yaml").write_text(text.replace("  num_epochs: 1", line))
+    optuna.create_study(storage=open_storage(project, None), study_name="tiny-20261124_160607-0c57")
+    code, output = command(*verb, str(project), *([override] if override else []))
+    assert code == 2
+    assert told.replace("SEARCH", "search.yaml") in output
+    if override:
+        assert output.rstrip().endswith("(command line)")
+
+
+def test_what_a_check_finds_has_its_line_of_search_yaml(project: Path, command: Callable[..., tuple[int, str]]) -> None:
+    text = (Path(__file__).parent / "data" / "search.yaml").read_text()
+    (project / "search.yaml").write_text(text.replace("CrossEntropyLoss", "CrossEntropyLos"))
+    code, output = command("resume", str(project))
+    assert code == 2
+    assert "learner.hparams.model.loss._target_: 'torch.nn.CrossEntropyLos' does not exist" in output
+    assert output.rstrip().endswith("(search.yaml, line 42)")
 
 
 def test_a_moved_directory_resumes_and_loses_what_a_killed_writer_left(

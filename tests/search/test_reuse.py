@@ -22,8 +22,9 @@ from sesemi_search.search.ledger.journal import JOURNAL
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
-from sesemi_search.search.plan import make_plan
+from sesemi_search.search.plan import make_plan, prepare
 from sesemi_search.search.reader import read_search
+from sesemi_search.space.domains import Choice, Domain, Options
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.points import name_point
 from sesemi_search.space.space import Space
@@ -46,6 +47,7 @@ GIVEN = [
     Given({"head": "b", "head.b.scale": 4.0}, Origin.enqueued),
     Given({"width": 64}, Origin.enqueued),
 ]
+SHIPPED = ("lenet_cosine", "heads", "backbones", "timm")
 PARTS: dict[str, Any] = {
     "sampler": {"_target_": "optuna.samplers.TPESampler", "multivariate": True, "group": True, "n_startup_trials": 3},
     "pruner": {
@@ -224,6 +226,17 @@ def test_a_ledger_that_was_begun_without_it_stays_as_it_is(tmp_path: Path) -> No
 # Names and values of configs to try first.
 
 
+def first_value(domain: Domain) -> Any:
+    """A value that a domain holds."""
+    match domain:
+        case Options():
+            return next(iter(domain.nodes))
+        case Choice():
+            return domain.values[0]
+        case _:
+            return domain.low
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -238,9 +251,41 @@ def test_short_and_full_names_are_understood(given: dict[str, Any], expected: di
     assert name_point(SPACE, given, "search.enqueue.0") == expected
 
 
+def test_every_name_of_the_tables_is_understood(project: Path) -> None:
+    for name in SHIPPED:
+        options = ["data.source.folder=x", "learner.hparams.num_classes=10"] if name == "timm" else []
+        space = prepare(
+            compose_config(Request(search=True, overrides=[f"space={name}", *options], project=project))
+        ).space
+        for dimension in space.dimensions:
+            given = {**dimension.condition, space.short_names[dimension.name]: first_value(dimension.domain)}
+            assert name_point(space, given, "k").keys() == {*dimension.condition, dimension.name}
+
+
+@pytest.mark.parametrize("name", ["batch_size_per_device", "run.batch_size_per_device", "small.batch_size_per_device"])
+def test_a_key_of_run_is_understood_by_either_name(name: str) -> None:
+    small = {"batch_size_per_gpu": {"choice": [32, 64]}, "num_epochs": 3}
+    plain, option = Space(parse_space({"run": small})), Space(parse_space({"run": {"choice": {"small": small}}}))
+    given: dict[str, Any] = {name: 64}
+    if name.startswith("small"):
+        expected = {"run.small.batch_size_per_gpu": 64, "run": "small"}
+        assert name_point(option, {**given, "run": "small"}, "k") == expected
+    else:
+        assert name_point(plain, given, "k") == {"run.batch_size_per_gpu": 64}
+        with pytest.raises(ConfigError, match=f"k.{name}: got 64; is batch_size_per_gpu once more"):
+            name_point(plain, {"batch_size_per_gpu": 32, **given}, "k")
+
+
+def test_an_argument_of_ones_own_keeps_its_name() -> None:
+    space = Space(parse_space({"run": {"batch_size_per_gpu": {"choice": [1, 2]}}, "x": {"devices": {"int": [1, 2]}}}))
+    assert name_point(space, {"devices": 2}, "k") == {"x.devices": 2}
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        ({"b.scal": 2}, ["search.enqueue.0.b.scal", "it has lr, head, scale, width.", "Did you mean 'scale'?"]),
+        ({"batch_size_per_device": 8}, ["search.enqueue.0.batch_size_per_device: got 8", "no such parameter"]),
         ({"widthh": 8}, ["search.enqueue.0.widthh", "Did you mean 'width'?"]),
         ({"width": 65}, ["search.enqueue.0.width: got 65", "[4, 64]"]),
         ({"width": True}, ["got True"]),
@@ -345,9 +390,14 @@ def test_the_baseline_can_be_turned_off(begin: Begin) -> None:
     ("override", "words"),
     [
         ("search.enqueue=[{lr: 0.1}, {lr: 7}]", ["search.enqueue.1.lr: got 7"]),
+        (
+            "search.enqueue=[{optimizer.lrr: 7}]",
+            ["search.enqueue.0.optimizer.lrr", "Did you mean 'lr'? (command line)"],
+        ),
         ("search.enqueue={lr: 0.1}", ["search.enqueue", "takes a list"]),
         ("search.enqueue=[{},{},{},{},{},{}]", ["6 configs and the experiment's own take 7 trials"]),
         ("search.warm_start=somewhere", ["search.warm_start", "takes a list"]),
+        ("search.warm_start=[[a]]", ["search.warm_start: got [['a']]; it takes a list of search directories."]),
         ("search.warm_start=[somewhere]", ["search.warm_start", "somewhere holds no search"]),
     ],
 )

@@ -68,6 +68,25 @@ def test_a_resumed_search_leaves_the_same_branches_out(project: Path, tmp_path: 
     plan.excluded.refuse({BACKBONE: "good"})
 
 
+def test_an_option_whose_module_is_not_there_is_left_out_like_others(project: Path, tmp_path: Path) -> None:
+    options = "{good: {_target_: faulty.Flat}, tuple: {_target_: fautly.Flat, out_features: {int: [4, 8]}}}"
+    overrides = [*OVERRIDES, f"space.{BACKBONE}={{choice: {options}}}", "search.num_trials=4"]
+    said: list[str] = []
+    request = Request(search=True, overrides=["space=tiny", *overrides], project=project)
+    make_plan(compose_config(request), said.append)
+    (line,) = [line for line in said if "'fautly.Flat' cannot be imported" in line]
+    assert line.startswith(f"- space.{BACKBONE}.choice.tuple._target_: ")
+    assert line.endswith(" (command line)")
+    request = Request(search=True, overrides=[*request.overrides, "search.skip_bad_branches=false"], project=project)
+    with pytest.raises(ConfigError, match=r"'fautly.Flat' cannot be .*search.skip_bad_branches=true searches those"):
+        make_plan(compose_config(request), said.append)
+    session, ledger = open_session(project, tmp_path / "search", *overrides)
+    while isinstance(number := session.next_trial(), int):
+        session.trial_ended(TrialReport(number, 1, metrics(0.5), Outcome.complete))
+    outcomes = {(record.params[BACKBONE], record.outcome) for record in ledger.records()}
+    assert outcomes == {("good", Outcome.complete), ("tuple", Outcome.infeasible)}
+
+
 def test_a_search_over_bad_branches_alone_does_not_start(project: Path) -> None:
     only = f"space.{BACKBONE}={{_target_: faulty.bad_modules.TupleBackbone}}"
     composed = compose_config(Request(search=True, overrides=["space=tiny", *OVERRIDES, only], project=project))
