@@ -89,7 +89,7 @@ def test_each_parameter_group_keeps_its_own_rate() -> None:
 
 @pytest.mark.parametrize("bad", [{"warmup_epochs": -1}, {"lr_pow": 0}])
 def test_numbers_that_make_no_schedule_are_refused(optimizer: torch.optim.Optimizer, bad: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=r"lr_scheduler\.scheduler: .*raised ValueError"):
+    with pytest.raises(ConfigError, match=rf"lr_scheduler\.scheduler\.{next(iter(bad))}: .*raised ValueError"):
         build_lr_scheduler({**POLYNOMIAL, **bad}, optimizer, 2, 2)
 
 
