@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sesemi_search.config.aliases import install
 from sesemi_search.config.schema import DataConfig, ExperimentConfig
-from sesemi_search.data import InMemoryImages, LabelledImages, load_splits
+from sesemi_search.data import InMemoryImages, LabelledImages, Preparation, load_splits
 from sesemi_search.models import build_classifier
 from sesemi_search.training import Fit
 
@@ -101,7 +101,7 @@ def plain_epoch(
 def contenders(splits: dict[str, LabelledImages]) -> dict[str, Callable[[], object]]:
     """Returns, by name, functions that each train one epoch and evaluate."""
     config = experiment()
-    memory = {name: InMemoryImages(split, [MEAN] * 3, [STD] * 3, 3) for name, split in splits.items()}
+    memory = {name: InMemoryImages(split, Preparation([MEAN] * 3, [STD] * 3, 3)) for name, split in splits.items()}
     floats = {name: next(images.batches(len(images))) for name, images in memory.items()}
     loaders = {
         name: DataLoader(TorchvisionDigits(split), BATCH_SIZE, shuffle=name == "train", drop_last=name == "train")

@@ -1,56 +1,23 @@
-"""What a training loop sees of a split, and which of the two paths serves it.
+"""Opens a split for a training loop, by one of two paths.
 
 Pixels in memory with transforms that work on batches take the fast path. Pixels that stay where they are stored or that
 a GPU has no room for, and transforms that work on one image at a time, go through a DataLoader. Both give the same
 batches for the same seed.
 """
 
-from collections.abc import Iterator
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from sesemi_search.config.schema import DataConfig, RunConfig
 from sesemi_search.data.in_memory import InMemoryImages
 from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.memory import release_memory
+from sesemi_search.data.passes import Images
 from sesemi_search.data.preparation import Preparation
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.data.streamed import StreamedImages
 from sesemi_search.data.transforms import build_transforms
 
 __all__ = ["Images", "open_images"]
-
-
-class Images(Protocol):
-    """A split that gives batches on a device."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where the batches are."""
-
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) the classes of all images, from 0 on."""
-
-    def __len__(self) -> int:
-        """The number of images."""
-
-    def num_batches(self, batch_size: int, drop_last: bool = False) -> int:
-        """Returns how many batches one pass has."""
-
-    def batches(
-        self, batch_size: int, order: Tensor | None = None, drop_last: bool = False
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields normalized images (B, C, H, W) float32 and labels (B,) int64, on the device.
-
-        Args:
-            batch_size: B, at least 1.
-            order: (M,) int64 on the CPU, indices of images in the order to yield; None is all, in order.
-            drop_last: Leaves out a last batch that is not full.
-        """
 
 
 def open_images(
@@ -71,15 +38,21 @@ def open_images(
     assert data.mean is not None
     assert data.std is not None
     of_images, of_batches = build_transforms(data.train_transforms if name == "train" else None)
-    if isinstance(split, LabelledImages) and not of_images and _fits(split, run.memory_share, torch.device(device)):
-        return InMemoryImages(split, data.mean, data.std, data.channels, device, of_batches)
     preparation = Preparation(data.mean, data.std, data.channels, device, of_batches)
-    return StreamedImages(split, preparation, of_images, data.channels, run.num_workers, run.prefetch_factor)
+    if isinstance(split, LabelledImages) and not of_images and _fits(split, run.memory_share, preparation.device):
+        return InMemoryImages(split, preparation)
+    return StreamedImages(split, preparation, of_images, run.num_workers, run.prefetch_factor)
 
 
 def _fits(split: LabelledImages, memory_share: float, device: torch.device) -> bool:
     """Whether a device has room for all pixels; the machine's memory, where they are, has."""
     if device.type != "cuda":
         return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return split.images.nbytes <= memory_share * free
+
+    def has_room() -> bool:
+        free, _ = torch.cuda.mem_get_info(device)
+        return split.images.nbytes <= memory_share * free
+
+    if not has_room():
+        release_memory(device)  # by this process's last trial; else its next one would stream the same images
+    return has_room()

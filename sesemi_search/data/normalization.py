@@ -46,7 +46,7 @@ def _measure(split: ImageSplit) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
         channels = pixels.transpose(1, 0, 2, 3).reshape(pixels.shape[1], -1)
         # Whole numbers, so that neither the order nor the size of the chunks shows in the last digit.
         total = total + channels.sum(axis=1, dtype=np.int64)
-        squares = squares + np.square(channels, dtype=np.int64).sum(axis=1)
+        squares = squares + np.square(channels, dtype=np.uint16).sum(axis=1, dtype=np.int64)
         count += channels.shape[1]
     mean = total / count
     return mean / 255, np.sqrt(np.maximum(squares / count - mean**2, 0)) / 255

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sesemi_search.data.augment import BatchTransform
 
-__all__ = ["Preparation", "seed_pass"]
+__all__ = ["Preparation"]
 
 
 class Preparation:
@@ -19,6 +19,10 @@ class Preparation:
         channels: C of the batches; a gray image is repeated.
         device: Where the pixels come and the batches are made.
         transforms: Applied in order before the normalization, each with an independent draw for every image.
+
+    Attributes:
+        channels: As given.
+        device: As given.
 
     Raises:
         ValueError: Channels, mean and std do not fit together.
@@ -34,6 +38,7 @@ class Preparation:
     ) -> None:
         if len(mean) != channels or len(std) != channels:
             raise ValueError(f"{channels=}, but {mean=}, {std=}")
+        self.channels = channels
         self.device = torch.device(device)
         self._transforms = tuple(transforms)
         # (x / 255 - mean) / std as one multiplication and one addition, broadcast from gray to C channels on the way.
@@ -47,7 +52,7 @@ class Preparation:
         """Whether a pass draws random numbers."""
         return bool(self._transforms)
 
-    def finish(self, pixels: Tensor, generator: torch.Generator | None) -> Tensor:
+    def finish(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Transforms and normalizes a batch.
 
         Args:
@@ -58,13 +63,7 @@ class Preparation:
             (B, C, H, W) float32.
         """
         for transform in self._transforms:
-            assert generator is not None
             # Drawn on the CPU: a GPU then sees the same crops and flips.
             drawn = transform.draw(pixels.shape, generator)
             pixels = transform.apply(pixels, drawn.to(self.device, non_blocking=True))
         return torch.addcmul(self._offset, pixels.float(), self._scale)
-
-
-def seed_pass() -> torch.Generator:
-    """Returns the generator of a pass, seeded from torch's own, which `seed_epoch` has set for the epoch."""
-    return torch.Generator().manual_seed(int(torch.randint(1 << 62, ())))

@@ -75,7 +75,14 @@ class MNIST5k:
         return LabelledImages(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(np.int64))
 
 
-class MNIST:
+class _Downloaded:
+    """A data set with a place below the folder of data sets."""
+
+    def __init__(self, data_root: str | Path = "./data") -> None:
+        self.data_root = Path(data_root)
+
+
+class MNIST(_Downloaded):
     """The 70,000 handwritten digits of LeCun et al. (60,000 and 10,000 for the test, 28x28, gray).
 
     Args:
@@ -84,9 +91,6 @@ class MNIST:
     Raises:
         ConfigError: Files are missing and cannot be downloaded, or are not MNIST's.
     """
-
-    def __init__(self, data_root: str | Path = "./data") -> None:
-        self.data_root = Path(data_root)
 
     def train(self) -> LabelledImages:
         """Returns the 60,000 training digits: (60000, 1, 28, 28)."""
@@ -97,7 +101,7 @@ class MNIST:
         return read_idx("MNIST", self.data_root, "t10k", 10_000)
 
 
-class FashionMNIST:
+class FashionMNIST(_Downloaded):
     """70,000 pictures of ten kinds of clothes (Xiao et al., 2017), in MNIST's sizes and format.
 
     Args:
@@ -106,9 +110,6 @@ class FashionMNIST:
     Raises:
         ConfigError: Files are missing and cannot be downloaded, or are not Fashion-MNIST's.
     """
-
-    def __init__(self, data_root: str | Path = "./data") -> None:
-        self.data_root = Path(data_root)
 
     def train(self) -> LabelledImages:
         """Returns the 60,000 training images: (60000, 1, 28, 28)."""
@@ -119,7 +120,7 @@ class FashionMNIST:
         return read_idx("FashionMNIST", self.data_root, "t10k", 10_000)
 
 
-class CIFAR10:
+class CIFAR10(_Downloaded):
     """60,000 photos of ten kinds of things (Krizhevsky, 2009; 50,000 and 10,000 for the test, 32x32, color).
 
     Args:
@@ -128,9 +129,6 @@ class CIFAR10:
     Raises:
         ConfigError: Files are missing and cannot be downloaded, or are not CIFAR-10's.
     """
-
-    def __init__(self, data_root: str | Path = "./data") -> None:
-        self.data_root = Path(data_root)
 
     def train(self) -> LabelledImages:
         """Returns the 50,000 training photos: (50000, 3, 32, 32)."""
@@ -141,7 +139,7 @@ class CIFAR10:
         return read_cifar("CIFAR10", self.data_root, train=False)
 
 
-class CIFAR100:
+class CIFAR100(_Downloaded):
     """60,000 photos of a hundred kinds of things, in CIFAR-10's sizes and format.
 
     Args:
@@ -150,9 +148,6 @@ class CIFAR100:
     Raises:
         ConfigError: Files are missing and cannot be downloaded, or are not CIFAR-100's.
     """
-
-    def __init__(self, data_root: str | Path = "./data") -> None:
-        self.data_root = Path(data_root)
 
     def train(self) -> LabelledImages:
         """Returns the 50,000 training photos with their fine labels: (50000, 3, 32, 32)."""
@@ -163,7 +158,7 @@ class CIFAR100:
         return read_cifar("CIFAR100", self.data_root, train=False)
 
 
-class STL10:
+class STL10(_Downloaded):
     """13,000 photos of ten kinds of things (Coates et al., 2011; 5,000 and 8,000 for the test, 96x96, color).
 
     Its 100,000 photos without labels are not used.
@@ -174,9 +169,6 @@ class STL10:
     Raises:
         ConfigError: Files are missing and cannot be downloaded, or are not STL-10's.
     """
-
-    def __init__(self, data_root: str | Path = "./data") -> None:
-        self.data_root = Path(data_root)
 
     def train(self) -> LabelledImages:
         """Returns the 5,000 training photos: (5000, 3, 96, 96)."""

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sesemi_search.data.preparation import Preparation, seed_pass
+from sesemi_search.data.passes import Images
+from sesemi_search.data.preparation import Preparation
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.data.transforms import ImageTransform, apply_to_image
 
@@ -21,14 +22,13 @@ __all__ = ["StreamedImages"]
 _Keys = list[tuple[int, int]]  # of a batch: each image's index and seed
 
 
-class StreamedImages:
+class StreamedImages(Images):
     """A split of a data set, decoded batch by batch.
 
     Args:
         split: The split.
         preparation: What happens to a batch on the device.
         image_transforms: Applied to each image in the loader, in order, before all else.
-        channels: Channels of the images that these transforms get.
         num_workers: Loader processes; with 0 the training process loads.
         prefetch_factor: Batches that each loader process has ready.
     """
@@ -38,18 +38,14 @@ class StreamedImages:
         split: ImageSplit,
         preparation: Preparation,
         image_transforms: Sequence[ImageTransform] = (),
-        channels: int = 3,
         num_workers: int = 0,
         prefetch_factor: int = 2,
     ) -> None:
-        self._split = split
-        self.labels = split.labels
-        self._preparation = preparation
-        self.device = preparation.device
         self._has_image_transforms = bool(image_transforms)
+        super().__init__(split.labels, preparation, is_random=self._has_image_transforms)
         self._plan = _Plan()
         self._loader: DataLoader[Any] = DataLoader(
-            _Decoded(split, image_transforms, channels),
+            _Decoded(split, image_transforms, preparation.channels),
             batch_sampler=self._plan,
             num_workers=num_workers,
             collate_fn=_as_it_is,
@@ -61,37 +57,13 @@ class StreamedImages:
             generator=torch.Generator(),
         )
 
-    def __len__(self) -> int:
-        """The number of images."""
-        return len(self._split)
-
-    def num_batches(self, batch_size: int, drop_last: bool = False) -> int:
-        """Returns how many batches one pass has."""
-        return len(self) // batch_size if drop_last else -(-len(self) // batch_size)
-
-    def batches(
-        self, batch_size: int, order: Tensor | None = None, drop_last: bool = False
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields batches, as `InMemoryImages.batches` does.
-
-        Args:
-            batch_size: B, at least 1.
-            order: (M,) int64 on the CPU, indices of images in the order to yield; None is all, in order.
-            drop_last: Leaves out a last batch that is not full.
-
-        Yields:
-            Normalized images (B, C, H, W) float32 and labels (B,) int64, on the device.
-        """
-        indices = torch.arange(len(self)) if order is None else order
-        generator = seed_pass() if self._preparation.is_random or self._has_image_transforms else None
-        seeds = torch.zeros_like(indices)
+    def _read(self, order: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        seeds = torch.zeros_like(order)
         if self._has_image_transforms:
-            seeds = torch.randint(1 << 62, (len(indices),), generator=generator)
-        stop = len(indices) - len(indices) % batch_size if drop_last else len(indices)
-        self._plan.fill(indices[:stop], seeds[:stop], batch_size)
+            seeds = torch.randint(1 << 62, (len(order),), generator=generator)
+        self._plan.fill(order, seeds, batch_size)
         for pixels, labels in self._loader:
-            on_device = pixels.to(self.device, non_blocking=True)
-            yield self._preparation.finish(on_device, generator), labels.to(self.device, non_blocking=True)
+            yield pixels.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
 
 
 class _Plan:

@@ -142,7 +142,8 @@ def _score_test(
     state = fit.state_dict() if name == "last.pt" else load_checkpoint(run_dir / name)
     model = copy.deepcopy(fit.eval_model)
     model.load_state_dict(eval_weights(state))
-    save_checkpoint(run_dir / "model.pt", model.state_dict())
+    # From the CPU: a plain torch.load on a machine without a GPU refuses what was saved from one.
+    save_checkpoint(run_dir / "model.pt", {name: value.cpu() for name, value in model.state_dict().items()})
     scores = fit.evaluate(_load(config, ("test",), device, say)["test"], "test", model)
     return FinalScore(name, state["epoch"], scores["test/loss"], scores["test/top1"])
 

@@ -4,12 +4,12 @@ A config that cannot work nearly always fails at one of these ends, and there ar
 """
 
 import itertools
-import math
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sesemi_search.space.domains import Choice, Float, Int, Node, Options
+from sesemi_search.space.size import count_combinations
 from sesemi_search.space.space import Space, children, join
 
 __all__ = ["branch_ends", "choices_of", "count_branches"]
@@ -53,7 +53,7 @@ def choices_of(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def count_branches(space: Space) -> int:
     """Returns the number of combinations of choices."""
-    return _count(space.root)
+    return count_combinations(space.root, lambda _: 1)
 
 
 class _CornerTrial:
@@ -95,13 +95,3 @@ def _assignments(node: Node, name: str, low: bool) -> Iterator[dict[str, Any]]:
             parts = [list(_assignments(child, join(name, part), low)) for part, child in children(node)]
             for combination in itertools.product(*parts):
                 yield {key: value for params in combination for key, value in params.items()}
-
-
-def _count(node: Node) -> int:
-    match node:
-        case Choice():
-            return len(node.values)
-        case Options():
-            return sum(_count(child) for child in node.nodes.values())
-        case _:
-            return math.prod(_count(child) for _, child in children(node))

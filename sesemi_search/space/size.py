@@ -1,12 +1,13 @@
 """How large a space is: how many configs it can give, exactly."""
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
 from sesemi_search.space.domains import Choice, Float, Int, Node, Options
 from sesemi_search.space.space import Space, children
 
-__all__ = ["count_configs", "count_discrete", "is_continuous"]
+__all__ = ["count_combinations", "count_configs", "count_discrete", "is_continuous"]
 
 
 def count_configs(space: Space) -> int | None:
@@ -19,7 +20,7 @@ def count_discrete(space: Space) -> int:
 
     What is conditional counts in its own branch only.
     """
-    return _count(space.root)
+    return count_combinations(space.root, _count_values)
 
 
 def is_continuous(domain: Node) -> bool:
@@ -27,18 +28,24 @@ def is_continuous(domain: Node) -> bool:
     return isinstance(domain, Float) and domain.step is None and domain.low < domain.high
 
 
-def _count(node: Node) -> int:
+def count_combinations(node: Node, count_values: Callable[[Float | Int], int]) -> int:
+    """Returns the number of combinations below a node, each range counted as `count_values` says."""
     match node:
-        case Float(step=None):
-            return 1
-        case Float():
-            # In decimals, as the step is written.
-            return int((Decimal(str(node.high)) - Decimal(str(node.low))) / Decimal(str(node.step))) + 1
-        case Int():
-            return (node.high - node.low) // node.step + 1
+        case Float() | Int():
+            return count_values(node)
         case Choice():
             return len(node.values)
         case Options():
-            return sum(_count(child) for child in node.nodes.values())
+            return sum(count_combinations(child, count_values) for child in node.nodes.values())
         case _:
-            return math.prod(_count(child) for _, child in children(node))
+            return math.prod(count_combinations(child, count_values) for _, child in children(node))
+
+
+def _count_values(domain: Float | Int) -> int:
+    """Returns the number of values of a range; 1 of a continuous one."""
+    if isinstance(domain, Int):
+        return (domain.high - domain.low) // domain.step + 1
+    if domain.step is None:
+        return 1
+    # In decimals, as the step is written.
+    return int((Decimal(str(domain.high)) - Decimal(str(domain.low))) / Decimal(str(domain.step))) + 1

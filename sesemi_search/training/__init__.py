@@ -3,7 +3,7 @@
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
 from sesemi_search.training.checkpoint import load_checkpoint, save_checkpoint
 from sesemi_search.training.device import Placement, resolve_device
-from sesemi_search.training.fit import METRICS, Diverged, Fit, eval_weights, evaluate
+from sesemi_search.training.fit import METRICS, Diverged, Fit, eval_weights
 
 __all__ = [
     "METRICS",
@@ -14,7 +14,6 @@ __all__ = [
     "build_lr_scheduler",
     "build_optimizer",
     "eval_weights",
-    "evaluate",
     "load_checkpoint",
     "resolve_device",
     "save_checkpoint",

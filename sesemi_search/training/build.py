@@ -40,7 +40,7 @@ def build_optimizer(node: Mapping[str, Any], params: Iterable[Parameter]) -> Opt
     """Builds an optimizer of those `params` that train.
 
     Raises:
-        ConfigError: It cannot be built, is no torch optimizer, or nothing trains.
+        ConfigError: It cannot be built, is no torch optimizer, steps only with a closure, or nothing trains.
     """
     trainable = [parameter for parameter in params if parameter.requires_grad]
     if not trainable:
@@ -51,6 +51,12 @@ def build_optimizer(node: Mapping[str, Any], params: Iterable[Parameter]) -> Opt
     if not isinstance(optimizer, Optimizer):
         found = type(optimizer).__name__
         raise ConfigError(f"{OPTIMIZER_KEY}: {node['_target_']} gave a {found}; it takes a torch.optim.Optimizer.")
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise ConfigError(
+            f"{OPTIMIZER_KEY}: got {node['_target_']}, which calls the loss several times a step; it takes one that "
+            "steps after a backward pass, as torch.optim.SGD."
+        )
     return optimizer
 
 

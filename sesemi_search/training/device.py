@@ -65,7 +65,8 @@ def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | 
 def make_deterministic(device: torch.device, num_threads: int) -> None:
     """Sets what makes equal seeds give equal numbers: the thread count, and on a GPU cuDNN's choice of algorithms.
 
-    Both are global to the process and leak into the next trial of a reused worker, so every run sets them.
+    Both are global to the process and leak into the next trial of a reused worker, so every run sets them. torch's own
+    switch, `use_deterministic_algorithms`, is left alone: it raises on models that have no other algorithm.
     """
     # Sums of 1 and of 2 threads differ in the last bits.
     torch.set_num_threads(num_threads)

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sesemi_search.config.errors import SesemiSearchError
 from sesemi_search.config.schema import ExperimentConfig, Interval
 from sesemi_search.data.images import Images
+from sesemi_search.data.memory import release_memory
 from sesemi_search.data.splits import check_labels
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
@@ -24,7 +25,7 @@ from sesemi_search.training.class_weights import class_weights
 from sesemi_search.training.device import autocast_dtype, make_deterministic
 from sesemi_search.training.seeds import seed_epoch
 
-__all__ = ["METRICS", "Diverged", "Fit", "eval_weights", "evaluate"]
+__all__ = ["METRICS", "Diverged", "Fit", "eval_weights"]
 
 # What an epoch reports. `lr` is that of its last step; `val/top1/best` the best so far; top1 lies in [0, 1].
 METRICS = ("train/loss", "train/top1", "val/loss", "val/top1", "val/top1/best", "lr", "epoch_seconds")
@@ -54,6 +55,9 @@ class Diverged(SesemiSearchError):
 class Fit:
     """Trains one experiment config, deterministically: the same config, data and device give the same numbers.
 
+    On a GPU that holds for what torch adds up in a fixed order, which the backward passes of flash and of
+    memory-efficient attention, say, do not.
+
     Args:
         config: The experiment; nodes that are left open are plain mappings.
         train: Training images.
@@ -79,6 +83,7 @@ class Fit:
         self.device = train.device
         self._run, self._train, self._val = run, train, val
         self._dtype = autocast_dtype(run.precision, self.device)
+        release_memory(self.device)
         make_deterministic(self.device, run.num_threads)
         seed_epoch(run.seed, 0)
         self.model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes).to(self.device)
@@ -128,14 +133,27 @@ class Fit:
         self.history.append(metrics)
         return dict(metrics)
 
+    @torch.no_grad()
     def evaluate(self, images: Images, split: str, model: nn.Module | None = None) -> dict[str, float]:
-        """Scores a model, by default `eval_model`, with this run's loss and precision.
+        """Scores a model on every image of a split, with this run's loss and precision.
+
+        Args:
+            images: The split, on this run's device.
+            split: Its name, for the metrics.
+            model: Images (B, C, H, W) to logits (B, K), left in evaluation mode; None is `eval_model`.
 
         Returns:
-            `<split>/loss` and `<split>/top1`.
+            `<split>/loss` and `<split>/top1`, the share of right answers in [0, 1].
         """
         model = self.eval_model if model is None else model
-        return evaluate(model, self._loss, images, self._run.batch_size_per_gpu, split, self._dtype)
+        model.eval()
+        sums = _Sums(self.device)
+        for batch, labels in images.batches(self._run.batch_size_per_gpu):
+            with self._autocast():
+                logits = model(batch)
+                loss = self._loss(logits, labels)
+            sums.add(loss, logits, labels)
+        return sums.means(split)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that a later `load_state_dict` needs to go on as if undisturbed; plain values and tensors.
@@ -199,7 +217,7 @@ class Fit:
         lr = 0.0
         for images, labels in self._train.batches(batch_size, order, self._drop_last):
             lr = float(self._optimizer.param_groups[0]["lr"])
-            with torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
+            with self._autocast():
                 logits = self.model(images, labels)
                 loss = self._loss(logits, labels)
             self._update(loss)
@@ -207,6 +225,9 @@ class Fit:
         if self._scheduler_config.interval is Interval.epoch:
             self._advance_schedule(self.epoch + 1)
         return sums.means("train"), lr
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None)
 
     def _update(self, loss: Tensor) -> None:
         """Takes one optimizer step, and what follows a step: schedule and average."""
@@ -254,38 +275,6 @@ class _Sums:
     def means(self, split: str) -> dict[str, float]:
         """Returns `<split>/loss` and `<split>/top1`."""
         return {f"{split}/loss": self._loss.item() / self._count, f"{split}/top1": self._right.item() / self._count}
-
-
-@torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    loss: nn.Module,
-    images: Images,
-    batch_size: int,
-    split: str,
-    dtype: torch.dtype | None = None,
-) -> dict[str, float]:
-    """Scores a model on every image of a split.
-
-    Args:
-        model: Images (B, C, H, W) to logits (B, K); left in evaluation mode.
-        loss: Logits and labels (B,) to their mean loss.
-        images: The split, on the model's device.
-        batch_size: Images a forward pass.
-        split: Name for the metrics.
-        dtype: Autocast type, or None for float32.
-
-    Returns:
-        `<split>/loss` and `<split>/top1`, the share of right answers in [0, 1].
-    """
-    model.eval()
-    sums = _Sums(images.device)
-    for batch, labels in images.batches(batch_size):
-        with torch.autocast(images.device.type, dtype, enabled=dtype is not None):
-            logits = model(batch)
-            value = loss(logits, labels)
-        sums.add(value, logits, labels)
-    return sums.means(split)
 
 
 def _build_ema(model: nn.Module, decay: float | None) -> AveragedModel | None:

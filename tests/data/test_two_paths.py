@@ -23,6 +23,7 @@ from sesemi_search.data import (
     load_splits,
     open_images,
 )
+from sesemi_search.data.memory import release_memory
 from sesemi_search.training.seeds import seed_epoch
 
 Open = Callable[..., Images]
@@ -100,6 +101,11 @@ def test_both_keep_the_interface(opened: Open, in_memory: bool) -> None:
     before = batch.clone()
     batch.fill_(7)
     assert torch.equal(next(images.batches(8, torch.tensor([3, 3, 0])))[0], before)
+
+
+@pytest.mark.parametrize("in_memory", [True, False], ids=["in memory", "streamed"])
+def test_fewer_images_than_a_full_batch_give_none(opened: Open, in_memory: bool) -> None:
+    assert list(opened(in_memory).batches(31, drop_last=True)) == []
 
 
 @pytest.mark.parametrize("transforms", [None, BATCHED], ids=["plain", "transformed"])
@@ -188,6 +194,20 @@ def test_arrays_too_large_at_the_models_size_are_resized_on_the_way(tmp_path: Pa
     assert isinstance(stored, StoredImages)
     assert np.array_equal(memory.take(np.arange(80)), stored.take(np.arange(80)))
     assert np.array_equal(memory.labels, stored.labels)
+
+
+@pytest.mark.gpu
+def test_what_the_last_trial_left_on_a_gpu_is_room_for_images(config: DataConfig) -> None:
+    split = load_splits(config, Path("none"), ["train"])["train"]
+    release_memory(torch.device("cuda"))
+    free, total = torch.cuda.mem_get_info()
+    left = [torch.empty(free // 2, dtype=torch.uint8, device="cuda")]
+    left.append(left)  # in a circle, as a model with hooks is
+    share = split.images.nbytes / (0.75 * free)
+    assert isinstance(open_images("train", split, config, RunConfig(memory_share=share), "cuda"), StreamedImages)
+    del left
+    assert isinstance(open_images("train", split, config, RunConfig(memory_share=share), "cuda"), InMemoryImages)
+    assert torch.cuda.memory_reserved() < total / 4
 
 
 @pytest.mark.gpu

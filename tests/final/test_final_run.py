@@ -14,7 +14,7 @@ from sesemi_search import final
 from sesemi_search.config import schema
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import ExperimentConfig
-from sesemi_search.data import InMemoryImages, load_splits
+from sesemi_search.data import InMemoryImages, Preparation, load_splits
 from sesemi_search.final.result import write_metrics
 from sesemi_search.final.start import best_epoch
 from sesemi_search.models import build_classifier
@@ -45,7 +45,7 @@ def score_by_hand(experiment: ExperimentConfig, weights: Path) -> float:
     classifier.load_state_dict(torch.load(weights, weights_only=True))
     data = experiment.data
     test = load_splits(data, Path("none"), ("test",))["test"]
-    images, labels = next(InMemoryImages(test, data.mean, data.std, 3).batches(len(test)))
+    images, labels = next(InMemoryImages(test, Preparation(data.mean, data.std, 3)).batches(len(test)))
     with torch.no_grad():
         return (classifier.eval()(images).argmax(1) == labels).float().mean().item()
 
@@ -274,6 +274,13 @@ def test_a_crash_is_reported_as_an_error(run: Run, experiment: ExperimentConfig,
         run()
     assert [outcome for outcome, _ in tracker.ends] == ["error"]
     assert read_metrics(tmp_path / "first")["outcome"] == "error"
+
+
+@pytest.mark.gpu
+def test_weights_of_a_gpu_run_load_without_a_gpu(run: Run, tmp_path: Path) -> None:
+    run()
+    weights = torch.load(tmp_path / "first" / "model.pt", weights_only=True)
+    assert {value.device.type for value in weights.values()} == {"cpu"}
 
 
 def test_the_earliest_best_epoch_wins() -> None:

@@ -70,6 +70,18 @@ def test_head_takes_long_features_in_half_precision(name: str, dtype: torch.dtyp
         assert build(name).eval()(features).isfinite().all()
 
 
+@pytest.mark.parametrize("name", ["cosine", "scaled-cosine", "arcface", "prototype"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_angles_and_distances_are_computed_in_float32_under_autocast(name: str, dtype: torch.dtype) -> None:
+    head = build(name)
+    features = torch.randn(BATCH, FEATURES).to(dtype)
+    given = (LABELS,) if name in TAKING_LABELS else ()
+    with torch.autocast("cpu", dtype):
+        logits = head(features, *given)
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits, head(features.float(), *given))
+
+
 @pytest.mark.parametrize("name", TAKING_LABELS)
 def test_head_that_takes_labels_keeps_the_contract_with_them(name: str) -> None:
     head, features = build(name), torch.randn(BATCH, FEATURES)

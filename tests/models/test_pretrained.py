@@ -15,6 +15,7 @@ from torch import nn
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
+from sesemi_search.models import build_classifier
 from sesemi_search.models.weights import without_weights
 
 KEY = "learner.hparams.model.backbone"
@@ -238,6 +239,23 @@ def test_frozen_weights_and_statistics_stay_as_they_are(node: dict[str, Any], fr
     assert backbone.training
     assert not backbone.eval().training
     assert nn.Sequential(backbone).train()[0].encoder.training is not freeze
+
+
+@BOTH
+def test_the_heads_dropout_acts_on_a_frozen_backbone(node: dict[str, Any]) -> None:
+    head = {"_target_": "sesemi_search.models.heads.LinearHead", "dropout": 1.0}
+    classifier = build_classifier({**node, "freeze": True}, head, 5)
+    logits = classifier.train()(torch.randn(3, 3, 64, 64))
+    assert torch.equal(logits, classifier.head.linear.bias.expand(3, 5))
+    assert not torch.equal(classifier.eval()(torch.randn(3, 3, 64, 64)), logits)
+
+
+@pytest.mark.parametrize(
+    ("node", "remedy"), [(TIMM, r"in_channels to the images', as \$\{data\.channels\}"), (VISION, r"data\.channels=3")]
+)
+def test_images_of_other_channels_than_the_models_say_what_to_set(node: dict[str, Any], remedy: str) -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match=f"1 channels, and a model for 3; .*{remedy}"):
+        build(node)(torch.empty(2, 1, 64, 64))
 
 
 def test_dropout_of_features_acts_in_training() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from sesemi_search.config.aliases import install
 from sesemi_search.config.schema import DataConfig, ExperimentConfig
-from sesemi_search.data import InMemoryImages, LabelledImages, load_splits
+from sesemi_search.data import InMemoryImages, LabelledImages, Preparation, load_splits
 from sesemi_search.training import Fit
 
 _SOURCES = Path(__file__).parents[2] / "experiments" / "src"
@@ -51,7 +51,7 @@ def experiment() -> ExperimentConfig:
 @pytest.fixture
 def build_fit(digits: dict[str, LabelledImages]) -> Callable[[ExperimentConfig], Fit]:
     def build(config: ExperimentConfig, device: str = "cpu") -> Fit:
-        images = {name: InMemoryImages(split, _MEAN, _STD, 3, device) for name, split in digits.items()}
+        images = {name: InMemoryImages(split, Preparation(_MEAN, _STD, 3, device)) for name, split in digits.items()}
         return Fit(config, images["train"], images["val"])
 
     return build

@@ -45,6 +45,7 @@ def test_frozen_parameters_are_not_optimized() -> None:
         (lambda: build_loss({"_target_": "collections.OrderedDict"}), "gave a OrderedDict; it takes a torch.nn.Module"),
         (lambda: build_optimizer({"_target_": "torch.optim.SGD"}, []), "nothing to train"),
         (lambda: build_optimizer({"_target_": "torch.optim.SGD", "lr": -1.0}, nn.Linear(1, 1).parameters()), "Invalid"),
+        (lambda: build_optimizer({"_target_": "torch.optim.LBFGS"}, nn.Linear(1, 1).parameters()), "several times"),
         (lambda: build_optimizer(NOT_AN_OPTIMIZER, nn.Linear(1, 1).parameters()), "gave a Namespace; it takes a torch"),
     ],
 )

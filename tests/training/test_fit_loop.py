@@ -13,6 +13,7 @@ import torch
 
 from sesemi_search.config.errors import ConfigError, SesemiSearchError
 from sesemi_search.config.schema import Accelerator, ExperimentConfig, Interval, Precision
+from sesemi_search.data import InMemoryImages, LabelledImages, Preparation
 from sesemi_search.training import METRICS, Diverged, Fit, load_checkpoint, resolve_device, save_checkpoint
 
 Build = Callable[..., Fit]
@@ -131,6 +132,16 @@ def test_a_last_batch_that_is_not_full_is_left_out(experiment: ExperimentConfig,
     assert fit.state_dict()["step"] == 5
 
 
+def test_a_last_batch_of_one_image_does_not_fail_in_batch_norm(experiment: ExperimentConfig) -> None:
+    # 65 images of 4x4 pixels, whose last feature map is one pixel, in batches of 64.
+    pixels = np.random.default_rng(0).integers(0, 256, (65, 1, 4, 4), dtype=np.uint8)
+    images = InMemoryImages(LabelledImages(pixels, np.arange(65) % 10), Preparation([0.5], [0.3], 1))
+    backbone = {"_target_": "sesemi_search.models.backbones.CIFARResNet", "n": 1, "width": 4, "in_channels": 1}
+    experiment.learner.hparams.model.backbone = backbone
+    fit = train(Fit(experiment, images, images))
+    assert fit.state_dict()["step"] == fit.num_epochs
+
+
 def test_fewer_images_than_a_batch_make_one_step(experiment: ExperimentConfig, build_fit: Build) -> None:
     experiment.run.batch_size_per_gpu = 1000
     assert train(build_fit(experiment), epochs=1).state_dict()["step"] == 1
@@ -207,6 +218,19 @@ def test_the_shared_pixels_are_never_written(experiment: ExperimentConfig, build
         split.images.flags.writeable = False
     train(build_fit(experiment))
     assert all(np.array_equal(split.images, before[name]) for name, split in digits.items())
+
+
+@pytest.mark.gpu
+def test_a_worker_that_is_used_again_has_the_last_models_memory(experiment: ExperimentConfig, build_fit: Build) -> None:
+    build_fit(experiment, "cuda").train_epoch()
+    before = torch.cuda.memory_allocated()
+    fit = build_fit(experiment, "cuda")
+    fit.model.register_parameter("large", torch.nn.Parameter(torch.empty(1 << 26, device="cuda")))
+    fit.model.itself = [fit.model]  # in a circle, as a model with hooks is
+    del fit
+    build_fit(experiment, "cuda").train_epoch()
+    assert torch.cuda.memory_allocated() < before + (1 << 26)
+    assert torch.cuda.memory_reserved() < before + (1 << 27)
 
 
 @pytest.mark.gpu

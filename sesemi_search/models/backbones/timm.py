@@ -6,23 +6,20 @@ timm is imported when one is built, never before: it takes seconds.
 import logging
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from sesemi_search.config.errors import ConfigError, suggest
-from sesemi_search.models.backbones.base import Backbone
-from sesemi_search.models.backbones.probe import count_features
+from sesemi_search.config.errors import suggest
+from sesemi_search.models.backbones.published import PublishedBackbone, check_beginning, loading_error
 from sesemi_search.models.expected_input import ExpectedInput
-from sesemi_search.models.weights import check_path, load_strictly, read_weights, weights_wanted
+from sesemi_search.models.weights import load_strictly, read_weights, weights_wanted
 
 __all__ = ["PyTorchImageModel", "TimmBackbone"]
 
-_KEY = "learner.hparams.model.backbone"
 
-
-class TimmBackbone(Backbone):
+class TimmBackbone(PublishedBackbone):
     """A model of timm without its classifier.
 
     An argument that is None leaves the model its own default; one that the model does not take is an error.
@@ -44,6 +41,8 @@ class TimmBackbone(Backbone):
         ConfigError: The weights cannot be had, or do not fit.
     """
 
+    channels_help = "set its in_channels to the images', as ${data.channels}"
+
     def __init__(
         self,
         name: str = "resnet50d",
@@ -56,46 +55,26 @@ class TimmBackbone(Backbone):
         image_size: int | None = None,
         checkpoint: str | None = None,
     ) -> None:
-        super().__init__()
         config = _pretrained_config(name)
-        if pretrained and checkpoint is not None:
-            raise ValueError("pretrained=True and checkpoint are both set; both give the weights to begin with")
+        check_beginning(pretrained, checkpoint)
         if pretrained and not (config.url or config.hf_hub_id or config.file):
             raise ValueError(f"{name=} has no published weights; it takes pretrained=False")
-        if checkpoint is not None:
-            check_path(checkpoint)
         arguments = {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
         arguments["in_chans"] = None if in_channels == config.input_size[0] else in_channels
         arguments["img_size"] = image_size if config.fixed_input_size else None
-        self.encoder = _build(name, pretrained and weights_wanted(), arguments)
-        _take_classifier_off(self.encoder, name, global_pool)
+        encoder = _build(name, pretrained and weights_wanted(), arguments)
+        _take_classifier_off(encoder, name, global_pool)
         if checkpoint is not None and weights_wanted():
             classifier = config.classifier or ()
             names = (classifier,) if isinstance(classifier, str) else classifier
-            load_strictly(self.encoder, read_weights(checkpoint), checkpoint, without=names)
-        size = config.input_size[-1] if image_size is None else image_size
-        self.out_features = count_features(self.encoder, (in_channels, size, size))
-        self.frozen = freeze
-        self.encoder.requires_grad_(not freeze)
-        self.train()
+            load_strictly(encoder, read_weights(checkpoint), checkpoint, without=names)
+        super().__init__(encoder, in_channels, image_size or config.input_size[-1], freeze)
 
     @staticmethod
     def expected_input(name: str) -> ExpectedInput:
         """Returns what the published weights of a model were trained on."""
         config = _pretrained_config(name)
         return ExpectedInput(tuple(config.mean), tuple(config.std), config.input_size[-1])
-
-    def train(self, mode: bool = True) -> Self:
-        """Sets training or evaluation; what is frozen stays in evaluation, the statistics of batch norm with it."""
-        super().train(mode)
-        if self.frozen:
-            self.encoder.eval()
-        return self
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W) to features (B, D)."""
-        features: Tensor = self.encoder(images)
-        return features
 
 
 PyTorchImageModel = TimmBackbone  # SESEMI's name
@@ -137,7 +116,7 @@ def _build(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
     except Exception as error:  # of the network, of the hub's client, of torch where weights do not fit
         if not pretrained:
             raise
-        raise ConfigError(_explain_loading(name, error)) from error
+        raise loading_error(name, error, _remedy(name)) from error
 
 
 def _take_classifier_off(model: nn.Module, name: str, global_pool: str | None) -> None:
@@ -148,18 +127,12 @@ def _take_classifier_off(model: nn.Module, name: str, global_pool: str | None) -
         raise ValueError(f"{name} does not take {global_pool=} ({error})") from error
 
 
-def _explain_loading(name: str, error: Exception) -> str:
-    """Says why published weights could not be loaded, where they are looked for and how to put them there."""
+def _remedy(name: str) -> str:
+    """Says where published weights are looked for, and how to put them there."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     config = _pretrained_config(name)
-    reason = (str(error).splitlines() or [""])[0]
     if config.hf_hub_id:
         folder = Path(HF_HUB_CACHE) / f"models--{config.hf_hub_id.replace('/', '--')}"
-        place = f"`hf download {config.hf_hub_id}` on a machine with network makes {folder}, to be copied here"
-    else:
-        place = f"{config.url} belongs into {Path(torch.hub.get_dir()) / 'checkpoints'}"
-    return (
-        f"{_KEY}: the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). "
-        f"{place}. Or set {_KEY}.checkpoint to a file of weights, with pretrained=false."
-    )
+        return f"`hf download {config.hf_hub_id}` on a machine with network makes {folder}, to be copied here"
+    return f"{config.url} belongs into {Path(torch.hub.get_dir()) / 'checkpoints'}"

@@ -6,27 +6,25 @@ torchvision is imported when one is built, never before: it takes seconds.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sesemi_search.config.errors import ConfigError, suggest
-from sesemi_search.models.backbones.base import Backbone
-from sesemi_search.models.backbones.probe import count_features
+from sesemi_search.config.errors import suggest
+from sesemi_search.models.backbones.published import PublishedBackbone, check_beginning, loading_error
 from sesemi_search.models.expected_input import ExpectedInput
-from sesemi_search.models.weights import check_path, load_strictly, read_weights, weights_wanted
+from sesemi_search.models.weights import load_strictly, read_weights, weights_wanted
 
 __all__ = ["TorchVisionBackbone"]
 
-_KEY = "learner.hparams.model.backbone"
 # These two have classifiers on the way as well, whose outputs nothing here trains.
 _WITH_SIDE_EXITS = {"googlenet": ("aux1", "aux2"), "inception_v3": ("AuxLogits",)}
 _PROBE_SIZE = 64
 
 
-class TorchVisionBackbone(Backbone):
-    """A classification model of torchvision without its last layer.
+class TorchVisionBackbone(PublishedBackbone):
+    """A classification model of torchvision without its last layer, for images of 3 channels.
 
     Args:
         name: Name of the model: `resnet50`, `efficientnet_b0`, `vit_b_16`.
@@ -41,6 +39,8 @@ class TorchVisionBackbone(Backbone):
         ConfigError: The weights cannot be had, or do not fit.
     """
 
+    channels_help = "set data.channels=3, which repeats a gray channel"
+
     def __init__(
         self,
         name: str = "resnet50",
@@ -49,25 +49,18 @@ class TorchVisionBackbone(Backbone):
         freeze: bool = False,
         checkpoint: str | None = None,
     ) -> None:
-        super().__init__()
         published = _published_weights(name)
-        if pretrained and checkpoint is not None:
-            raise ValueError("pretrained=True and checkpoint are both set; both give the weights to begin with")
-        if checkpoint is not None:
-            check_path(checkpoint)
-        self.encoder = _build(name, pretrained)
-        classifier = _take_classifier_off(self.encoder)
+        check_beginning(pretrained, checkpoint)
+        encoder = _build(name, pretrained)
+        classifier = _take_classifier_off(encoder)
         if (pretrained or checkpoint is not None) and weights_wanted():
             weights = _download(name, published) if checkpoint is None else read_weights(checkpoint)
             left_out = (classifier, *_WITH_SIDE_EXITS.get(name, ()))
-            load_strictly(self.encoder, weights, checkpoint or name, without=left_out)
+            load_strictly(encoder, weights, checkpoint or name, without=left_out)
         # A vision transformer is made for one size, which is not always that of its weights.
-        size = getattr(self.encoder, "image_size", max(_PROBE_SIZE, *published.meta["min_size"]))
-        self.out_features = count_features(self.encoder, (3, size, size))
+        size = getattr(encoder, "image_size", max(_PROBE_SIZE, *published.meta["min_size"]))
+        super().__init__(encoder, 3, size, freeze)
         self.dropout = nn.Dropout(drop_rate)
-        self.frozen = freeze
-        self.encoder.requires_grad_(not freeze)
-        self.train()
 
     @staticmethod
     def expected_input(name: str) -> ExpectedInput:
@@ -75,16 +68,9 @@ class TorchVisionBackbone(Backbone):
         preset = _published_weights(name).transforms()
         return ExpectedInput(tuple(preset.mean), tuple(preset.std), preset.crop_size[0])
 
-    def train(self, mode: bool = True) -> Self:
-        """Sets training or evaluation; what is frozen stays in evaluation, the statistics of batch norm with it."""
-        super().train(mode)
-        if self.frozen:
-            self.encoder.eval()
-        return self
-
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) to features (B, D)."""
-        features: Tensor = self.dropout(self.encoder(images))
+        features: Tensor = self.dropout(super().forward(images))
         return features
 
 
@@ -134,10 +120,7 @@ def _download(name: str, published: Any) -> Mapping[str, Tensor]:
         )
     except Exception as error:  # of the network, or of torch over a broken file
         file = Path(torch.hub.get_dir()) / "checkpoints" / published.url.rpartition("/")[2]
-        raise ConfigError(
-            f"{_KEY}: the default weights of {name} could not be loaded ({type(error).__name__}: {error}). Put "
-            f"{published.url} at {file}, or set {_KEY}.checkpoint to a file of weights, with pretrained=false."
-        ) from error
+        raise loading_error(name, error, f"{published.url} belongs at {file}") from error
     if not name.startswith("densenet"):
         return weights
     # Saved when a name could hold a dot: denselayer1.norm.1 is denselayer1.norm1 today.

@@ -1,10 +1,12 @@
 """The head interface. It is a convention of attributes: a class need not inherit from `Head` to be one."""
 
-from typing import ClassVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
-__all__ = ["Head"]
+__all__ = ["Head", "in_float32"]
 
 
 class Head(nn.Module):
@@ -23,3 +25,12 @@ class Head(nn.Module):
     in_features: int
     out_features: int
     takes_labels: ClassVar[bool] = False
+
+
+def in_float32(device: torch.device) -> AbstractContextManager[Any]:
+    """Switches autocast off inside: angles and distances are differences, of which the 8 bits of bfloat16 leave little.
+
+    Args:
+        device: Where the head computes; torch's meta device has no autocast to switch off.
+    """
+    return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()

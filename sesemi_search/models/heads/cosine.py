@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sesemi_search.models.heads.base import Head
+from sesemi_search.models.heads.base import Head, in_float32
 
 __all__ = ["CosineHead", "ScaledCosineHead", "cosines"]
 
 
 def cosines(features: Tensor, weight: Tensor) -> Tensor:
-    """Returns the cosines (B, K) between features (B, D) and class weights (K, D)."""
-    return functional.linear(functional.normalize(features), functional.normalize(weight))
+    """Returns the cosines (B, K) between features (B, D) and class weights (K, D), in float32."""
+    with in_float32(features.device):
+        return functional.linear(functional.normalize(features.float()), functional.normalize(weight))
 
 
 class CosineHead(Head):

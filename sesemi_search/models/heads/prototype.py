@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sesemi_search.models.heads.base import Head
+from sesemi_search.models.heads.base import Head, in_float32
 
 __all__ = ["PrototypeHead"]
 
@@ -40,6 +40,7 @@ class PrototypeHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, D) to logits (B, K)."""
         # |f - p|^2 multiplied out: one matrix product, and no (B, K, D) in memory.
-        nearness = functional.linear(features, 2 * self.prototypes, -self.prototypes.square().sum(dim=1))
-        # Squares of more than 255 are infinite in float16.
-        return (nearness - features.float().square().sum(dim=1, keepdim=True)) / self.temperature
+        with in_float32(features.device):
+            features = features.float()
+            nearness = functional.linear(features, 2 * self.prototypes, -self.prototypes.square().sum(dim=1))
+            return (nearness - features.square().sum(dim=1, keepdim=True)) / self.temperature

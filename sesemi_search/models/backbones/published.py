@@ -1,0 +1,98 @@
+"""What the backbones of timm and torchvision share: a published model without its classifier, which may be frozen."""
+
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.models.backbones.base import Backbone
+from sesemi_search.models.weights import check_path
+
+__all__ = ["PublishedBackbone", "check_beginning", "loading_error"]
+
+_KEY = "learner.hparams.model.backbone"
+
+
+class PublishedBackbone(Backbone):
+    """A model without its classifier.
+
+    Args:
+        encoder: The model, with its weights.
+        in_channels: C of the images.
+        image_size: H and W of an image that the model takes.
+        freeze: Keeps the weights, and the statistics of batch norm, as they are; dropout in the model is off.
+
+    Raises:
+        ValueError: The model does not give features (B, D).
+    """
+
+    channels_help: ClassVar[str]  # how images and model come to the same channels
+
+    def __init__(self, encoder: nn.Module, in_channels: int, image_size: int, freeze: bool) -> None:
+        super().__init__()
+        self.encoder = encoder.requires_grad_(not freeze)
+        self.in_channels = in_channels
+        self.out_features = _count_features(encoder, (in_channels, image_size, image_size))
+        self.frozen = freeze
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets training or evaluation; what is frozen stays in evaluation, the statistics of batch norm with it."""
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) to features (B, D).
+
+        Raises:
+            ValueError: The images have other channels than the model.
+        """
+        if images.shape[1] != self.in_channels:
+            found = images.shape[1]
+            raise ValueError(f"images of {found} channels, and a model for {self.in_channels}; {self.channels_help}")
+        features: Tensor = self.encoder(images)
+        return features
+
+
+def check_beginning(pretrained: bool, checkpoint: str | None) -> None:
+    """Checks that at most one thing gives the weights to begin with, and that a file of them is there.
+
+    Raises:
+        ValueError: Both are set, or the file is not there.
+    """
+    if checkpoint is None:
+        return
+    if pretrained:
+        raise ValueError("pretrained=True and checkpoint are both set; both give the weights to begin with")
+    check_path(checkpoint)
+
+
+def loading_error(name: str, error: Exception, remedy: str) -> ConfigError:
+    """Returns what to raise where published weights could not be loaded; `remedy` says where to put them by hand."""
+    reason = (str(error).splitlines() or [""])[0]
+    return ConfigError(
+        f"{_KEY}: the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). {remedy}. "
+        f"Or set {_KEY}.checkpoint to a file of weights, with pretrained=false."
+    )
+
+
+@torch.no_grad()
+def _count_features(model: nn.Module, shape: tuple[int, int, int]) -> int:
+    """Runs one image through a model and returns the number of features: what models say of themselves may be false.
+
+    Args:
+        model: Images (B, C, H, W) to features (B, D); left in evaluation.
+        shape: C, H and W of an image that the model takes.
+
+    Raises:
+        ValueError: What comes out is not (1, D).
+    """
+    device = next(model.parameters()).device
+    features = model.eval()(torch.zeros(1, *shape, device=device))
+    if not isinstance(features, Tensor) or features.ndim != 2:
+        found = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else f"a {type(features).__name__}"
+        raise ValueError(f"an image of {shape} gives {found}; a backbone gives features of shape (1, D)")
+    return int(features.shape[1])
