@@ -233,6 +233,7 @@ def test_what_a_data_set_gives_counts_and_not_what_it_lists() -> None:
         ("data.train_fraction=0", "data.train_fraction: got 0.0; it takes a share"),
         ("data.val_size=1.5", "data.val_size: got 1.5; it takes a number of images"),
         ("data.train_transforms=[{_target_: stripy.Flat}]", "data.train_transforms.0: stripy.Flat failed on an image"),
+        ("data.train_transforms={_target_: stripy.Invert}", "data.train_transforms: got a mapping in place of a list"),
         ("run.memory_share=2", "run.memory_share: got 2.0"),
         ("space.data.train_fraction={float: [0.1, 1]}", "space.data.train_fraction: is the same for every trial"),
         ("space.data.train_transforms=[{_target_: stripy.Invert, shar: 1}]", "data.train_transforms.0.shar: .*'share'"),
