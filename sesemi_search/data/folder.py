@@ -42,11 +42,12 @@ class FileReader:
 
         Raises:
             UnreadableImage: It cannot be decoded.
+            ConfigError: No file can be decoded to so many channels.
         """
         path = self.folder / os.fsdecode(bytes(self._paths[index]))
         try:
             return decode_file(path, size, channels)
-        except MemoryError:
+        except (ConfigError, MemoryError):
             raise
         except Exception as error:  # on broken files PIL raises a dozen kinds
             # A name that is no UTF-8 could not be printed.

@@ -103,6 +103,20 @@ def test_a_streamed_split_is_checked_before_the_start_too(root: Path, config: Da
         load_splits(config, root, ("train", "val", "test"), 0.0)
 
 
+def test_a_split_without_a_readable_file_is_not_told_to_skip_them(tmp_path: Path, config: DataConfig) -> None:
+    fill(tmp_path / "animals" / "train", ["ant", "bee"], 6)
+    (tmp_path / "animals" / "val" / "ant").mkdir(parents=True)
+    (tmp_path / "animals" / "val" / "ant" / "broken.png").write_bytes(b"broken")
+    said: list[str] = []
+    config = replace(config, val_size=None, test_size=2)
+    with pytest.raises(
+        ConfigError, match=r"(?s)no image is left for val; 1 image cannot be read:.*broken\.png"
+    ) as told:
+        load_splits(config, tmp_path, ("train", "val"), say=said.append)
+    assert "skip_corrupt" not in str(told.value)
+    assert not any("val" in line for line in said)
+
+
 def test_skipping_moves_no_other_image(root: Path, config: DataConfig) -> None:
     """Who mends a file later trains with the same splits."""
     before = load_splits(replace(config, skip_corrupt=True), root, ("test",), 0.0)["test"]
@@ -240,5 +254,5 @@ def test_a_folder_that_is_not_there_is_told_with_a_near_name(whole: Path) -> Non
 
 
 def test_only_one_or_three_channels_are_read_from_files(whole: Path, config: DataConfig) -> None:
-    with pytest.raises(ConfigError, match=r"1 or 3 channels, not with data\.channels=4"):
+    with pytest.raises(ConfigError, match=r"^data\.channels: got 4; image files are read with 1 or 3 channels\.$"):
         load_splits(replace(config, channels=4), whole, ("train",))
