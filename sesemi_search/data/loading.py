@@ -44,7 +44,11 @@ class _Shape(NamedTuple):
 
 
 def load_parts(
-    parts: Mapping[str, Part], data: DataConfig, memory_share: float, say: Callable[[str], None]
+    parts: Mapping[str, Part],
+    data: DataConfig,
+    memory_share: float,
+    say: Callable[[str], None],
+    later: Mapping[str, Part] | None = None,
 ) -> dict[str, ImageSplit]:
     """Loads parts, the smallest first, into memory as long as they fit.
 
@@ -53,6 +57,7 @@ def load_parts(
         data: The data config, its image size settled.
         memory_share: Share of the available memory that the images may take, in [0, 1].
         say: Is told what is where.
+        later: Parts that are to be loaded another time, of whose files the broken ones are found now.
 
     Raises:
         ConfigError: Images cannot be decoded, with the path of each; or none is left.
@@ -77,6 +82,10 @@ def load_parts(
             "in memory" if fits else f"streamed, as it is more than run.memory_share={memory_share:g} leaves room for"
         )
         say(f"data: {name}, {len(loaded[name]):,} images ({size / 1e6:,.0f} MB), {place}")
+    for name, part in (later or {}).items():
+        reasons = [reason for _, reason in _read_all(part, shape)] if part.reader.is_file_reader else []
+        unreadable += reasons
+        empty += [name] if len(reasons) == len(part.indices) else []
     _report_unreadable(unreadable, empty, data.skip_corrupt, say)
     return {name: loaded[name] for name in parts}
 
