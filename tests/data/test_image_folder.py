@@ -11,6 +11,7 @@ from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data import ImageSplit, LabelledImages, StoredImages, build_source, load_splits
 from sesemi_search.data.folder import FileReader
+from sesemi_search.data.stored import UnreadableImage
 
 SIZE = 16
 NEAR = 12  # JPEG's loss, in gray levels
@@ -84,6 +85,13 @@ def test_broken_files_are_named_all_at_once_before_anything_starts(root: Path, c
     )
     for name in BROKEN:
         assert f"  {root / 'animals' / name} (" in message
+    assert f"{root / 'animals' / BROKEN[0]} (UnidentifiedImageError: cannot identify image file)" in message
+
+
+def test_a_file_that_is_gone_is_named_once(whole: Path) -> None:
+    (whole / "animals" / "ant" / "00.png").unlink()
+    with pytest.raises(UnreadableImage, match=r"00\.png \(FileNotFoundError: \[Errno 2\] No such file or directory\)$"):
+        pixels_of(whole, "ant/00.png")
 
 
 @pytest.mark.parametrize("memory_share", [0.25, 0.0], ids=["in memory", "streamed"])
