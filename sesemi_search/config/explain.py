@@ -59,8 +59,10 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
         return f"{where}{keys[0]}: got {section[2]}; it is a mapping of keys to values."
     problem = next(check_key(SearchExperimentConfig, key), None) or _explain_value(known, key) if key else None
     reason = (str(known).strip().splitlines() or [type(known).__name__])[0]
-    if where and not key and reason == "Cannot merge DictConfig with ListConfig":
-        reason = "holds a list; a config is a mapping of keys to values."
+    if reason == "Cannot merge DictConfig with ListConfig":  # OmegaConf's words either way round
+        reason = "got a mapping in place of a list, or a list in place of a mapping; write the other."
+        if where and not key:
+            reason = "holds a list; a config is a mapping of keys to values."
     return where + (problem or (f"{key}: {reason}{hint(key)}" if key else reason))
 
 

@@ -162,7 +162,7 @@ class DataConfig:
     train_fraction: float = 1.0
     mean: list[float] | None = MISSING
     std: list[float] | None = MISSING
-    train_transforms: list[Any] | None = None
+    train_transforms: Any = None  # a list or null; where a mapping of a file meets a typed list, no key is named
     class_weights: Any = None
     skip_corrupt: bool = False
 

@@ -21,6 +21,8 @@ from sesemi_search.config.errors import ConfigError, suggest
 
 __all__ = ["accepted_arguments", "check_argument_names", "check_target", "instantiate", "locate", "without_arguments"]
 
+# What an argument is called elsewhere, too far from its name here to be a slip of the pen.
+_SYNONYMS = {"learning_rate": "lr", "wd": "weight_decay"}
 _HYDRA_KEYS = frozenset({"_target_", "_args_", "_partial_", "_recursive_", "_convert_"})
 
 
@@ -88,7 +90,7 @@ def accepted_arguments(function: Callable[..., Any]) -> list[str] | None:
 
 
 def check_argument_names(function: Callable[..., Any], target: str, key: str, names: Iterable[str]) -> list[str]:
-    """Returns a message for each name that is no argument of a function, with the nearest that is one.
+    """Returns a message for each name that is no argument of a function, with the one that is likely to be meant.
 
     Args:
         function: What `target` names.
@@ -101,7 +103,7 @@ def check_argument_names(function: Callable[..., Any], target: str, key: str, na
         return []
     return [
         f"{key}.{name}: {target} takes no argument {name!r}; it takes {', '.join(accepted) or 'none'}."
-        f"{suggest(name, accepted)}"
+        f"{suggest(_SYNONYMS.get(name, name), accepted)}"
         for name in sorted(set(names) - set(accepted) - _HYDRA_KEYS)
     ]
 

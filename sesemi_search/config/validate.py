@@ -18,7 +18,10 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "run.num_workers": (lambda v: v >= 0, "a whole number, at least 0"),
     "run.prefetch_factor": (lambda v: v >= 1, "a whole number, at least 1"),
     "run.memory_share": (lambda v: 0 <= v <= 1, "a share of the available memory, between 0 and 1"),
-    "run.gpus": (lambda v: 0 <= v <= 1, "0, a fraction (several trials share a GPU) or 1"),
+    "run.gpus": (
+        lambda v: 0 <= v <= 1,
+        "0, a fraction (several trials share a GPU) or 1; a search runs trials on several GPUs at once, one on each",
+    ),
     "run.gradient_clip_norm": (lambda v: v > 0, "a positive number, or null for no clipping"),
     "data.image_size": (lambda v: v >= 1, "a size in pixels, at least 1"),
     "data.channels": (lambda v: v >= 1, "a whole number, at least 1"),

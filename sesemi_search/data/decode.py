@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from sesemi_search.config.errors import ConfigError
 from sesemi_search.data.resize import fit_square, to_channels
 
 __all__ = ["decode_file", "decode_value"]
@@ -26,6 +27,7 @@ def decode_file(path: Path, size: int, channels: int) -> _Pixels:
     Raises:
         OSError, SyntaxError, ValueError: It is no image, is cut short or has pixels without a range. PIL's other errors
             come out too.
+        ConfigError: Other channels than 1 or 3.
     """
     with Image.open(path) as image:
         # A JPEG decodes at a half, a quarter or an eighth of its size in less time; never below the size asked for.
@@ -47,6 +49,7 @@ def decode_value(value: Any, size: int, channels: int) -> _Pixels:
 
     Raises:
         ValueError: Another type, shape or range.
+        ConfigError: A PIL image, to be read with other channels than 1 or 3.
     """
     if isinstance(value, Image.Image):
         return _from_pil(value, size, channels)
@@ -69,7 +72,7 @@ def decode_value(value: Any, size: int, channels: int) -> _Pixels:
 def _from_pil(image: Image.Image, size: int, channels: int) -> _Pixels:
     """Converts a PIL image of any mode to (channels, size, size)."""
     if channels not in (1, 3):
-        raise ValueError(f"image files are read with 1 or 3 channels, not with data.channels={channels}")
+        raise ConfigError(f"data.channels: got {channels}; image files are read with 1 or 3 channels.")
     if image.mode == "F":
         raise ValueError("its pixels are floats, which have no fixed range")
     upright = _upright(image)

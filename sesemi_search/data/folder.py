@@ -42,16 +42,18 @@ class FileReader:
 
         Raises:
             UnreadableImage: It cannot be decoded.
+            ConfigError: No file can be decoded to so many channels.
         """
         path = self.folder / os.fsdecode(bytes(self._paths[index]))
         try:
             return decode_file(path, size, channels)
-        except MemoryError:
+        except (ConfigError, MemoryError):
             raise
         except Exception as error:  # on broken files PIL raises a dozen kinds
             # A name that is no UTF-8 could not be printed.
             name = str(path).encode(errors="replace").decode()
-            reason = " ".join(str(error).split()).replace(repr(str(path)), "it")
+            # PIL and the system name the file once more, behind their words.
+            reason = " ".join(str(error).replace(repr(str(path)), "").split()).removesuffix(":")
             raise UnreadableImage(f"{name} ({type(error).__name__}: {reason})") from error
 
 

@@ -23,6 +23,7 @@ from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, Stor
 __all__ = ["Part", "load_parts"]
 
 _SHOWN = 20
+_PROBES = 16  # images of a data set of which one at least can be read, or none is taken to be readable
 _Indices = npt.NDArray[np.int64]
 _Keep = Callable[[int, npt.NDArray[np.uint8]], None]
 
@@ -43,7 +44,11 @@ class _Shape(NamedTuple):
 
 
 def load_parts(
-    parts: Mapping[str, Part], data: DataConfig, memory_share: float, say: Callable[[str], None]
+    parts: Mapping[str, Part],
+    data: DataConfig,
+    memory_share: float,
+    say: Callable[[str], None],
+    later: Mapping[str, Part] | None = None,
 ) -> dict[str, ImageSplit]:
     """Loads parts, the smallest first, into memory as long as they fit.
 
@@ -52,6 +57,7 @@ def load_parts(
         data: The data config, its image size settled.
         memory_share: Share of the available memory that the images may take, in [0, 1].
         say: Is told what is where.
+        later: Parts that are to be loaded another time, of whose files the broken ones are found now.
 
     Raises:
         ConfigError: Images cannot be decoded, with the path of each; or none is left.
@@ -61,19 +67,26 @@ def load_parts(
     left = memory_share * available_bytes()
     loaded: dict[str, ImageSplit] = {}
     unreadable: list[str] = []
+    empty: list[str] = []
     for name, part in sorted(parts.items(), key=lambda item: _num_bytes(item[1], shape)):
+        _try_data_set(name, part, shape, data)
         size = _num_bytes(part, shape)
         fits = size <= left
         left -= size if fits else 0
         loaded[name], reasons = _decode(part, shape) if fits else _store(part, shape, data.skip_corrupt)
         unreadable += reasons
+        if not len(loaded[name]):
+            empty.append(name)
+            continue
         place = (
             "in memory" if fits else f"streamed, as it is more than run.memory_share={memory_share:g} leaves room for"
         )
         say(f"data: {name}, {len(loaded[name]):,} images ({size / 1e6:,.0f} MB), {place}")
-    _report_unreadable(unreadable, data.skip_corrupt, say)
-    if empty := [name for name in parts if not len(loaded[name])]:
-        raise ConfigError(f"data.source: no image is left for {' and '.join(empty)}.")
+    for name, part in (later or {}).items():
+        reasons = [reason for _, reason in _read_all(part, shape)] if part.reader.is_file_reader else []
+        unreadable += reasons
+        empty += [name] if len(reasons) == len(part.indices) else []
+    _report_unreadable(unreadable, empty, data.skip_corrupt, say)
     return {name: loaded[name] for name in parts}
 
 
@@ -133,15 +146,36 @@ def _read_one(part: Part, shape: _Shape, keep: _Keep | None, position: int) -> t
     return None
 
 
-def _report_unreadable(reasons: list[str], skip: bool, say: Callable[[str], None]) -> None:
-    """Refuses images that cannot be decoded, or says that they are left out."""
-    if not reasons:
+def _try_data_set(name: str, part: Part, shape: _Shape, data: DataConfig) -> None:
+    """Refuses a data set that gives no image as it should, before it is read to its end.
+
+    Raises:
+        ConfigError: Images from all over the part were tried, and none can be read.
+    """
+    if part.reader.is_file_reader or isinstance(part.reader, ArrayReader) or not len(part.indices):
         return
+    read = partial(_read_one, part, shape, None)
+    first = None
+    for position in np.unique(np.linspace(0, len(part.indices) - 1, _PROBES).astype(int)).tolist():
+        bad = read(position)
+        if bad is None:
+            return
+        first = first or bad[1]
+    key = "data.test_source" if name == "test" and data.test_source is not None else "data.source"
+    raise ConfigError(f"{key}: none of the images tried for {name} can be read. The first: {first}")
+
+
+def _report_unreadable(reasons: list[str], empty: list[str], skip: bool, say: Callable[[str], None]) -> None:
+    """Refuses images that cannot be decoded, or says that they are left out; `empty` names parts that have no other."""
     more = [f"and {len(reasons) - _SHOWN} more"] if len(reasons) > _SHOWN else []
     shown = "".join(f"\n  {reason}" for reason in [*reasons[:_SHOWN], *more])
     images = f"{len(reasons)} image{'s' * (len(reasons) != 1)}"
-    if not skip:
+    if empty:
+        why = f"; {images} cannot be read:{shown}" if reasons else "."
+        raise ConfigError(f"data.source: no image is left for {' and '.join(empty)}{why}")
+    if reasons and not skip:
         raise ConfigError(
             f"data.source: {images} cannot be read; mend or delete them, or set data.skip_corrupt=true:{shown}"
         )
-    say(f"data.skip_corrupt: left out {images} that cannot be read:{shown}")
+    if reasons:
+        say(f"data.skip_corrupt: left out {images} that cannot be read:{shown}")

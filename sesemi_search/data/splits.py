@@ -38,6 +38,7 @@ def load_splits(
     names: Sequence[str],
     memory_share: float = RunConfig.memory_share,
     say: Callable[[str], None] = lambda line: None,  # noqa: ARG005
+    later: Sequence[str] = (),
 ) -> dict[str, ImageSplit]:
     """Loads the splits `names`, of which an official test split is read only when asked for.
 
@@ -47,6 +48,8 @@ def load_splits(
         names: Of `train`, `val`, `test`.
         memory_share: Share of the available memory that images may take; what does not fit stays where it is stored.
         say: Is told which splits are in memory and which are streamed, and what was left out.
+        later: Splits that will be asked for later. Where the training images are files, theirs are each decoded once,
+            so that broken ones are found now, and forgotten.
 
     Returns:
         By name: images of `data.image_size` pixels a side with `data.channels` channels, or 1 where they are gray.
@@ -54,21 +57,25 @@ def load_splits(
     Raises:
         ConfigError: The source cannot be built or read, a size does not fit, or channels do not.
     """
-    unknown = set(names) - set(SPLITS)
+    unknown = {*names, *later} - set(SPLITS)
     assert not unknown, f"no such splits: {unknown}"
     source = build_source(data.source, data_root)
     for problem in _check_held_out(source, data):
         raise ConfigError(problem)
     carved = {"train", *(name for name, size in _sizes(data).items() if size is not None)}
     parts: dict[str, Part] = {}
-    if carved & set(names):
+    if carved & {*names, *later}:
         reader = _as_reader(source.train(), data)
         parts = {name: Part(reader, indices) for name, indices in _carve(reader.labels, data).items()}
-    if "val" in names and isinstance(source, SourceWithVal):
+    if later and not ("train" in parts and parts["train"].reader.is_file_reader):
+        later = ()  # opening them may take a download, and there is nothing to decode
+    wanted = {*names, *later}
+    if "val" in wanted and isinstance(source, SourceWithVal):
         parts["val"] = _whole(source.val(), data)
-    if "test" in names and "test" not in carved:
+    if "test" in wanted and "test" not in carved:
         parts["test"] = _whole(_open_test(source, data, data_root), data)
-    return load_parts({name: parts[name] for name in names}, data, memory_share, say)
+    now, then = ({name: parts[name] for name in group} for group in (names, later))
+    return load_parts(now, data, memory_share, say, then)
 
 
 def check_labels(labelled: _Labelled, num_classes: int) -> None:

@@ -22,6 +22,11 @@ __all__ = ["TRANSFORMS_KEY", "ImageTransform", "apply_to_image", "build_transfor
 
 TRANSFORMS_KEY = "data.train_transforms"
 
+_RULES = (
+    "Images are uint8 tensors here, and their size is data.image_size. Leave out ToTensor, ToDtype and Normalize: "
+    "normalization is data.mean and data.std, and follows by itself."
+)
+
 ImageTransform = BatchTransform | Callable[[Tensor], Any]
 
 
@@ -51,7 +56,10 @@ def check_transforms(nodes: object, image_size: int, channels: int) -> list[str]
     if nodes is None:
         return []
     if not isinstance(nodes, Sequence) or isinstance(nodes, str):
-        return [f"{TRANSFORMS_KEY}: got {nodes!r}; it takes a list of mappings with a _target_, or null."]
+        return [
+            f"{TRANSFORMS_KEY}: got {nodes!r}; it takes a list of mappings with a _target_, without a Compose around "
+            "them, or null."
+        ]
     problems = [p for number, node in enumerate(nodes) for p in check_target(node, f"{TRANSFORMS_KEY}.{number}")]
     if problems:
         return problems
@@ -98,7 +106,9 @@ def _try(transform: ImageTransform, image: Tensor, key: str) -> Any:
     except Exception as error:  # a user's code
         reason = (str(error).splitlines() or [""])[0]
         shape = "x".join(map(str, getattr(image, "shape", ())))
-        raise ConfigError(f"{key} failed on an image of {shape}: {type(error).__name__}: {reason}") from error
+        raise ConfigError(
+            f"{key} failed on an image of {shape}: {type(error).__name__}: {reason.rstrip('.')}. {_RULES}"
+        ) from error
 
 
 def _check_result(result: object, shape: torch.Size, key: str) -> None:
@@ -106,10 +116,7 @@ def _check_result(result: object, shape: torch.Size, key: str) -> None:
     if isinstance(result, Tensor) and result.dtype == torch.uint8 and result.shape == shape:
         return
     found = f"{result.dtype} {tuple(result.shape)}" if isinstance(result, Tensor) else f"a {type(result).__name__}"
-    raise ConfigError(
-        f"{key} gave {found}; a model's images are uint8 {tuple(shape)} here. The size is data.image_size; "
-        "normalization is data.mean and data.std, and follows by itself."
-    )
+    raise ConfigError(f"{key} gave {found}, and a model's images have shape {tuple(shape)} here. {_RULES}")
 
 
 @contextmanager

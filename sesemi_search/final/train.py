@@ -1,8 +1,9 @@
 """One final run from config to test score.
 
 The search and its choice rest on train and val; this is the one place that opens the test split, after training and
-once. The run's folder gets last.pt and best.pt (whole states, to go on from), model.pt (the scored weights) and
-metrics.json; its config is the caller's to write.
+once. Its files, where it has any, are tried before training: a broken one must not cost a training. The run's folder
+gets last.pt and best.pt (whole states, to go on from), model.pt (the scored weights) and metrics.json; its config is
+the caller's to write.
 """
 
 import copy
@@ -51,7 +52,7 @@ def train(
     placement = resolve_device(run.accelerator, run.gpus)
     if placement.note is not None:
         say(placement.note)
-    images = _load(config, ("train", "val"), placement.device.type, say)
+    images = _load(config, ("train", "val"), placement.device.type, say, later=("test",))
     fit = Fit(config, images["train"], images["val"])
     if (note := describe_classes(images["train"].labels, config.learner.hparams.num_classes)) is not None:
         say(note)
@@ -74,11 +75,15 @@ def train(
 
 
 def _load(
-    config: ExperimentConfig, names: tuple[str, ...], device: str, say: Callable[[str], None]
+    config: ExperimentConfig,
+    names: tuple[str, ...],
+    device: str,
+    say: Callable[[str], None],
+    later: tuple[str, ...] = (),
 ) -> dict[str, Images]:
-    """Loads splits for the device."""
+    """Loads splits for the device; files of those for later are only seen to be readable."""
     run = config.run
-    splits = load_splits(config.data, Path(run.data_root), names, run.memory_share, say)
+    splits = load_splits(config.data, Path(run.data_root), names, run.memory_share, say, later)
     if "train" in splits:
         config.data = fill_normalization(config.data, splits["train"], say)
     return {name: open_images(name, split, config.data, run, device) for name, split in splits.items()}

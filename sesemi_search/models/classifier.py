@@ -4,6 +4,7 @@ A backbone and a head are held to their interfaces by attributes, not by base cl
 exposes what is needed. What does not conform gets an error that says what to write.
 """
 
+import inspect
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -95,6 +96,25 @@ def _check_head(head: object, expected: Mapping[str, int]) -> None:
                 f"{HEAD_KEY}: {name}.{attribute}, got {found!r}, but the head was built with {attribute}={value}. "
                 f"Write `self.{attribute} = {attribute}` in {name}.__init__. {_TUTORIAL}"
             )
+    _check_head_call(head, name)
+
+
+def _check_head_call(head: Any, name: str) -> None:
+    """Checks that a head takes what it is going to be called with: features, and labels in training if it says so."""
+    calls = {"(features)": 1, "(features, labels)": 2} if getattr(head, "takes_labels", False) else {"(features)": 1}
+    try:
+        signature = inspect.signature(head.forward)
+    except (TypeError, ValueError):
+        return  # it does not say; the first batch will
+    for call, count in calls.items():
+        try:
+            signature.bind(*range(count))
+        except TypeError as error:
+            raise ConfigError(
+                f"{HEAD_KEY}: {name}.forward{signature} cannot be called with {call}: {error}. A head with "
+                "takes_labels = True has `forward(self, features, labels=None)` and gets labels in training only; any "
+                f"other has `forward(self, features)`. {_TUTORIAL}"
+            ) from error
 
 
 def _check_module(module: object, key: str) -> str:

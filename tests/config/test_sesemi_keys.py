@@ -74,7 +74,11 @@ def test_either_name_sets_the_one_key(
     [
         ("{devices: 1, gpus: 0}", [], r"run.devices: got 1.0, and run.gpus is 0.0; .* Set one of them. \(.*, line 2\)"),
         ("{}", ["run.gpus=0", "run.devices=1"], "run.gpus: got 0, and run.devices is 1; .* two names of one key"),
-        ("{devices: 2}", [], r"run.gpus: got 2.0; it takes 0, a fraction .* \(.*mine.yaml, line 2\)"),
+        (
+            "{devices: 2}",
+            [],
+            r"run.gpus: got 2.0; it takes 0, a fraction .* on several GPUs at once.* \(.*mine.yaml, line 2\)",
+        ),
         ("{devices: many}", [], "mine.yaml: run.gpus: got 'many'; it takes 0, a fraction"),
         ("{device: 1}", [], "run.device: run has no key 'device'; it has"),
         ("{strategy: dp}", [], "mine.yaml: run.strategy: run has no key 'strategy'; a run trains on one device"),

@@ -11,6 +11,7 @@ from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data import ImageSplit, LabelledImages, StoredImages, build_source, load_splits
 from sesemi_search.data.folder import FileReader
+from sesemi_search.data.stored import UnreadableImage
 
 SIZE = 16
 NEAR = 12  # JPEG's loss, in gray levels
@@ -84,6 +85,13 @@ def test_broken_files_are_named_all_at_once_before_anything_starts(root: Path, c
     )
     for name in BROKEN:
         assert f"  {root / 'animals' / name} (" in message
+    assert f"{root / 'animals' / BROKEN[0]} (UnidentifiedImageError: cannot identify image file)" in message
+
+
+def test_a_file_that_is_gone_is_named_once(whole: Path) -> None:
+    (whole / "animals" / "ant" / "00.png").unlink()
+    with pytest.raises(UnreadableImage, match=r"00\.png \(FileNotFoundError: \[Errno 2\] No such file or directory\)$"):
+        pixels_of(whole, "ant/00.png")
 
 
 @pytest.mark.parametrize("memory_share", [0.25, 0.0], ids=["in memory", "streamed"])
@@ -101,6 +109,20 @@ def test_broken_files_are_left_out_when_asked_for(root: Path, config: DataConfig
 def test_a_streamed_split_is_checked_before_the_start_too(root: Path, config: DataConfig) -> None:
     with pytest.raises(ConfigError, match="3 images cannot be read"):
         load_splits(config, root, ("train", "val", "test"), 0.0)
+
+
+def test_a_split_without_a_readable_file_is_not_told_to_skip_them(tmp_path: Path, config: DataConfig) -> None:
+    fill(tmp_path / "animals" / "train", ["ant", "bee"], 6)
+    (tmp_path / "animals" / "val" / "ant").mkdir(parents=True)
+    (tmp_path / "animals" / "val" / "ant" / "broken.png").write_bytes(b"broken")
+    said: list[str] = []
+    config = replace(config, val_size=None, test_size=2)
+    with pytest.raises(
+        ConfigError, match=r"(?s)no image is left for val; 1 image cannot be read:.*broken\.png"
+    ) as told:
+        load_splits(config, tmp_path, ("train", "val"), say=said.append)
+    assert "skip_corrupt" not in str(told.value)
+    assert not any("val" in line for line in said)
 
 
 def test_skipping_moves_no_other_image(root: Path, config: DataConfig) -> None:
@@ -240,5 +262,5 @@ def test_a_folder_that_is_not_there_is_told_with_a_near_name(whole: Path) -> Non
 
 
 def test_only_one_or_three_channels_are_read_from_files(whole: Path, config: DataConfig) -> None:
-    with pytest.raises(ConfigError, match=r"1 or 3 channels, not with data\.channels=4"):
+    with pytest.raises(ConfigError, match=r"^data\.channels: got 4; image files are read with 1 or 3 channels\.$"):
         load_splits(replace(config, channels=4), whole, ("train",))

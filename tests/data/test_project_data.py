@@ -221,7 +221,10 @@ def test_what_a_data_set_gives_counts_and_not_what_it_lists() -> None:
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("data.source.kind=normalized", "(?s)data.source: 120 images .* leave it out of the data set's own transform"),
+        (
+            "data.source.kind=normalized",
+            r"^data.source: none of .* tried for val .*\. Normalization is data.mean and .*$",
+        ),
         ("data.source.kind=mapping", r"data.source: stripy.Stripes\[0\] gave a dict of 2; it takes a pair"),
         ("data.source.kind=raises", r"stripy.Stripes, image 7 \(OSError: the disk is gone\)"),
         ("data.source.cuont=3", "data.source.cuont: stripy.Stripes takes no argument 'cuont'"),
@@ -233,6 +236,7 @@ def test_what_a_data_set_gives_counts_and_not_what_it_lists() -> None:
         ("data.train_fraction=0", "data.train_fraction: got 0.0; it takes a share"),
         ("data.val_size=1.5", "data.val_size: got 1.5; it takes a number of images"),
         ("data.train_transforms=[{_target_: stripy.Flat}]", "data.train_transforms.0: stripy.Flat failed on an image"),
+        ("data.train_transforms={_target_: stripy.Invert}", "data.train_transforms: got a mapping in place of a list"),
         ("run.memory_share=2", "run.memory_share: got 2.0"),
         ("space.data.train_fraction={float: [0.1, 1]}", "space.data.train_fraction: is the same for every trial"),
         ("space.data.train_transforms=[{_target_: stripy.Invert, shar: 1}]", "data.train_transforms.0.shar: .*'share'"),
@@ -246,6 +250,39 @@ def test_a_mistake_is_found_before_anything_starts(override: str, says: str, pla
     pinned = [] if override.startswith("space.") else ["~space.data"]
     with pytest.raises(ConfigError, match=says):
         plan(override, *pinned)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["in memory", "streamed"])
+@pytest.mark.usefixtures("importable")
+def test_a_data_set_of_which_no_image_can_be_used_is_said_once_and_not_read_to_its_end(streamed: bool) -> None:
+    import stripy
+
+    class Counted(stripy.Stripes):
+        reads = 0
+
+        def __getitem__(self, index: int) -> object:
+            Counted.reads += 1
+            return super().__getitem__(index)
+
+    stripy.Counted = Counted
+    source = {"_target_": "stripy.Counted", "count": 500, "kind": "normalized"}
+    data = DataConfig(source, None, 10, 3, 50, 50, 0, mean=None, std=None, skip_corrupt=True)
+    said: list[str] = []
+    with pytest.raises(ConfigError, match=r"none of the images tried for \w+ can be read") as raised:
+        load_splits(data, Path("none"), ["train", "val"], 0.0 if streamed else 0.25, said.append)
+    assert "leave it out of the data set's own transform" in str(raised.value)
+    assert "skip_corrupt" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert said == []
+    assert 16 <= Counted.reads <= 32
+
+
+@pytest.mark.usefixtures("importable")
+def test_a_test_set_that_cannot_be_used_is_named_by_its_key() -> None:
+    test_source = {"_target_": "stripy.Stripes", "count": 40, "kind": "normalized"}
+    data = DataConfig({**test_source, "kind": "pil"}, test_source, 10, 3, 10, None, 0, mean=None, std=None)
+    with pytest.raises(ConfigError, match=r"data\.test_source: none of the images tried for test can be read"):
+        load_splits(data, Path("none"), ["test"])
 
 
 def test_a_final_run_scores_the_second_data_set(project: Path, capfd: pytest.CaptureFixture[str]) -> None:

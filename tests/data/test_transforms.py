@@ -35,6 +35,7 @@ def test_what_ends_as_it_began_is_right(nodes: Any) -> None:
     ("nodes", "says"),
     [
         ("crop", "data.train_transforms: got 'crop'; it takes a list"),
+        ({"_target_": V2 + "Compose", "transforms": []}, "transforms: got {.*; it takes a list .* without a Compose"),
         ([CROP, "flip"], "data.train_transforms.1: got 'flip'; it takes a mapping with a _target_"),
         ([{**CROP, "paddings": 3}], "data.train_transforms.0.paddings: .* Did you mean 'padding'"),
         ([{**CROP, "padding": -3}], "data.train_transforms.0.padding: .*RandomCrop.* raised ValueError: padding=-3"),
@@ -44,7 +45,11 @@ def test_what_ends_as_it_began_is_right(nodes: Any) -> None:
             [{"_target_": V2 + "RandomCrop", "size": 64}],
             "transforms.0: torchvision.transforms.v2.RandomCrop failed on an image of 3x32x32: ValueError",
         ),
-        ([{"_target_": "torchvision.transforms.ToPILImage"}], "gave a Image; a model's images are uint8"),
+        (
+            [{"_target_": "torchvision.transforms.ToTensor"}],
+            r"ToTensor failed on .*Got <class 'torch.Tensor'>\. Images are uint8 tensors here.* Leave out ToTensor",
+        ),
+        ([{"_target_": "torchvision.transforms.ToPILImage"}], "gave a Image, and a model's images .* are uint8"),
         ([{"_target_": "collections.OrderedDict"}], "gave a OrderedDict, which is no transform"),
     ],
 )

@@ -1,5 +1,6 @@
 """The final run: what it leaves, what it scores, and how it goes on."""
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from sesemi_search import final
 from sesemi_search.config import schema
@@ -89,14 +91,62 @@ def test_the_test_split_is_opened_once_and_after_training(
 ) -> None:
     opened: list[tuple[tuple[str, ...], int]] = []
 
-    def watched(data: Any, root: Path, names: tuple[str, ...], *rest: Any) -> Any:
-        opened.append((tuple(names), len(tracker.epochs)))
-        return load_splits(data, root, names, *rest)
+    def watched(*given: Any) -> Any:
+        opened.append((given[2], len(tracker.epochs)))
+        return load_splits(*given)
 
     # By its name in sys.modules: as an attribute of the package, `train` is the function.
     monkeypatch.setattr(sys.modules["sesemi_search.final.train"], "load_splits", watched)
     run()
     assert opened == [(("train", "val"), 0), (("test",), 4)]
+
+
+@pytest.fixture
+def files(experiment: ExperimentConfig) -> Path:
+    """A folder of 60 files in ten classes to train with and 20 to test on, which the experiment reads."""
+    folder = Path(experiment.run.data_root) / "squares"
+    for split, count in (("train", 6), ("test", 2)):
+        for label in range(10):
+            for number in range(count):
+                file = folder / split / str(label) / f"{number}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("L", (32, 32), 20 * label + number).save(file)
+    source = {"_target_": "sesemi_search.data.folder.ImageFolder", "folder": "squares"}
+    experiment.data = dataclasses.replace(experiment.data, source=source, val_size=10, test_size=None)
+    experiment.run.num_epochs = 1
+    return folder
+
+
+@pytest.mark.parametrize("memory_share", [0.25, 0.0], ids=["in memory", "streamed"])
+def test_broken_files_of_all_splits_are_refused_before_training(
+    run: Run, files: Path, experiment: ExperimentConfig, tracker: Any, tmp_path: Path, memory_share: float
+) -> None:
+    experiment.run.memory_share = memory_share
+    broken = [files / "train" / "3" / "0.png", files / "test" / "4" / "1.png"]
+    for file in broken:
+        file.write_bytes(b"broken")
+    with pytest.raises(ConfigError, match="2 images cannot be read; mend or delete them") as raised:
+        run()
+    assert all(f"{file} (UnidentifiedImageError" in str(raised.value) for file in broken)
+    assert tracker.starts == []
+    assert not (tmp_path / "first").exists()
+    experiment.data.skip_corrupt = True
+    run()
+    assert read_metrics(tmp_path / "first")["test"]["top1"] in [pytest.approx(right / 19) for right in range(20)]
+
+
+def test_a_test_split_without_a_file_is_refused_before_training(run: Run, files: Path, tracker: Any) -> None:
+    for file in files.glob("test/*/*.png"):
+        file.unlink()
+    with pytest.raises(ConfigError, match=r"data\.source: no image is left for test\."):
+        run()
+    assert tracker.starts == []
+
+
+def test_trying_the_test_files_says_and_keeps_nothing(run: Run, files: Path) -> None:
+    _, said = run()
+    places = [line for line in said if line.startswith("data: ")]
+    assert [line.split(",")[0] for line in places] == ["data: val", "data: train", "data: test"]
 
 
 def test_the_tracker_gets_start_epochs_and_end(run: Run, tracker: Any) -> None:

@@ -92,6 +92,28 @@ def test_head_that_does_not_accept_in_features_is_named(user_module: Callable[[s
         build_classifier(LENET, {"_target_": f"{name}.Top"}, 10)
 
 
+@pytest.mark.parametrize(
+    ("takes_labels", "arguments", "call"),
+    [
+        (True, "features", "(features, labels)"),
+        (True, "features, labels", "(features)"),
+        (False, "features, labels", "(features)"),
+        (False, "", "(features)"),
+    ],
+)
+def test_a_head_that_cannot_be_called_is_told_its_signature(
+    user_module: Callable[[str], str], takes_labels: bool, arguments: str, call: str
+) -> None:
+    top = (
+        f"class Top(nn.Linear):\n    takes_labels = {takes_labels}\n"
+        f"    def forward(self, {arguments}):\n        return super().forward(features)\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        build_classifier(LENET, {"_target_": f"{user_module(top)}.Top"}, 10)
+    assert f"model.head: Top.forward({arguments}) cannot be called with {call}: " in str(raised.value)
+    assert "takes_labels = True has `forward(self, features, labels=None)`" in str(raised.value)
+
+
 def test_a_constructor_that_raises_is_named_with_its_arguments() -> None:
     with pytest.raises(ConfigError, match=r"LinearHead\(dropout=2\) raised ValueError"):
         build_classifier(LENET, {**LINEAR, "dropout": 2}, 10)
@@ -122,7 +144,9 @@ def test_a_head_that_does_not_take_labels_is_not_given_them() -> None:
 def test_the_check_gives_labels_to_a_head_that_takes_them(user_module: Callable[[str], str]) -> None:
     top = (
         "class Top(nn.Linear):\n    takes_labels = True\n"
-        "    def __init__(self, in_features, out_features):\n        super().__init__(in_features, out_features)\n"
+        "    def forward(self, features, labels=None):\n"
+        "        if labels is not None:\n            raise LookupError(f'given labels {tuple(labels.shape)}')\n"
+        "        return super().forward(features)\n"
     )
     model = {
         "backbone": LENET,
@@ -133,7 +157,7 @@ def test_the_check_gives_labels_to_a_head_that_takes_them(user_module: Callable[
         "data": {"channels": 3, "image_size": 32},
         "learner": {"hparams": {"num_classes": 10, "model": model}},
     }
-    with pytest.raises(ConfigError, match=r"Top fails on features .* from LeNet5: .* takes 2 positional arguments"):
+    with pytest.raises(ConfigError, match=r"Top fails on features .* from LeNet5: .* given labels \(2,\)"):
         Architectures().measure(config)
     model["head"] = {"_target_": "sesemi_search.models.heads.ArcFaceHead"}
     assert Architectures().measure(config).num_params == 61_156 + 84 * 10

@@ -195,6 +195,8 @@ def test_a_mistake_is_found_before_any_trial(node: dict[str, Any], arguments: di
         ({"global_pool": ""}, r"gives shape \(1, \d+, \d+, \d+\)"),
         ({"name": "resnet10t.nothing"}, "the weights of resnet10t are c3_in1k"),
         ({"name": "resnet19"}, "no such model"),
+        ({"name": "hf_hub:timm/resnet10t.c3_in1k"}, r"write name: resnet10t\.c3_in1k$"),
+        ({"name": "hf-hub:timm/resnet10t.c3_in1k"}, r"write name: resnet10t\.c3_in1k$"),
     ],
 )
 def test_an_argument_that_a_model_of_timm_does_not_take_is_named(arguments: dict[str, Any], message: str) -> None:

@@ -35,6 +35,12 @@ def test_lists_of_a_config_reach_the_optimizer_as_plain_values() -> None:
     assert type(optimizer.param_groups[0]["betas"]) in (list, tuple)
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [("learning_rate", "lr"), ("wd", "weight_decay")])
+def test_a_name_from_elsewhere_is_answered_with_the_one_here(theirs: str, ours: str) -> None:
+    with pytest.raises(ConfigError, match=f"takes no argument '{theirs}'; .* Did you mean '{ours}'"):
+        build_optimizer({"_target_": "torch.optim.SGD", theirs: 0.1}, nn.Linear(2, 2).parameters())
+
+
 def test_frozen_parameters_are_not_optimized() -> None:
     model = nn.Sequential(nn.Linear(2, 2).requires_grad_(False), nn.Linear(2, 2))
     optimizer = build_optimizer({"_target_": "torch.optim.SGD"}, model.parameters())

@@ -88,6 +88,8 @@ def _pretrained_config(name: str) -> Any:
     """
     import timm
 
+    if prefix := re.match(r"(hf[-_]hub:)?timm/", name):
+        raise ValueError(f"{name=}; it takes timm's own names: write name: {name[prefix.end() :]}")
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         near = suggest(architecture, timm.list_models())
