@@ -6,13 +6,13 @@ Training wraps a model, and its names get prefixes. Those that say nothing about
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-__all__ = ["check_path", "describe_unreadable", "read_weights"]
+__all__ = ["are_weights", "check_path", "describe_unreadable", "read_weights"]
 
 # What torch's unpickler says of objects; anything else that it says is of a broken file.
 _OF_OBJECTS = ("GLOBAL", "Can only build", "Can only create", "was not an allowed")
@@ -35,8 +35,13 @@ def check_path(checkpoint: str) -> None:
 def describe_unreadable(error: Exception) -> str:
     """Says in a line why torch could not read a file with `weights_only=True`: its own words are a page."""
     if isinstance(error, pickle.UnpicklingError) and any(words in str(error) for words in _OF_OBJECTS):
-        return "it holds pickled objects, which are not executed; save model.state_dict() again"
-    return f"it is cut short, or no file of weights ({type(error).__name__})"
+        return "it holds pickled objects, which are not executed"
+    return f"it is cut short or not a checkpoint ({type(error).__name__})"
+
+
+def are_weights(content: object) -> TypeGuard[dict[str, Tensor]]:
+    """Whether what was read from a file is tensors by name, and nothing else."""
+    return isinstance(content, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
 
 
 def read_weights(checkpoint: str, device: torch.device) -> Mapping[str, Tensor]:
@@ -54,11 +59,11 @@ def read_weights(checkpoint: str, device: torch.device) -> Mapping[str, Tensor]:
     try:
         content = _read(checkpoint, device)
     except Exception as error:  # torch, pickle, zip and safetensors each raise their own
-        raise ValueError(describe_unreadable(error)) from error
+        raise ValueError(f"{describe_unreadable(error)}; save model.state_dict() again") from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not are_weights(content):
         raise ValueError("it holds no state dict; it takes what torch.save(model.state_dict(), path) wrote")
     if content and all(name.startswith("module.") for name in content):
         consume_prefix_in_state_dict_if_present(content, "module.")

@@ -215,7 +215,7 @@ def test_a_checkpoint_that_is_no_file_of_weights_is_said_to_be_none(
     torch.save({"weight": torch.zeros(5000)}, tmp_path / "whole")
     whole = (tmp_path / "whole").read_bytes()
     (tmp_path / name).write_bytes(whole[:5000] if isinstance(content, str) else content)
-    with pytest.raises(ConfigError, match=r"cannot be read: it is cut short, or no file of weights \(\w+\)\.$"):
+    with pytest.raises(ConfigError, match=r"cannot be read: it is cut short or not a checkpoint \(\w+\); save"):
         build(TIMM, checkpoint=str(tmp_path / name))
 
 
