@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from sesemi_search.check.probe import Cost, Probe, undisturbed
+from sesemi_search.models.classifier import BackboneError
 
 __all__ = ["MAX_VALUE_FLOPS", "MAX_VALUE_PARAMS", "Architecture", "Architectures", "architecture_key"]
 
@@ -48,6 +49,8 @@ class Architecture(Cost):
 class Architectures:
     """Measures classifiers, each once: the same config again is answered from memory.
 
+    So is a backbone that could not be built, under whatever head: it may have waited minutes for a network.
+
     Attributes:
         notes: Remarks for the user.
     """
@@ -55,6 +58,7 @@ class Architectures:
     notes: list[str] = field(default_factory=list)
     _known: dict[str, Architecture] = field(default_factory=dict)
     _tried: set[str] = field(default_factory=set)
+    _unbuilt: dict[str, BackboneError] = field(default_factory=dict)
     _on_cpu: dict[str, None] = field(default_factory=dict)
 
     def note(self, *remarks: str) -> None:
@@ -96,12 +100,19 @@ class Architectures:
         return architecture
 
     def _build(self, config: Mapping[str, Any]) -> Architecture:
+        model = config["learner"]["hparams"]["model"]
+        backbone = json.dumps(model["backbone"], sort_keys=True)
+        if (known := self._unbuilt.get(backbone)) is not None:
+            raise BackboneError(str(known), known.problems)
         try:
             return _measure(config, "meta")
         except Exception:
             # Whatever went wrong on the meta device, what the CPU says is true.
-            built = _measure(config, "cpu")
-            model = config["learner"]["hparams"]["model"]
+            try:
+                built = _measure(config, "cpu")
+            except BackboneError as error:
+                self._unbuilt[backbone] = error
+                raise
             self._on_cpu[f"{model['backbone']['_target_']} with {model['head']['_target_']}"] = None
             return built
 

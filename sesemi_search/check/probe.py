@@ -185,7 +185,10 @@ class Probe:
         where = f"{self._watch.places} ({_reason(error)})"
         if self._features is None:
             images = "x".join(map(str, image_shape))
-            return f"{BACKBONE_KEY}: {self._backbone} fails on images of {images}{when}: {where}"
+            # torch's words, of a convolution for color
+            is_gray = image_shape[0] == 1 and "to have 3 channels, but got 1" in str(error)
+            remedy = "; data.channels=3 repeats a gray channel" if is_gray else ""
+            return f"{BACKBONE_KEY}: {self._backbone} fails on images of {images}{when}: {where}{remedy}"
         given = f"features of shape {shape_of(self._features)} from {self._backbone}"
         return f"{HEAD_KEY}: {self._head} fails on {given}{when}: {where}"
 

@@ -1,16 +1,24 @@
 """Where a final run begins: from its seed, from a checkpoint of its own, or from other weights."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sesemi_search.config.errors import ConfigError, SesemiSearchError
 from sesemi_search.config.schema import RunConfig, TestCheckpoint
+from sesemi_search.models.classifier import BACKBONE_KEY
+from sesemi_search.models.weight_files import are_weights
 from sesemi_search.training import Fit, load_checkpoint
+from sesemi_search.training.checkpoint import CheckpointError
 
 __all__ = ["begin", "best_epoch"]
 
 _RESUME_KEY = "run.resume_from_checkpoint"
 _PRETRAINED_KEY = "run.pretrained_checkpoint_path"
+_RESUME_TAKES = "it takes a last.pt or best.pt of this program"
+_PRETRAINED_TAKES = "it takes a model.pt of this program"
+_STATE = {"model", "optimizer", "epoch", "num_epochs", "history"}  # some of what the state of a run holds
+_FOR_BACKBONES = f"To begin with a backbone alone, set {BACKBONE_KEY}.checkpoint."
 
 
 def begin(fit: Fit, run: RunConfig) -> dict[str, Any] | None:
@@ -48,9 +56,16 @@ def _resume(fit: Fit, path: Path, test_checkpoint: TestCheckpoint) -> dict[str, 
     """Loads a full state, and finds the best one of the epochs behind it."""
     try:
         state = load_checkpoint(path)
+    except CheckpointError as error:
+        raise ConfigError(f"{_RESUME_KEY}: {str(error).rstrip('.')}; {_RESUME_TAKES}.") from error
+    if not state.keys() >= _STATE:
+        raise ConfigError(
+            f"{_RESUME_KEY}: {path} {_describe(state)}; {_RESUME_TAKES}. To begin with weights, set {_PRETRAINED_KEY}."
+        )
+    try:
         fit.load_state_dict(state)
     except SesemiSearchError as error:
-        raise ConfigError(f"{_RESUME_KEY}: {error}") from error
+        raise ConfigError(f"{_RESUME_KEY}: got {str(path)!r}; {error}") from error
     best = best_epoch(fit.history)
     if best == fit.epoch:
         return state
@@ -73,10 +88,21 @@ def _load_pretrained(fit: Fit, path: Path) -> None:
     """Loads weights, and nothing but weights."""
     try:
         weights = load_checkpoint(path)
-        if {"model", "optimizer"} <= weights.keys():
-            raise SesemiSearchError(
-                f"{path} holds a whole run; it takes weights (model.pt). To go on, use {_RESUME_KEY}."
-            )
+    except CheckpointError as error:
+        raise ConfigError(f"{_PRETRAINED_KEY}: {str(error).rstrip('.')}; {_PRETRAINED_TAKES}.") from error
+    if not are_weights(weights):
+        advice = f"To go on, use {_RESUME_KEY}." if weights.keys() >= _STATE else _FOR_BACKBONES
+        raise ConfigError(f"{_PRETRAINED_KEY}: {path} {_describe(weights)}; {_PRETRAINED_TAKES}. {advice}")
+    try:
         fit.load_weights(weights)
     except SesemiSearchError as error:
-        raise ConfigError(f"{_PRETRAINED_KEY}: {error}") from error
+        raise ConfigError(f"{_PRETRAINED_KEY}: got {str(path)!r}; {error} {_FOR_BACKBONES}") from error
+
+
+def _describe(content: Mapping[str, Any]) -> str:
+    """Says what a file holds that is not of the kind that a key takes."""
+    if "pytorch-lightning_version" in content:
+        return "is a checkpoint of Lightning, as SESEMI writes them, which are not read"
+    if content.keys() >= _STATE:
+        return "holds a whole run"
+    return "holds weights alone" if are_weights(content) else "holds neither a run nor weights of this program"

@@ -14,11 +14,15 @@ from torch import Tensor, nn
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
 
-__all__ = ["BACKBONE_KEY", "HEAD_KEY", "Classifier", "build_classifier"]
+__all__ = ["BACKBONE_KEY", "HEAD_KEY", "BackboneError", "Classifier", "build_classifier"]
 
 BACKBONE_KEY = "learner.hparams.model.backbone"
 HEAD_KEY = "learner.hparams.model.head"
 _TUTORIAL = 'See the tutorial "Custom Backbones and Heads".'
+
+
+class BackboneError(ConfigError):
+    """A backbone that cannot be built or does not conform, whatever the head and the images."""
 
 
 class Classifier(nn.Module):
@@ -55,10 +59,14 @@ def build_classifier(backbone: Mapping[str, Any], head: Mapping[str, Any], num_c
         num_classes: K, the number of classes.
 
     Raises:
-        ConfigError: A node cannot be built, or what it builds does not conform to the interface.
+        BackboneError: The backbone cannot be built, or does not conform to its interface.
+        ConfigError: The same of the head.
     """
-    built_backbone = instantiate(backbone, BACKBONE_KEY)
-    in_features = _backbone_features(built_backbone)
+    try:
+        built_backbone = instantiate(backbone, BACKBONE_KEY)
+        in_features = _backbone_features(built_backbone)
+    except ConfigError as error:
+        raise BackboneError(str(error), error.problems) from error
     built_head = instantiate(head, HEAD_KEY, in_features=in_features, out_features=num_classes)
     _check_head(built_head, {"in_features": in_features, "out_features": num_classes})
     return Classifier(built_backbone, built_head)

@@ -12,6 +12,7 @@ import torch
 
 from sesemi_search.atomic import atomic_file
 from sesemi_search.config.errors import SesemiSearchError
+from sesemi_search.models.weight_files import describe_unreadable
 
 __all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]
 
@@ -38,14 +39,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint onto the CPU.
 
     Raises:
-        CheckpointError: The file is missing, cut short, or not a checkpoint.
+        CheckpointError: The file is missing, cut short, not a checkpoint, or holds objects.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such checkpoint.")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and its unpickler fail in many ways on a broken file
-        raise CheckpointError(f"{path}: cut short or not a checkpoint ({type(error).__name__}).") from error
+        raise CheckpointError(f"{path}: {describe_unreadable(error)}.") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: not a checkpoint; it holds a {type(state).__name__}.")
     return state

@@ -20,6 +20,7 @@ from sesemi_search.data.images import Images
 from sesemi_search.data.memory import release_memory
 from sesemi_search.data.splits import check_labels
 from sesemi_search.models.classifier import build_classifier
+from sesemi_search.models.weights import load_strictly
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
 from sesemi_search.training.class_weights import class_weights
 from sesemi_search.training.device import autocast_dtype, make_deterministic
@@ -185,7 +186,7 @@ class Fit:
                 "the learning-rate schedule spans the run, so set run.num_epochs to the same number."
             )
         try:
-            self.model.load_state_dict(state["model"])
+            load_strictly(self.model, state["model"], "the checkpoint does not fit this experiment")
             # torch's optimizers keep the tensors that they are given, and would train on in the caller's state.
             self._optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
             for part, name in ((self._scheduler, "scheduler"), (self._ema, "ema"), (self._scaler, "scaler")):
@@ -193,19 +194,19 @@ class Fit:
                     part.load_state_dict(state[name])
             self._step, self.epoch = state["step"], state["epoch"]
             self.history = [dict(metrics) for metrics in state["history"]]
+        except SesemiSearchError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise SesemiSearchError(f"the checkpoint does not fit this experiment: {error}") from error
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise SesemiSearchError(f"the checkpoint does not fit this experiment: {reason}") from error
 
-    def load_weights(self, weights: Mapping[str, Any]) -> None:
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Begins with the weights of a classifier, every one of which must match.
 
         Raises:
             SesemiSearchError: Names or shapes differ.
         """
-        try:
-            self.model.load_state_dict(weights, strict=True)
-        except (TypeError, RuntimeError, AttributeError) as error:
-            raise SesemiSearchError(f"the weights do not fit this model: {error}") from error
+        load_strictly(self.model, weights, "the weights do not fit this model")
         # The average starts from the first update's weights, so it never saw the random ones.
 
     def _train_pass(self) -> tuple[dict[str, float], float]:

@@ -2,11 +2,12 @@
 
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from sesemi_search.check.architecture import Architectures
 from sesemi_search.config.errors import ConfigError
@@ -95,6 +96,44 @@ def test_an_architecture_is_built_once() -> None:
     assert architectures.check(config_of(FLAT)) is first
     assert architectures.known(config_of(FLAT)) is first
     assert architectures.known(config_of(FLAT, size=16)) is None
+
+
+class Unreachable(nn.Module):
+    """A user's backbone that looks for its weights whether or not they are wanted, where there is no network."""
+
+    tries: ClassVar[list[str]] = []
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.tries.append(name)
+        raise OSError("no network")
+
+
+def test_a_backbone_that_cannot_be_built_is_tried_once_whatever_the_head_and_the_images() -> None:
+    architectures = Architectures()
+    for name in ("first", "second"):
+        for head in (LINEAR, {**LINEAR, "dropout": 0.5}):
+            for size in (16, 32):
+                node = {"_target_": f"{__name__}.Unreachable", "name": name}
+                with pytest.raises(ConfigError, match=f"name='{name}'.* raised OSError: no network"):
+                    architectures.check(config_of(node, head, size))
+    assert Unreachable.tries == ["first", "first", "second", "second"]  # on the meta device and on the CPU
+
+
+def test_a_head_that_cannot_be_built_is_no_fault_of_the_backbone() -> None:
+    architectures = Architectures()
+    with pytest.raises(ConfigError, match="HidesInFeatures"):
+        architectures.check(config_of(FLAT, {"_target_": "faulty.bad_modules.HidesInFeatures"}))
+    assert architectures.check(config_of(FLAT)).num_params
+
+
+@pytest.mark.parametrize(("channels", "has_remedy"), [(1, True), (4, False)])
+def test_a_backbone_for_color_says_how_gray_images_fit_it(channels: int, has_remedy: bool) -> None:
+    config = config_of({"_target_": "sesemi_tutorials.models.LeNet5"})
+    config["data"]["channels"] = channels
+    with pytest.raises(ConfigError, match=f"LeNet5 fails on images of {channels}x32x32") as raised:
+        Architectures().check(config)
+    assert str(raised.value).endswith("; data.channels=3 repeats a gray channel") is has_remedy
 
 
 def test_what_only_works_on_the_cpu_is_said_once() -> None:

@@ -3,8 +3,11 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sesemi_search.check.preflight import Checked
@@ -69,3 +72,25 @@ def test_what_cannot_be_loaded_is_said_of_all_backbones_at_once(check: Check) ->
     with pytest.raises(ConfigError, match="no weights of missing"):
         load_pretrained(checked.branches, lambda _line: None)
     assert loaded == {"there": 1}
+
+
+@pytest.mark.parametrize("form", ["pt", "safetensors"])
+def test_a_checkpoint_that_fits_one_name_of_a_choice_makes_the_others_bad_branches(
+    check: Check, tmp_path: Path, form: str
+) -> None:
+    import timm
+
+    path = tmp_path / f"own.{form}"
+    weights = timm.create_model("test_resnet").state_dict()
+    save_file(weights, path) if form == "safetensors" else torch.save(weights, path)
+    names = "name: {choice: [test_resnet, test_efficientnet, test_vit]}"
+    node = f"{{_target_: sesemi_search.models.backbones.TimmBackbone, {names}, checkpoint: {path}, image_size: 32}}"
+    checked = check(f"space.{BACKBONE}={node}", "space.learner.hparams.model.head=linear")
+    assert len(checked.branches) == 3
+    assert [branch.choices[f"{BACKBONE}.name"] for branch in checked.bad] == ["test_efficientnet", "test_vit"]
+    for branch in checked.bad:
+        (problem,) = branch.problems
+        name = branch.choices[f"{BACKBONE}.name"]
+        assert problem.startswith(f"{BACKBONE}.checkpoint: the weights of {path} do not fit {name}: ")
+        assert problem.endswith("in a space, make each name an option with its own checkpoint.")
+    load_pretrained(checked.branches, lambda _line: None)

@@ -249,22 +249,106 @@ def test_pretrained_weights_begin_a_run(run: Run, experiment: ExperimentConfig, 
     assert second.num_epochs == first.num_epochs
 
 
+FOR_BACKBONES = "To begin with a backbone alone, set learner.hparams.model.backbone.checkpoint."
+LIGHTNING = "is a checkpoint of Lightning, as SESEMI writes them, which are not read"
+TAKES_WEIGHTS = "it takes a model.pt of this program"
+TAKES_A_RUN = "it takes a last.pt or best.pt of this program"
+PICKLED = "it holds pickled objects, which are not executed"
+
+
+class Options:
+    """An object of somebody's, in a checkpoint."""
+
+
+def write_foreign(path: Path, kind: str) -> None:
+    weights = {"conv1.weight": torch.zeros(4, 3, 3, 3), "fc.bias": torch.zeros(10)}
+    lightning = {"pytorch-lightning_version": "1.6.5", "epoch": 3, "state_dict": weights, "optimizer_states": []}
+    contents = {
+        "lightning": lightning,
+        "pickled": {**lightning, "hyper_parameters": Options()},
+        "else": {"net": weights},
+        "weights": weights,
+    }
+    torch.save(contents[kind], path)
+
+
 @pytest.mark.parametrize(
-    ("width", "name", "message"),
+    ("key", "kind", "message"),
     [
-        (20, "model.pt", "do not fit this model"),
-        (84, "last.pt", "holds a whole run"),
-        (84, "none.pt", "no such checkpoint"),
+        ("pretrained_checkpoint_path", "lightning", f"PATH {LIGHTNING}; {TAKES_WEIGHTS}. {FOR_BACKBONES}"),
+        ("pretrained_checkpoint_path", "pickled", f"PATH: {PICKLED}; {TAKES_WEIGHTS}."),
+        (
+            "pretrained_checkpoint_path",
+            "else",
+            f"PATH holds neither a run nor weights of this program; {TAKES_WEIGHTS}. {FOR_BACKBONES}",
+        ),
+        (
+            "pretrained_checkpoint_path",
+            "weights",
+            "got 'PATH'; the weights do not fit this model: 9 missing (backbone.layers.0.weight, "
+            "backbone.layers.0.bias, backbone.layers.2.weight, ...); 2 unknown (conv1.weight, fc.bias). "
+            f"{FOR_BACKBONES}",
+        ),
+        (
+            "resume_from_checkpoint",
+            "lightning",
+            f"PATH {LIGHTNING}; {TAKES_A_RUN}. To begin with weights, set run.pretrained_checkpoint_path.",
+        ),
+        ("resume_from_checkpoint", "pickled", f"PATH: {PICKLED}; {TAKES_A_RUN}."),
+        (
+            "resume_from_checkpoint",
+            "weights",
+            f"PATH holds weights alone; {TAKES_A_RUN}. To begin with weights, set run.pretrained_checkpoint_path.",
+        ),
     ],
 )
-def test_pretrained_weights_that_do_not_fit_are_a_config_error(
-    run: Run, experiment: ExperimentConfig, tmp_path: Path, width: int, name: str, message: str
+def test_a_checkpoint_of_another_program_is_said_to_be_one(
+    run: Run, experiment: ExperimentConfig, tmp_path: Path, key: str, kind: str, message: str
+) -> None:
+    path = tmp_path / "foreign.ckpt"
+    write_foreign(path, kind)
+    setattr(experiment.run, key, str(path))
+    with pytest.raises(ConfigError) as raised:
+        run()
+    assert str(raised.value) == f"run.{key}: {message.replace('PATH', str(path))}"
+    assert not (tmp_path / "first").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "message"),
+    [
+        ("pretrained_checkpoint_path", "model.pt", "the weights do not fit this model: {head}. " + FOR_BACKBONES),
+        ("resume_from_checkpoint", "last.pt", "the checkpoint does not fit this experiment: {head}."),
+    ],
+)
+def test_weights_of_another_head_are_told_in_one_line(
+    run: Run, experiment: ExperimentConfig, tmp_path: Path, key: str, name: str, message: str
 ) -> None:
     run()
-    experiment.learner.hparams.model.backbone["out_features"] = width
-    experiment.run.pretrained_checkpoint_path = str(tmp_path / "first" / name)
-    with pytest.raises(ConfigError, match=rf"run\.pretrained_checkpoint_path: .*{message}"):
+    experiment.learner.hparams.model.head = {"_target_": "sesemi_search.models.heads.LinearHead"}
+    path = tmp_path / "first" / name
+    setattr(experiment.run, key, str(path))
+    with pytest.raises(ConfigError) as raised:
         run("second")
+    head = "2 missing (head.linear.weight, head.linear.bias); 1 unknown (head.weight)"
+    assert str(raised.value) == f"run.{key}: got '{path}'; " + message.format(head=head)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("last.pt", f"holds a whole run; {TAKES_WEIGHTS}. To go on, use run.resume_from_checkpoint."),
+        ("none.pt", f"there is no such checkpoint; {TAKES_WEIGHTS}."),
+    ],
+)
+def test_what_are_not_weights_is_a_config_error(
+    run: Run, experiment: ExperimentConfig, tmp_path: Path, name: str, message: str
+) -> None:
+    run()
+    experiment.run.pretrained_checkpoint_path = str(tmp_path / "first" / name)
+    with pytest.raises(ConfigError, match=r"run\.pretrained_checkpoint_path: ") as raised:
+        run("second")
+    assert str(raised.value).endswith(message)
     assert not (tmp_path / "second").exists()
 
 

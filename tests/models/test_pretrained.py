@@ -150,8 +150,73 @@ def test_a_checkpoint_that_does_not_fit_says_what_differs(node: dict[str, Any], 
     torch.save(weights, tmp_path / "own.pt")
     with pytest.raises(ConfigError) as raised:
         build(node, checkpoint=str(tmp_path / "own.pt"))
-    for text in (f"1 missing ({first})", "1 unknown (extra.bias)", f"1 of another shape ({second} (1,"):
-        assert text in str(raised.value)
+    text = str(raised.value)
+    assert text.startswith(f"{KEY}.checkpoint: the weights of {tmp_path / 'own.pt'} do not fit {node['name']}: ")
+    for words in (f"1 missing ({first})", "1 unknown (extra.bias)", f"1 of another shape ({second} (1,"):
+        assert words in text
+    assert text.endswith("in a space, make each name an option with its own checkpoint.")
+
+
+@BOTH
+@pytest.mark.parametrize("form", ["parallel", "classifier", "run", "parallel-classifier"])
+def test_a_checkpoint_is_loaded_under_the_names_that_training_gave_it(
+    node: dict[str, Any], tmp_path: Path, form: str
+) -> None:
+    if form == "parallel":
+        weights = (published := whole_model(node)).state_dict()
+    else:
+        classifier = build_classifier(node, {"_target_": "sesemi_search.models.heads.MLPHead"}, 5)
+        weights, published = classifier.state_dict(), classifier.backbone.encoder
+    if form.startswith("parallel"):
+        weights = nn.ModuleDict({"module": published if form == "parallel" else classifier}).state_dict()
+    path = tmp_path / "own.pt"
+    torch.save({"model": weights, "optimizer": {}} if form == "run" else weights, path)
+    check_loaded(build(node, checkpoint=str(path)), published)
+
+
+def test_the_versions_of_modules_are_known_under_a_prefix_too(tmp_path: Path) -> None:
+    node = {**VISION, "name": "mnasnet0_5"}  # which refuses weights of no version
+    classifier = build_classifier(node, {"_target_": "sesemi_search.models.heads.LinearHead"}, 5)
+    torch.save(nn.ModuleDict({"module": classifier}).state_dict(), tmp_path / "own.pt")
+    check_loaded(build(node, checkpoint=str(tmp_path / "own.pt")), classifier.backbone.encoder)
+
+
+def test_a_checkpoint_of_another_classifier_is_refused(tmp_path: Path) -> None:
+    lenet = {"_target_": "sesemi_search.models.backbones.LeNet5"}
+    other = build_classifier(lenet, {"_target_": "sesemi_search.models.heads.LinearHead"}, 5)
+    torch.save(other.state_dict(), tmp_path / "model.pt")
+    with pytest.raises(ConfigError, match=r"unknown \(backbone\.\w+"):
+        build(TIMM, checkpoint=str(tmp_path / "model.pt"))
+
+
+def test_weights_for_color_say_how_gray_images_take_them(tmp_path: Path) -> None:
+    torch.save(whole_model(TIMM).state_dict(), tmp_path / "own.pt")
+    with pytest.raises(ConfigError, match=r"1 of another shape .* data\.channels=3 repeats a gray one\.$"):
+        build(TIMM, checkpoint=str(tmp_path / "own.pt"), in_channels=1)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("content", ["object", "model"])
+def test_a_checkpoint_of_pickled_objects_says_what_to_save(content: str, zipped: bool, tmp_path: Path) -> None:
+    model = whole_model(TIMM)
+    saved = model if content == "model" else {"state_dict": model.state_dict(), "options": Path("options")}
+    torch.save(saved, tmp_path / "own.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ConfigError) as raised:
+        build(TIMM, checkpoint=str(tmp_path / "own.pt"))
+    reason = "it holds pickled objects, which are not executed; save model.state_dict() again."
+    assert str(raised.value) == f"{KEY}.checkpoint: got '{tmp_path / 'own.pt'}', which cannot be read: {reason}"
+
+
+@pytest.mark.parametrize("name", ["own.pt", "own.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"hello" * 100, "cut"])
+def test_a_checkpoint_that_is_no_file_of_weights_is_said_to_be_none(
+    name: str, content: bytes | str, tmp_path: Path
+) -> None:
+    torch.save({"weight": torch.zeros(5000)}, tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    (tmp_path / name).write_bytes(whole[:5000] if isinstance(content, str) else content)
+    with pytest.raises(ConfigError, match=r"cannot be read: it is cut short or not a checkpoint \(\w+\); save"):
+        build(TIMM, checkpoint=str(tmp_path / name))
 
 
 class Payload:
@@ -253,7 +318,8 @@ def test_the_heads_dropout_acts_on_a_frozen_backbone(node: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
-    ("node", "remedy"), [(TIMM, r"in_channels to the images', as \$\{data\.channels\}"), (VISION, r"data\.channels=3")]
+    ("node", "remedy"),
+    [(TIMM, r"in_channels to \$\{data\.channels\}, or data\.channels=3"), (VISION, r"data\.channels=3")],
 )
 def test_images_of_other_channels_than_the_models_say_what_to_set(node: dict[str, Any], remedy: str) -> None:
     with torch.device("meta"), pytest.raises(ValueError, match=f"1 channels, and a model for 3; .*{remedy}"):

@@ -1,5 +1,6 @@
 """What the backbones of timm and torchvision share: a published model without its classifier, which may be frozen."""
 
+from collections.abc import Iterable
 from typing import ClassVar, Self
 
 import torch
@@ -7,11 +8,11 @@ from torch import Tensor, nn
 
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.models.backbones.base import Backbone
-from sesemi_search.models.weights import check_path
+from sesemi_search.models.classifier import BACKBONE_KEY
+from sesemi_search.models.weight_files import check_path, read_weights
+from sesemi_search.models.weights import load_strictly, weights_wanted
 
-__all__ = ["PublishedBackbone", "check_beginning", "loading_error"]
-
-_KEY = "learner.hparams.model.backbone"
+__all__ = ["PublishedBackbone", "check_beginning", "load_file", "loading_error"]
 
 
 class PublishedBackbone(Backbone):
@@ -70,12 +71,34 @@ def check_beginning(pretrained: bool, checkpoint: str | None) -> None:
     check_path(checkpoint)
 
 
+def load_file(encoder: nn.Module, name: str, checkpoint: str, without: Iterable[str]) -> None:
+    """Loads the weights in a file; on the meta device, as the check builds models, names and shapes are compared.
+
+    Args:
+        encoder: The model, on one device.
+        name: Its name, for the message.
+        checkpoint: Absolute path of the file.
+        without: Modules whose weights may be there and are passed over.
+
+    Raises:
+        ConfigError: The file cannot be read, or does not fit.
+    """
+    weights_wanted()  # tells the check that there are some; a file is compared even where nothing may be downloaded
+    key = f"{BACKBONE_KEY}.checkpoint"
+    try:
+        weights = read_weights(checkpoint, next(encoder.parameters()).device)
+    except ValueError as error:
+        raise ConfigError(f"{key}: got {checkpoint!r}, which cannot be read: {error}.") from error
+    advice = "Take the file of this model; in a space, make each name an option with its own checkpoint."
+    load_strictly(encoder, weights, f"{key}: the weights of {checkpoint} do not fit {name}", without, advice)
+
+
 def loading_error(name: str, error: Exception, remedy: str) -> ConfigError:
     """Returns what to raise where published weights could not be loaded; `remedy` says where to put them by hand."""
     reason = (str(error).splitlines() or [""])[0]
     return ConfigError(
-        f"{_KEY}: the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). {remedy}. "
-        f"Or set {_KEY}.checkpoint to a file of weights, with pretrained=false."
+        f"{BACKBONE_KEY}: the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). "
+        f"{remedy}. Or set {BACKBONE_KEY}.checkpoint to a file of weights, with pretrained=false."
     )
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from sesemi_search.config.errors import suggest
-from sesemi_search.models.backbones.published import PublishedBackbone, check_beginning, loading_error
+from sesemi_search.models.backbones.published import PublishedBackbone, check_beginning, load_file, loading_error
 from sesemi_search.models.expected_input import ExpectedInput
-from sesemi_search.models.weights import load_strictly, read_weights, weights_wanted
+from sesemi_search.models.weights import weights_wanted
 
 __all__ = ["PyTorchImageModel", "TimmBackbone"]
 
@@ -41,7 +41,7 @@ class TimmBackbone(PublishedBackbone):
         ConfigError: The weights cannot be had, or do not fit.
     """
 
-    channels_help = "set its in_channels to the images', as ${data.channels}"
+    channels_help = "set its in_channels to ${data.channels}, or data.channels=3, which repeats a gray channel"
 
     def __init__(
         self,
@@ -64,10 +64,9 @@ class TimmBackbone(PublishedBackbone):
         arguments["img_size"] = image_size if config.fixed_input_size else None
         encoder = _build(name, pretrained and weights_wanted(), arguments)
         _take_classifier_off(encoder, name, global_pool)
-        if checkpoint is not None and weights_wanted():
+        if checkpoint is not None:
             classifier = config.classifier or ()
-            names = (classifier,) if isinstance(classifier, str) else classifier
-            load_strictly(encoder, read_weights(checkpoint), checkpoint, without=names)
+            load_file(encoder, name, checkpoint, (classifier,) if isinstance(classifier, str) else classifier)
         super().__init__(encoder, in_channels, image_size or config.input_size[-1], freeze)
 
     @staticmethod

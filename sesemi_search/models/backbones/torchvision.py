@@ -12,9 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from sesemi_search.config.errors import suggest
-from sesemi_search.models.backbones.published import PublishedBackbone, check_beginning, loading_error
+from sesemi_search.models.backbones.published import (
+    PublishedBackbone,
+    check_beginning,
+    load_file,
+    loading_error,
+)
+from sesemi_search.models.classifier import BACKBONE_KEY
 from sesemi_search.models.expected_input import ExpectedInput
-from sesemi_search.models.weights import load_strictly, read_weights, weights_wanted
+from sesemi_search.models.weights import load_strictly, weights_wanted
 
 __all__ = ["TorchVisionBackbone"]
 
@@ -53,10 +59,12 @@ class TorchVisionBackbone(PublishedBackbone):
         check_beginning(pretrained, checkpoint)
         encoder = _build(name, pretrained)
         classifier = _take_classifier_off(encoder)
-        if (pretrained or checkpoint is not None) and weights_wanted():
-            weights = _download(name, published) if checkpoint is None else read_weights(checkpoint)
-            left_out = (classifier, *_WITH_SIDE_EXITS.get(name, ()))
-            load_strictly(encoder, weights, checkpoint or name, without=left_out)
+        left_out = (classifier, *_WITH_SIDE_EXITS.get(name, ()))
+        if checkpoint is not None:
+            load_file(encoder, name, checkpoint, left_out)
+        elif pretrained and weights_wanted():
+            opening = f"{BACKBONE_KEY}: the published weights of {name} do not fit it"
+            load_strictly(encoder, _download(name, published), opening, left_out)
         # A vision transformer is made for one size, which is not always that of its weights.
         size = getattr(encoder, "image_size", max(_PROBE_SIZE, *published.meta["min_size"]))
         super().__init__(encoder, 3, size, freeze)
