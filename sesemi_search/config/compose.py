@@ -22,6 +22,7 @@ from sesemi_search.config.overrides import (
     SpaceOverride,
     check_choices,
     check_keys,
+    chosen,
     for_hydra,
     parse_overrides,
     space_overrides,
@@ -35,15 +36,11 @@ from sesemi_search.config.validate import check_values
 __all__ = ["Composed", "Request", "compose_config", "search_path"]
 
 _NUM_CLASSES = "learner.hparams.num_classes"
-_RUN_DEFAULTS: list[Any] = [
-    {"tracking": "wandb"},
-    {"search/sampler": "tpe"},
-    {"search/pruner": "asha"},
-    {"space": "???"},
-]
+# Each a list of one option: beside it, a user's file may choose with or without Hydra's `override`.
+_TRAIN_DEFAULTS: list[Any] = [{"tracking": ["wandb"]}]
+_RUN_DEFAULTS: list[Any] = [*_TRAIN_DEFAULTS, {"search/sampler": ["tpe"]}, {"search/pruner": ["asha"]}]
 # What no sample can change, and so must resolve before there is one.
 _SHARED_KEYS = ("run.data_root", "search", "tracking", "ray")
-_TRAIN_DEFAULTS: list[Any] = [{"tracking": "wandb"}]
 
 
 @dataclass(frozen=True)
@@ -152,26 +149,25 @@ def _schema(request: Request) -> type:
 
 
 def _primary(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Primary:
-    """Puts the user's file and our defaults below the schema."""
+    """Puts our defaults, the user's files and what the command line chooses above the schema, in this order."""
     name = [] if request.config_name is None else [f"/{request.config_name.removesuffix('.yaml')}@_global_"]
+    space = [{"space": "???"}] if request.search else []
     defaults = _RUN_DEFAULTS if request.search else _TRAIN_DEFAULTS
     hydra_overrides = [for_hydra(o) for o in overrides if not o.key_or_group.startswith("space.")]
-    return Primary(_schema(request), [*name, *defaults, {"optional data": None}], hydra_overrides, folders)
+    return Primary(_schema(request), [*defaults, *name, *space, *chosen(overrides)], hydra_overrides, folders)
 
 
 def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
     """Lets Hydra compose, and puts a chosen data set in the place of the experiment's own."""
     config = primary.compose()
-    if any(o.key_or_group == "data" and isinstance(o.value(), str) and not o.is_delete() for o in overrides):
-        # Hydra merges: the arguments of the first data set's source would stay beside the second one's `_target_`.
-        of_data = [
-            for_hydra(o) for o in overrides if o.key_or_group.split(".")[0] == "data" or o.key_or_group == _NUM_CLASSES
-        ]
-        chosen = Primary(RunExperimentConfig, [{"optional data": None}], of_data, primary.folders).compose()
-        config.data = chosen.data
+    of_data = [o for o in overrides if o.key_or_group.split(".")[0] == "data" or o.key_or_group == _NUM_CLASSES]
+    if data := [choice for choice in chosen(overrides) if "data" in choice]:
+        # Hydra merges: what a file says of the first data set would stay beside the second one.
+        other = Primary(RunExperimentConfig, data, [for_hydra(o) for o in of_data], primary.folders).compose()
+        config.data = other.data
         # Whatever else of the command line says of the classes, they are those of the images.
-        if not OmegaConf.is_missing(chosen.learner.hparams, "num_classes"):
-            config.learner.hparams.num_classes = chosen.learner.hparams.num_classes
+        if not OmegaConf.is_missing(other.learner.hparams, "num_classes"):
+            config.learner.hparams.num_classes = other.learner.hparams.num_classes
     return config
 
 
