@@ -145,7 +145,7 @@ def test_overrides_set_values(override: str, key: str, value: object, compose_tr
         ("run=5", "run: got 5; it is a mapping"),
         ("~run.seed", "run.seed"),
         ("run.seed.x=1", "run.seed is one value, without keys"),
-        ("data=null", "data: got None; there are: cifar10, cifar100, fashion_mnist, image_folder, imagenet, "),
+        ("data=null", "data: got None; there are: cifar10, cifar100, dataset, fashion_mnist, image_folder, "),
         ("tracking=null", "tracking: got None"),
         ("data=[mnist,mnist5k]", "data: got"),
         ("data@run=mnist", "data@run"),
