@@ -23,7 +23,6 @@ from sesemi_search.config.overrides import (
     check_choices,
     check_keys,
     chosen,
-    for_hydra,
     parse_overrides,
     space_overrides,
 )
@@ -153,8 +152,8 @@ def _primary(request: Request, overrides: Sequence[Override], folders: list[Path
     name = [] if request.config_name is None else [f"/{request.config_name.removesuffix('.yaml')}@_global_"]
     space = [{"space": "???"}] if request.search else []
     defaults = _RUN_DEFAULTS if request.search else _TRAIN_DEFAULTS
-    hydra_overrides = [for_hydra(o) for o in overrides if not o.key_or_group.startswith("space.")]
-    return Primary(_schema(request), [*defaults, *name, *space, *chosen(overrides)], hydra_overrides, folders)
+    for_files = [o for o in overrides if not o.key_or_group.startswith("space.")]
+    return Primary(_schema(request), [*defaults, *name, *space, *chosen(overrides)], for_files, folders)
 
 
 def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
@@ -163,7 +162,7 @@ def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
     of_data = [o for o in overrides if o.key_or_group.split(".")[0] == "data" or o.key_or_group == _NUM_CLASSES]
     if data := [choice for choice in chosen(overrides) if "data" in choice]:
         # Hydra merges: what a file says of the first data set would stay beside the second one.
-        other = Primary(RunExperimentConfig, data, [for_hydra(o) for o in of_data], primary.folders).compose()
+        other = Primary(RunExperimentConfig, data, of_data, primary.folders).compose()
         config.data = other.data
         # Whatever else of the command line says of the classes, they are those of the images.
         if not OmegaConf.is_missing(other.learner.hparams, "num_classes"):

@@ -64,6 +64,8 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
         reason = "got a mapping in place of a list, or a list in place of a mapping; write the other."
         if where and not key:
             reason = "holds a list; a config is a mapping of keys to values."
+    if key and reason.endswith("is not in struct"):
+        reason = f"no config has this key; to add it, set it by itself: {key}=VALUE."
     return where + (problem or (f"{key}: {reason}{hint(key)}" if key else reason))
 
 

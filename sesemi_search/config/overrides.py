@@ -139,7 +139,7 @@ def for_hydra(override: Override) -> str:
     text = override.input_line or ""
     if _chooses(override):
         return f"{override.key_or_group}=[{text.partition('=')[2]}]"
-    if any(override.key_or_group.startswith(node + ".") for node in OPEN_NODES) and text[0] not in "+~":
+    if any(f"{override.key_or_group}.".startswith(f"{node}.") for node in OPEN_NODES) and text[0] not in "+~":
         return "++" + text
     return text
 
