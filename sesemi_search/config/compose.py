@@ -6,6 +6,7 @@ replace it, so `space.*` overrides are taken out here and left to `sesemi_search
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from sesemi_search.config.overrides import (
 )
 from sesemi_search.config.primary import Primary
 from sesemi_search.config.project import Project, find_project, list_options, resource_dirs, tutorial_configs
-from sesemi_search.config.schema import EXPERIMENT_KEYS, RunExperimentConfig, SearchExperimentConfig
+from sesemi_search.config.schema import EXPERIMENT_KEYS, RunConfig, RunExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import settle_aliases
 from sesemi_search.config.validate import check_values
 
@@ -106,9 +107,19 @@ def _checked(request: Request, primary: Primary, overrides: Sequence[Override], 
         # A space in a folder of its own, `space=vision/tiny`, is no path to the names made of this one.
         names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
         config.search.name = names[-1].replace("/", "_")
+    _name_run(config, request)
     problems += [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
     raise_problems([*problems, *check_values(config)])
     return config
+
+
+def _name_run(config: DictConfig, request: Request) -> None:
+    """Calls a run that nobody named by its config, and the trials of a search, of which one trains again, by it."""
+    with suppress(OmegaConfBaseException):  # `run` or `search.name` is a broken interpolation, which others complain of
+        if OmegaConf.is_missing(config.run, "id"):
+            config.run.id = RunConfig.id  # which `search.name` may refer to
+            name = config.search.name if request.search else request.config_name
+            config.run.id = str(name).removesuffix(".yaml").replace("/", "_")
 
 
 def _check_names(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
