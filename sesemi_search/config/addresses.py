@@ -199,7 +199,8 @@ def _merge(into: _Place, new: _Place, key: str = "") -> None:
 def _override(root: _Place, override: Override) -> None:
     """Does to the places what an override does to the config."""
     *path, last = override.key_or_group.split(".")
-    if "/" in override.key_or_group or override.package is not None or not path:
+    is_mapping = isinstance(override.value(), Mapping)
+    if "/" in override.key_or_group or override.package is not None or not (path or is_mapping):
         return  # an option of a group, which is among the files
     place = root
     for part in path:
@@ -208,7 +209,7 @@ def _override(root: _Place, override: Override) -> None:
     holder = options if options is not None and last in options.children else place
     if override.is_delete():
         holder.children.pop(last, None)
-    elif path[0] == _SPACE:
+    elif path[:1] == [_SPACE]:
         holder.children[last] = _pinned(holder.children.get(last), override.value())
     else:
         _merge(holder, _Place("", {last: _from_command_line(override.value())}), ".".join(path))

@@ -140,10 +140,10 @@ def _explain_choice(text: str) -> str:
     twice = re.match(r"Multiple values for (\S+)\. To override", text) or re.match(
         r"(\S+) appears more than once", text
     )
-    if twice:
+    if twice:  # not Hydra's override, which would leave on top what the other config says beside its choice
         return (
-            f"{twice[1]}: two configs choose one in their defaults lists. The one that changes what the other chose "
-            f"writes '- override /{twice[1]}: NAME', as the last item of its list."
+            f"{twice[1]}: two configs choose one in their defaults lists. The one that is to win names its file "
+            f"instead, '- /{twice[1]}/NAME' with a slash in place of the colon, behind the other."
         )
     never = re.match(r"In '(.+?)': Could not override '(.+?)'\. No match", text)
     if never:

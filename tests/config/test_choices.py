@@ -11,7 +11,7 @@ from sesemi_search.config.experiment import plain
 
 Compose = Callable[..., DictConfig]
 SOURCE = "data.source._target_"
-MNIST5K, FASHION = (f"sesemi_search.data.sources.{name}" for name in ("MNIST5k", "FashionMNIST"))
+MNIST5K = "sesemi_search.data.sources.MNIST5k"
 
 
 @pytest.fixture
@@ -85,13 +85,21 @@ def test_a_plus_before_a_choice_changes_nothing(
     assert OmegaConf.select(compose_train("mine", override), SOURCE) == MNIST5K
 
 
-def test_a_config_changes_what_another_chose_with_override(write: Callable[..., None], compose_train: Compose) -> None:
-    write("first", "/small", "/data: mnist5k")
-    write("second", "/first", "override /data: fashion_mnist")
-    write("twice", "/first", "/data: fashion_mnist")
-    assert OmegaConf.select(compose_train("second"), SOURCE) == FASHION
-    with pytest.raises(ConfigError, match=r"data: two configs choose one .* writes '- override /data: NAME'"):
-        compose_train("twice")
+def test_a_config_changes_what_another_chose(write: Callable[..., None], compose_train: Compose) -> None:
+    write("first", "/small", "/data: image_folder", "/tracking: wandb", body="data: {source: {folder: birds}}")
+    write("second", "/first", "/data/mnist5k", "/tracking/none")
+    config = compose_train("second")
+    assert plain(config)["data"] == plain(compose_train("small", "data=mnist5k"))["data"]
+    assert config.tracking.kind.name == "none"
+
+
+def test_two_choices_of_one_group_say_what_to_write(write: Callable[..., None], compose_train: Compose) -> None:
+    write("first", "/small", "/data: mnist5k", "/tracking: none")
+    for item in ("/data: fashion_mnist", "/tracking: wandb", "override /tracking: wandb"):
+        write("twice", "/first", item)
+        group = item.removeprefix("override ")[1:].split(":")[0]
+        with pytest.raises(ConfigError, match=rf"{group}: two configs choose one .* file instead, '- /{group}/NAME'"):
+            compose_train("twice")
 
 
 def test_an_override_of_what_nothing_chose_says_what_to_write(
