@@ -5,10 +5,12 @@ replaces the node, as in a space; one with the same `_target_`, or with none, me
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from sesemi_search.config.addresses import Source
 from sesemi_search.config.schema import OPEN_NODES
@@ -29,10 +31,11 @@ def replace_nodes(config: DictConfig, sources: Iterable[Source], overrides: Sequ
     contents = [_content(source) for source in sources]
     for key in OPEN_NODES:
         holder = OmegaConf.create({})
-        files = [_lay(holder, part) for part in (_select(content, key.split(".")) for content in contents)]
-        typed = [_override(holder, key, override) for override in overrides]
-        if any([*files, *typed]) and _NODE in holder:
-            OmegaConf.update(config, key, holder.get(_NODE), merge=False)
+        with suppress(InterpolationResolutionError):  # an override within what another node lends: it stays Hydra's
+            files = [_lay(holder, part) for part in (_select(content, key.split(".")) for content in contents)]
+            typed = [_override(holder, key, override) for override in overrides]
+            if any([*files, *typed]) and _NODE in holder:
+                OmegaConf.update(config, key, _node(holder), merge=False)
 
 
 def _content(source: Source) -> Any:
@@ -51,12 +54,16 @@ def _select(content: Any, path: Sequence[str]) -> Any:
     return content
 
 
+def _node(holder: DictConfig) -> Any:
+    """Returns the node as it is so far, plain and unresolved."""
+    return _select(OmegaConf.to_container(holder), [_NODE])
+
+
 def _lay(holder: DictConfig, part: Any) -> bool:
     """Lays what one place says of a node over what those before it say; returns whether it replaced that."""
     if part is ...:
         return False
-    below = holder.get(_NODE)
-    targets = [node.get("_target_") if isinstance(node, Mapping | DictConfig) else None for node in (below, part)]
+    targets = [node.get("_target_") if isinstance(node, Mapping) else None for node in (_node(holder), part)]
     replaces = None not in targets and targets[0] != targets[1]
     OmegaConf.update(holder, _NODE, part, merge=not replaces)
     return replaces
@@ -76,6 +83,6 @@ def _override(holder: DictConfig, key: str, override: Override) -> bool:
         parent, _, last = inner.rpartition(".")
         if not override.is_delete():
             OmegaConf.update(holder, inner, value, merge=True)
-        elif OmegaConf.select(holder, inner) is not None:
+        elif _select({_NODE: _node(holder)}, inner.split(".")) is not ...:
             del OmegaConf.select(holder, parent)[last]
     return False

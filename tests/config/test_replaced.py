@@ -88,6 +88,23 @@ def test_a_node_within_a_mapping_of_the_command_line(compose_train: Compose) -> 
     assert config.data.val_size == 9
 
 
+def test_a_node_that_another_lends(write: Callable[..., None], compose_train: Compose) -> None:
+    write("below", "/small", "data: {test_source: '${data.source}'}")
+    write("above", "/below", "data: {test_source: {_target_: mine.Digits, root: '${run.dir}'}}")
+    assert node(compose_train("below"), "data.test_source") == "${data.source}"
+    typed = "data.source={_target_: mine.Digits, root: x}"
+    assert compose_train("below", typed).data.test_source.root == "x"
+    lent = compose_train("above", "data.test_source=${data.source}", "data.test_source.root=y", typed)
+    assert node(lent, "data.source") == {"_target_": "mine.Digits", "root": "x"}
+    own = {"_target_": "mine.Digits", "root": "${run.dir}"}
+    assert node(compose_train("above"), "data.test_source") == own
+    assert node(compose_train("above", "~data.test_source.root"), "data.test_source") == {"_target_": "mine.Digits"}
+    other = "data.test_source={_target_: mine.Others, of: ${run.dir}}"
+    assert node(compose_train("above", other, "~data.test_source.of"), "data.test_source") == {
+        "_target_": "mine.Others"
+    }
+
+
 def test_a_sampler_and_a_pruner_of_a_space(write: Callable[..., None], compose_run: Compose) -> None:
     space = "space: {run: {seed: {int: [1, 9]}}}"
     search = "search: {sampler: {_target_: optuna.samplers.RandomSampler}, pruner: {min_resource: 5}}"
