@@ -16,6 +16,7 @@ import yaml
 from hydra.core.override_parser.types import Override
 
 from sesemi_search.config.errors import ConfigError, raise_problems
+from sesemi_search.config.schema import OPEN_NODES
 from sesemi_search.config.sesemi_keys import their_key
 
 __all__ = ["Addresses", "Source"]
@@ -36,12 +37,16 @@ class Source:
 
 @dataclass
 class _Place:
-    """One node of a config: where it was written, and its children; `parts` counts the files that wrote some."""
+    """One node of a config: where it was written, its children, and what it is where it is one value.
+
+    `parts` counts the files that wrote some of the children.
+    """
 
     where: str
     children: dict[str, "_Place"] = field(default_factory=dict)
     is_list: bool = False
     parts: int = 1
+    value: str = ""
 
     def step(self, part: str) -> "_Place | None":
         """Returns a child; of a choice, the option of that name, or the one option that has such a child."""
@@ -52,6 +57,11 @@ class _Place:
             return options[part]
         inside = [option.children[part] for option in options.values() if part in option.children]
         return inside[0] if len(inside) == 1 else None
+
+    @property
+    def target(self) -> str:
+        """The dotted path of the class that a node names."""
+        return self.children[_TARGET].value if _TARGET in self.children else ""
 
     @property
     def address(self) -> str | None:
@@ -160,6 +170,8 @@ def _place(loader: Any, node: yaml.Node | None, file: str, line: int) -> _Place:
         place.is_list = True
         for i, item in enumerate(node.value):
             place.children[str(i)] = _place(loader, item, file, item.start_mark.line)
+    elif node is not None:
+        place.value = node.value
     return place
 
 
@@ -170,21 +182,25 @@ def _wrap(place: _Place, package: str) -> _Place:
     return place
 
 
-def _merge(into: _Place, new: _Place) -> None:
-    """Merges as OmegaConf does: mappings key by key, all else whole."""
+def _merge(into: _Place, new: _Place, key: str = "") -> None:
+    """Merges as a config is: mappings key by key, all else whole, and an open node that has another class."""
     for name, child in new.children.items():
         known = into.children.get(name)
+        below = f"{key}.{name}" if key else name
         if known is None or known.is_list or child.is_list or not (known.children and child.children):
+            into.children[name] = child
+        elif below in OPEN_NODES and child.target and known.target not in ("", child.target):
             into.children[name] = child
         else:
             known.parts += 1
-            _merge(known, child)
+            _merge(known, child, below)
 
 
 def _override(root: _Place, override: Override) -> None:
     """Does to the places what an override does to the config."""
     *path, last = override.key_or_group.split(".")
-    if "/" in override.key_or_group or override.package is not None or not path:
+    is_mapping = isinstance(override.value(), Mapping)
+    if "/" in override.key_or_group or override.package is not None or not (path or is_mapping):
         return  # an option of a group, which is among the files
     place = root
     for part in path:
@@ -193,10 +209,10 @@ def _override(root: _Place, override: Override) -> None:
     holder = options if options is not None and last in options.children else place
     if override.is_delete():
         holder.children.pop(last, None)
-    elif path[0] == _SPACE:
+    elif path[:1] == [_SPACE]:
         holder.children[last] = _pinned(holder.children.get(last), override.value())
     else:
-        _merge(holder, _Place("", {last: _from_command_line(override.value())}))
+        _merge(holder, _Place("", {last: _from_command_line(override.value())}), ".".join(path))
 
 
 def _pinned(known: _Place | None, value: Any) -> _Place:
@@ -210,4 +226,4 @@ def _pinned(known: _Place | None, value: Any) -> _Place:
 def _from_command_line(value: Any) -> _Place:
     items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     children = {str(name): _from_command_line(child) for name, child in items}
-    return _Place(_COMMAND_LINE, children, is_list=isinstance(value, list))
+    return _Place(_COMMAND_LINE, children, isinstance(value, list), value="" if children else str(value))

@@ -6,6 +6,7 @@ replace it, so `space.*` overrides are taken out here and left to `sesemi_search
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,28 +23,24 @@ from sesemi_search.config.overrides import (
     SpaceOverride,
     check_choices,
     check_keys,
-    for_hydra,
+    chosen,
     parse_overrides,
     space_overrides,
 )
 from sesemi_search.config.primary import Primary
 from sesemi_search.config.project import Project, find_project, list_options, resource_dirs, tutorial_configs
-from sesemi_search.config.schema import EXPERIMENT_KEYS, RunExperimentConfig, SearchExperimentConfig
+from sesemi_search.config.schema import EXPERIMENT_KEYS, RunConfig, RunExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import settle_aliases
 from sesemi_search.config.validate import check_values
 
 __all__ = ["Composed", "Request", "compose_config", "search_path"]
 
 _NUM_CLASSES = "learner.hparams.num_classes"
-_RUN_DEFAULTS: list[Any] = [
-    {"tracking": "wandb"},
-    {"search/sampler": "tpe"},
-    {"search/pruner": "asha"},
-    {"space": "???"},
-]
+# Each a list of one option: beside it, a user's file may choose with or without Hydra's `override`.
+_TRAIN_DEFAULTS: list[Any] = [{"tracking": ["wandb"]}]
+_RUN_DEFAULTS: list[Any] = [*_TRAIN_DEFAULTS, {"search/sampler": ["tpe"]}, {"search/pruner": ["asha"]}]
 # What no sample can change, and so must resolve before there is one.
 _SHARED_KEYS = ("run.data_root", "search", "tracking", "ray")
-_TRAIN_DEFAULTS: list[Any] = [{"tracking": "wandb"}]
 
 
 @dataclass(frozen=True)
@@ -110,9 +107,19 @@ def _checked(request: Request, primary: Primary, overrides: Sequence[Override], 
         # A space in a folder of its own, `space=vision/tiny`, is no path to the names made of this one.
         names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
         config.search.name = names[-1].replace("/", "_")
+    _name_run(config, request)
     problems += [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
     raise_problems([*problems, *check_values(config)])
     return config
+
+
+def _name_run(config: DictConfig, request: Request) -> None:
+    """Calls a run that nobody named by its config, and the trials of a search, of which one trains again, by it."""
+    with suppress(OmegaConfBaseException):  # `run` or `search.name` is a broken interpolation, which others complain of
+        if OmegaConf.is_missing(config.run, "id"):
+            config.run.id = RunConfig.id  # which `search.name` may refer to
+            name = config.search.name if request.search else request.config_name
+            config.run.id = str(name).removesuffix(".yaml").replace("/", "_")
 
 
 def _check_names(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
@@ -152,26 +159,25 @@ def _schema(request: Request) -> type:
 
 
 def _primary(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Primary:
-    """Puts the user's file and our defaults below the schema."""
+    """Puts our defaults, the user's files and what the command line chooses above the schema, in this order."""
     name = [] if request.config_name is None else [f"/{request.config_name.removesuffix('.yaml')}@_global_"]
+    space = [{"space": "???"}] if request.search else []
     defaults = _RUN_DEFAULTS if request.search else _TRAIN_DEFAULTS
-    hydra_overrides = [for_hydra(o) for o in overrides if not o.key_or_group.startswith("space.")]
-    return Primary(_schema(request), [*name, *defaults, {"optional data": None}], hydra_overrides, folders)
+    for_files = [o for o in overrides if not o.key_or_group.startswith("space.")]
+    return Primary(_schema(request), [*defaults, *name, *space, *chosen(overrides)], for_files, folders)
 
 
 def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
     """Lets Hydra compose, and puts a chosen data set in the place of the experiment's own."""
     config = primary.compose()
-    if any(o.key_or_group == "data" and isinstance(o.value(), str) and not o.is_delete() for o in overrides):
-        # Hydra merges: the arguments of the first data set's source would stay beside the second one's `_target_`.
-        of_data = [
-            for_hydra(o) for o in overrides if o.key_or_group.split(".")[0] == "data" or o.key_or_group == _NUM_CLASSES
-        ]
-        chosen = Primary(RunExperimentConfig, [{"optional data": None}], of_data, primary.folders).compose()
-        config.data = chosen.data
+    of_data = [o for o in overrides if o.key_or_group.split(".")[0] == "data" or o.key_or_group == _NUM_CLASSES]
+    if data := [choice for choice in chosen(overrides) if "data" in choice]:
+        # Hydra merges: what a file says of the first data set would stay beside the second one.
+        other = Primary(RunExperimentConfig, data, of_data, primary.folders).compose()
+        config.data = other.data
         # Whatever else of the command line says of the classes, they are those of the images.
-        if not OmegaConf.is_missing(chosen.learner.hparams, "num_classes"):
-            config.learner.hparams.num_classes = chosen.learner.hparams.num_classes
+        if not OmegaConf.is_missing(other.learner.hparams, "num_classes"):
+            config.learner.hparams.num_classes = other.learner.hparams.num_classes
     return config
 
 

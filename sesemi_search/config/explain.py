@@ -49,7 +49,8 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
     known = next((e for e in reversed(raised) if e.full_key), None) or (raised[-1] if raised else None)
     if known is None:
         text = " ".join(line.strip() for line in str(error).strip().splitlines()) or type(error).__name__
-        return text.replace("Unsupported type in defaults :", "a defaults list holds names, or group: name; got a")
+        text = text.replace("Unsupported type in defaults :", "a defaults list holds names, or group: name; got a")
+        return _explain_choice(text)
     if any(isinstance(e, RecursionError) for e in chain):
         return explain(RecursionError())
     where = next((m[1] + ".yaml: " for e in chain for m in [re.match(r"In '(.+?)'", str(e))] if m), "")
@@ -63,6 +64,8 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> str:
         reason = "got a mapping in place of a list, or a list in place of a mapping; write the other."
         if where and not key:
             reason = "holds a list; a config is a mapping of keys to values."
+    if key and reason.endswith("is not in struct"):
+        reason = f"no config has this key; to add it, set it by itself: {key}=VALUE."
     return where + (problem or (f"{key}: {reason}{hint(key)}" if key else reason))
 
 
@@ -130,6 +133,25 @@ def _explain_missing(error: MissingConfigException, folders: Sequence[Path]) -> 
     name = missing.name.removesuffix(".yaml")
     searched = f" in {', '.join(map(str, folders))}" if folders else ""
     return f"{where}there is no {missing.with_suffix('.yaml')}{searched}.{suggest(name, options)}{there_are}"
+
+
+def _explain_choice(text: str) -> str:
+    """Says what to write into a defaults list, where Hydra says of a config group that it was chosen twice or never."""
+    twice = re.match(r"Multiple values for (\S+)\. To override", text) or re.match(
+        r"(\S+) appears more than once", text
+    )
+    if twice:  # not Hydra's override, which would leave on top what the other config says beside its choice
+        return (
+            f"{twice[1]}: two configs choose one in their defaults lists. The one that is to win names its file "
+            f"instead, '- /{twice[1]}/NAME' with a slash in place of the colon, behind the other."
+        )
+    never = re.match(r"In '(.+?)': Could not override '(.+?)'\. No match", text)
+    if never:
+        return (
+            f"{never[1]}.yaml: got '- override /{never[2]}: NAME', but no config in its defaults list chooses one so. "
+            f"Write '- /{never[2]}: NAME', without override, behind the items that it is to win over."
+        )
+    return text
 
 
 def _is_garbled(file: Path) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "SpaceOverride",
     "check_choices",
     "check_keys",
+    "chosen",
     "for_hydra",
     "override_config",
     "parse_overrides",
@@ -31,6 +32,8 @@ __all__ = [
 
 # Groups of ours that have the name of a section of the schema.
 _CHOICES = ("space", "data", "tracking")
+# Groups of ours that a file may choose of as well as the command line.
+_GROUPS = ("data", "tracking", "search/sampler", "search/pruner")
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,11 @@ def space_overrides(overrides: Sequence[Override]) -> list[SpaceOverride]:
 def check_choices(overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
     """Holds the options that are picked of config groups against what there is."""
     for override in overrides:
-        if not _is_choice(override, folders) or override.is_delete():
+        if not _is_choice(override, folders):
+            continue
+        if override.is_delete():
+            if override.key_or_group in _GROUPS:
+                yield f"~{override.key_or_group}: there is always one; choose another, {override.key_or_group}=NAME."
             continue
         group, value = override.key_or_group, override.value()
         if group.split("/")[0] == "hydra":
@@ -117,10 +124,22 @@ def _check_list(key: str, value: Any) -> Iterator[str]:
             yield f"{key}: got {value!r}; it takes a list of configs by the names of parameters, {key}=[{{lr: 0.1}}]."
 
 
+def chosen(overrides: Sequence[Override]) -> list[dict[str, list[str]]]:
+    """Returns what a command line chooses of our groups, as items of a defaults list."""
+    options = {o.key_or_group: str(o.value()) for o in overrides if _chooses(o)}
+    return [{group: [name]} for group, name in options.items()]
+
+
 def for_hydra(override: Override) -> str:
-    """An open node takes new keys without a `+`."""
+    """Returns an override as Hydra is to see it.
+
+    An open node takes new keys without a `+`. An option of ours is a list of one, which unlike a name may stand more
+    than once in the defaults lists: where a file chooses, and behind all files.
+    """
     text = override.input_line or ""
-    if any(override.key_or_group.startswith(node + ".") for node in OPEN_NODES) and text[0] not in "+~":
+    if _chooses(override):
+        return f"{override.key_or_group}=[{text.partition('=')[2]}]"
+    if any(f"{override.key_or_group}.".startswith(f"{node}.") for node in OPEN_NODES) and text[0] not in "+~":
         return "++" + text
     return text
 
@@ -154,6 +173,12 @@ def override_config(config: Any, overrides: Sequence[str], allowed: Sequence[str
     raise_problems(list(check_values(config)))
     assert isinstance(config, DictConfig)
     return config
+
+
+def _chooses(override: Override) -> bool:
+    """Whether an override picks an option of a group of ours; `+data=NAME` is `data=NAME`."""
+    known = override.key_or_group in _GROUPS and override.package is None
+    return known and isinstance(override.value(), str) and not override.is_delete()
 
 
 def _is_space_override(override: Override) -> bool:

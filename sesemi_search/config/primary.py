@@ -12,12 +12,15 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sesemi_search.config.addresses import Source
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.explain import explain
+from sesemi_search.config.overrides import for_hydra
+from sesemi_search.config.replaced import replace_nodes
 from sesemi_search.config.sesemi_keys import with_aliases
 
 __all__ = ["Primary"]
@@ -32,7 +35,7 @@ class Primary:
 
     schema: type
     defaults: Sequence[Any]
-    overrides: Sequence[str]
+    overrides: Sequence[Override]
     folders: Sequence[Path]
 
     def compose(self) -> DictConfig:
@@ -43,7 +46,9 @@ class Primary:
         """
         try:
             with self._initialized():
-                return compose(_NAME, overrides=list(self.overrides))
+                config = compose(_NAME, overrides=self._hydra_overrides())
+                replace_nodes(config, self._found(), self.overrides)
+                return config
         except Exception as error:
             # Over a user's file or override, Hydra raises what it comes across: its own errors, OmegaConf's, YAML's,
             # ValueError, TypeError, RecursionError.
@@ -52,9 +57,14 @@ class Primary:
     def sources(self) -> Iterator[Source]:
         """Yields the files that Hydra merges, in their order, a later one over those before it."""
         with self._initialized():
-            loader = GlobalHydra.instance().config_loader()
-            found = loader.compute_defaults_list(_NAME, list(self.overrides), RunMode.RUN).defaults
-        for default in found:
+            yield from self._found()
+
+    def _hydra_overrides(self) -> list[str]:
+        return [for_hydra(override) for override in self.overrides]
+
+    def _found(self) -> Iterator[Source]:
+        loader = GlobalHydra.instance().config_loader()
+        for default in loader.compute_defaults_list(_NAME, self._hydra_overrides(), RunMode.RUN).defaults:
             files = [folder / f"{default.config_path}.yaml" for folder in self.folders]
             file = next((file for file in files if file.is_file()), None)
             if file is not None:

@@ -101,7 +101,7 @@ class RunConfig:
         memory_share: Share of the available memory, the machine's and a GPU's, that images may take, in [0, 1]; the
             rest is streamed.
         gradient_clip_norm: Largest L2 norm of the gradient, or null for no clipping.
-        id: Name of the run's folder under `dir`.
+        id: Name of the run's folder under `dir`; where no config sets it, the config's name, or that of the search.
         dir: Where runs go; a relative path starts at the project.
         data_root: Where data sets are kept; a relative path starts at the project.
         resume_from_checkpoint: A `last.pt` or `best.pt` to go on from (weights, optimizer, epoch).

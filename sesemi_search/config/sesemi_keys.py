@@ -49,6 +49,7 @@ class RunConfig(OurRunConfig):
     batch_size_per_gpu: int = MISSING
     devices: float = MISSING
     batch_size_per_device: int = MISSING
+    id: str = MISSING
 
 
 def with_aliases(schema: type) -> Any:

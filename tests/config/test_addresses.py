@@ -160,6 +160,8 @@ space:
         (["~space.learner.hparams.model.head.linear"], "space.learner.hparams.model.head.linear", None),
         ([], "data.mean", "data/mnist5k.yaml, line 14"),
         (["data.mean=[0,0,0]"], "data.mean", "command line"),
+        (["data={mean: [0,0,0]}"], "data.mean", "command line"),
+        (["data={mean: [0,0,0]}"], "data.std", "data/mnist5k.yaml, line 15"),
         (["++learner.hparams.optimizer={lr: 1}"], "learner.hparams.optimizer.momentum", "optimizer/sgd.yaml, line 7"),
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head", "command line"),
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head.scale", "over.yaml, line 14"),

@@ -145,7 +145,7 @@ def test_overrides_set_values(override: str, key: str, value: object, compose_tr
         ("run=5", "run: got 5; it is a mapping"),
         ("~run.seed", "run.seed"),
         ("run.seed.x=1", "run.seed is one value, without keys"),
-        ("data=null", "data: got None; there are: cifar10, cifar100, fashion_mnist, image_folder, imagenet, "),
+        ("data=null", "data: got None; there are: cifar10, cifar100, dataset, fashion_mnist, image_folder, "),
         ("tracking=null", "tracking: got None"),
         ("data=[mnist,mnist5k]", "data: got"),
         ("data@run=mnist", "data@run"),
@@ -233,6 +233,27 @@ def test_a_space_in_a_folder_of_its_own(write: Callable[[str, str], Path], compo
     text = "# @package _global_\ndefaults: [/small, _self_]\nspace: {run: {seed: {int: [1, 9]}}}\n"
     write("search_spaces/space/vision/mine.yaml", text)
     assert compose_run("vision/mine").search.name == "vision_mine"
+
+
+def test_a_run_that_nobody_named_is_named_by_its_config_or_its_search(
+    project: Path,
+    write: Callable[[str, str], Path],
+    compose_train: Compose,
+    compose_run: Compose,
+    plan_search: Callable[..., Plan],
+) -> None:
+    write("configs/nameless.yaml", (project / "configs" / "small.yaml").read_text().replace(", id: small", ""))
+    write(
+        "search_spaces/space/digits.yaml", SPACE.format(experiment="nameless", space="  run: {seed: {int: [1, 2]}}\n")
+    )
+    assert compose_train("nameless").run.id == "nameless"
+    assert compose_run("digits").run.id == "digits"
+    assert compose_run("digits", "search.name=second").run.id == "second"
+    assert compose_run("digits", "search.name='of ${run.id}'").run.id == "of default"
+    assert plan_search("digits").experiment["run"]["id"] == "digits"
+    for named in ("default", "mine"):
+        assert compose_train("nameless", f"run.id={named}").run.id == named
+        assert compose_run("digits", f"run.id={named}").run.id == named
 
 
 SPACE = "# @package _global_\ndefaults: [/{experiment}, _self_]\nspace:\n{space}"

@@ -15,7 +15,7 @@ Command = Callable[..., tuple[int, str]]
 
 def run_dir(output: str) -> Path:
     """The folder that a run names in its last line."""
-    return Path(output.strip().splitlines()[-1])
+    return Path(output.strip().splitlines()[-1].removeprefix("run directory: "))
 
 
 def numbers(folder: Path) -> tuple[list[dict[str, float]], dict[str, float]]:
@@ -105,6 +105,16 @@ def test_two_runs_in_one_second_get_two_folders(command: Command, monkeypatch: p
     monkeypatch.setattr(verb, "datetime", Frozen)
     folders = [run_dir(command("train", "-cn", "small", *QUICK)[1]) for _ in range(2)]
     assert [folder.name for folder in folders] == ["20260102_030405", "20260102_030405_2"]
+
+
+def test_a_run_that_no_config_names_has_the_name_of_its_own(command: Command, project: Path) -> None:
+    text = (project / "configs" / "small.yaml").read_text()
+    (project / "configs" / "vision").mkdir()
+    (project / "configs" / "vision" / "unnamed.yaml").write_text(text.replace(", id: small", ""))
+    code, output = command("train", "-cn", "vision/unnamed.yaml", *QUICK)
+    assert code == 0, output
+    assert output.strip().splitlines()[-1] == f"run directory: {run_dir(output)}"
+    assert run_dir(output).parent == project / "runs" / "vision_unnamed"
 
 
 @pytest.mark.parametrize("where", ["/dev/null", "/proc/none"])

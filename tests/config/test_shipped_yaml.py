@@ -24,7 +24,7 @@ from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = {"configs": 46, "search_spaces": 23, "experiments/configs": 1}
+FOLDERS = {"configs": 48, "search_spaces": 23, "experiments/configs": 1}
 FILES = {folder: sorted((ROOT / folder).rglob("*.yaml")) for folder in FOLDERS}
 
 
@@ -40,7 +40,8 @@ PIECES = [file for file in FILES["search_spaces"] if file.parent.name != "space"
 Compose = Callable[..., DictConfig]
 # What only the user of a data set knows.
 _BIRDS = ["data.source.folder=birds", "learner.hparams.num_classes=7"]
-NEEDS = {"image_folder": _BIRDS, "timm": _BIRDS}
+_DATASET = ["data.source._target_=birds.Birds", "learner.hparams.num_classes=7"]
+NEEDS = {"image_folder": _BIRDS, "timm": _BIRDS, "dataset": _DATASET}
 
 
 def whole(node: Mapping[str, Any]) -> dict[str, Any]:
