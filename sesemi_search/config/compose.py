@@ -56,6 +56,7 @@ class Request:
         config_name: `--config-name`: the experiment, by its path on the search path.
         config_dir: `--config-dir`: a folder of YAML that comes before all others.
         project: `--project`.
+        is_shown: The config is only printed, so values may be missing in it.
     """
 
     search: bool
@@ -63,6 +64,7 @@ class Request:
     config_name: str | None = None
     config_dir: Path | None = None
     project: Path | None = None
+    is_shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,9 @@ def _checked(request: Request, primary: Primary, overrides: Sequence[Override], 
         # A space in a folder of its own, `space=vision/tiny`, is no path to the names made of this one.
         names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
         config.search.name = names[-1].replace("/", "_")
-    problems += [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
+    if not request.is_shown:
+        problems += _check_missing(config, request.search)
+    problems += [*_check_parts(config, request.search), *_check_interpolations(config, request.search)]
     raise_problems([*problems, *check_values(config)])
     return config
 
@@ -180,7 +184,14 @@ def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:
     # Not OmegaConf.missing_keys, which resolves interpolations on its way and raises where they lead nowhere.
     for key in sorted(_missing_keys(plain(config), "")):
         if not (search and key.startswith(("learner.", "space."))):
-            yield f"{key}: missing; no config sets it, and there is no default."
+            yield (
+                f"{key}: missing; no config sets it, and there is no default. "
+                f"Write {key}=VALUE on the command line, or set it in a config."
+            )
+
+
+def _check_parts(config: DictConfig, search: bool) -> Iterator[str]:
+    """Sees that a search has a sampler and a pruner."""
     for key in ("search.sampler", "search.pruner") if search else ():
         node = OmegaConf.select(config, key, throw_on_missing=False)
         if not (isinstance(node, DictConfig) and "_target_" in node):
