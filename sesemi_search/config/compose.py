@@ -180,10 +180,13 @@ def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
 
 
 def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:
-    """Finds mandatory values that nothing set; of a search, the space may yet give those of the learner."""
+    """Finds mandatory values that nothing set; of a search, the space may yet give those of the learner.
+
+    All but the number of classes, which every trial shares.
+    """
     # Not OmegaConf.missing_keys, which resolves interpolations on its way and raises where they lead nowhere.
     for key in sorted(_missing_keys(plain(config), "")):
-        if not (search and key.startswith(("learner.", "space."))):
+        if key == _NUM_CLASSES or not (search and key.startswith(("learner.", "space."))):
             yield (
                 f"{key}: missing; no config sets it, and there is no default. "
                 f"Write {key}=VALUE on the command line, or set it in a config."
