@@ -1,9 +1,16 @@
 """A space held against the experiment and its schema, before anything is built: its paths, its lists, its domains."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+from sesemi_search.check.misread import (
+    describe_list,
+    describe_mapping,
+    holds_domain,
+    scalar_defaults,
+    takes_container,
+)
 from sesemi_search.config.annotations import (
     argument_annotations,
     describe_plain,
@@ -31,6 +38,34 @@ _SHARED = (
 )
 
 
+@dataclass(frozen=True)
+class _Place:
+    """What is known of the place of the experiment that a node of the space goes to.
+
+    Attributes:
+        base: What the experiment has there, None for nothing.
+        annotation: What the schema or the signature says may be there, Any where they say nothing.
+        scalar: A number, a bool or a string that is there, by the experiment or as the default of an argument; None
+            where something else is, where nothing is known, or where a list or a mapping may be there all the same.
+    """
+
+    base: Any
+    annotation: Any
+    scalar: Any = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no list and no mapping can be there."""
+        return self.scalar is not None or plain_types(self.annotation) is not None
+
+    def describe(self) -> str:
+        """Says what is there, or what may be."""
+        if plain_types(self.annotation) is not None:
+            return f"It takes {_describe(self.annotation)}."
+        whose = "The experiment has" if self.base is not None else "By default, there is"
+        return f"{whose} {self.scalar!r} there; what is meant to replace it as it stands is written {{literal: ...}}."
+
+
 def check_tree(root: Tree, experiment: Mapping[str, Any]) -> list[str]:
     """Returns what is wrong with a space over an experiment, as far as one sees without building anything.
 
@@ -38,7 +73,10 @@ def check_tree(root: Tree, experiment: Mapping[str, Any]) -> list[str]:
         root: The space.
         experiment: The experiment's config, plain and unresolved.
     """
-    return [*check_paths(root, ""), *_check_node(root, "space", experiment, ExperimentConfig)]
+    problems = list(_check_node(root, "space", _Place(experiment, ExperimentConfig)))
+    # Of a node that cannot be there at all, its keys cannot either.
+    refused = tuple(problem.partition(": ")[0] + "." for problem in problems)
+    return [*(problem for problem in check_paths(root, "") if not problem.startswith(refused)), *problems]
 
 
 def check_paths(node: Node, path: str) -> Iterator[str]:
@@ -62,32 +100,32 @@ def check_paths(node: Node, path: str) -> Iterator[str]:
         yield from check_paths(child, child_path)
 
 
-def _check_node(node: Node, key: str, base: Any, annotation: Any) -> Iterator[str]:
-    """Yields what cannot be at a key of the space.
-
-    Args:
-        node: What the space has there.
-        key: Its dotted key, as it is written in the space.
-        base: What the experiment has there, None for nothing.
-        annotation: What the schema or the signature says may be there, Any where they say nothing.
-    """
+def _check_node(node: Node, key: str, place: _Place) -> Iterator[str]:
+    """Yields what cannot be at a key of the space, `key` as it is written there."""
     match node:
         case Options():
             for option, child in node.nodes.items():
-                yield from _check_node(child, f"{key}.choice.{option}", base, annotation)
+                yield from _check_node(child, f"{key}.choice.{option}", place)
         case Tree():
-            yield from _check_mapping(node, key, base, annotation)
+            yield from _check_mapping(node, key, place)
         case Entries():
-            yield from _check_entries(node, key, base, annotation)
+            yield from _check_entries(node, key, place)
         case Listing():
-            if plain_types(annotation) is not None:
-                yield f"{key}: got a list; it takes {_describe(annotation)}."
-            for part, child in children(node):
-                yield from _check_node(child, f"{key}.{part}", None, element_annotation(annotation))
+            yield from _check_list(node, key, place)
         case Constant():
             return  # a value that the config itself refuses, or takes after all ("3" for 3)
         case _:
-            yield from _check_domain(node, key, annotation)
+            yield from _check_domain(node, key, place.annotation)
+
+
+def _check_list(node: Listing, key: str, place: _Place) -> Iterator[str]:
+    # Who writes a domain into a list means the list.
+    if place.is_plain and not (plain_types(place.annotation) is None and holds_domain(node)):
+        types = plain_types(place.annotation) or frozenset({type(place.scalar)})
+        yield f"{key}: {describe_list(node, place.describe(), types)}"
+        return
+    for part, child in children(node):
+        yield from _check_node(child, f"{key}.{part}", _Place(None, element_annotation(place.annotation)))
 
 
 def _check_domain(node: Float | Int | Choice, key: str, annotation: Any) -> Iterator[str]:
@@ -103,7 +141,8 @@ def _check_domain(node: Float | Int | Choice, key: str, annotation: Any) -> Iter
         yield f"{key}: got {what}, [{node.low}, {node.high}]; it takes {_describe(annotation)}."
 
 
-def _check_entries(node: Entries, key: str, base: Any, annotation: Any) -> Iterator[str]:
+def _check_entries(node: Entries, key: str, place: _Place) -> Iterator[str]:
+    base, annotation = place.base, element_annotation(place.annotation)
     if _is_unresolved(base):
         return  # applying says so
     if not isinstance(base, list):
@@ -115,34 +154,42 @@ def _check_entries(node: Entries, key: str, base: Any, annotation: Any) -> Itera
         return
     for i, child in node.nodes.items():
         if i < len(base):
-            yield from _check_node(child, f"{key}.{i}", base[i], element_annotation(annotation))
+            yield from _check_node(child, f"{key}.{i}", _Place(base[i], annotation, _scalar(base[i])))
         else:
             yield f"{key}.{i}: the experiment's list has {len(base)} entries, the first is 0."
 
 
-def _check_mapping(node: Tree, key: str, base: Any, annotation: Any) -> Iterator[str]:
+def _check_mapping(node: Tree, key: str, place: _Place) -> Iterator[str]:
     """Checks a mapping's children by the schema's keys or by the signature of the target that they are arguments of."""
-    if isinstance(base, list) and _TARGET not in node.nodes:
+    base, has_target = place.base, _TARGET in node.nodes
+    if isinstance(base, list) and not has_target:
         names = ", ".join(node.nodes)
         yield f"{key}: got the names {names}; the experiment has a list there, whose places are 0, 1, ..."
         return
-    own = {} if _TARGET in node.nodes or not isinstance(base, Mapping) else base
+    if place.is_plain and not has_target and node.nodes:
+        yield f"{key}: {describe_mapping(node, place.describe())}"
+        return
+    own = {} if has_target or not isinstance(base, Mapping) else base
     annotations: Mapping[str, Any] = {}
-    if is_dataclass(annotation):
-        annotations = {f.name: f.type for f in fields(annotation)}
+    scalars = {str(name): _scalar(value) for name, value in own.items()}
+    if is_dataclass(place.annotation):
+        annotations = {f.name: f.type for f in fields(place.annotation)}
     else:
         target = node.nodes.get(_TARGET, Constant(own.get(_TARGET)))
         try:
             function = _find_target(target, key)
         except ConfigError as error:
-            if _TARGET in node.nodes:
+            if has_target:
                 yield str(error)
             function = None
         if function is not None and isinstance(target, Constant):
             yield from check_argument_names(function, target.value, key, node.nodes)
             annotations = argument_annotations(function)
+            defaults = {name: value for name, value in scalar_defaults(function).items() if own.get(name) is None}
+            scalars = {**scalars, **defaults, **dict.fromkeys(takes_container(function))}
     for part, child in children(node):
-        yield from _check_node(child, f"{key}.{part}", own.get(part), annotations.get(part, Any))
+        there = _Place(own.get(part), annotations.get(part, Any), scalars.get(part))
+        yield from _check_node(child, f"{key}.{part}", there)
 
 
 def _find_target(node: Node, key: str) -> Callable[..., Any] | None:
@@ -150,6 +197,11 @@ def _find_target(node: Node, key: str) -> Callable[..., Any] | None:
     if not isinstance(node, Constant) or node.value is None or _is_unresolved(node.value):
         return None
     return locate(node.value, key)
+
+
+def _scalar(value: Any) -> Any:
+    """Returns a number, a bool or a string, None for all else; an interpolation may lead to anything."""
+    return value if isinstance(value, int | float | str) and not _is_unresolved(value) else None
 
 
 def _is_unresolved(value: Any) -> bool:

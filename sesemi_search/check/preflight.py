@@ -14,9 +14,10 @@ from torch import nn
 from sesemi_search.check.architecture import Architecture, Architectures
 from sesemi_search.check.excluded import Excluded, find_excluded, holds
 from sesemi_search.check.paths import check_tree
+from sesemi_search.check.probe import undisturbed
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
-from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.config.schema import Accelerator, ExperimentConfig
 from sesemi_search.config.targets import check_target, without_arguments
 from sesemi_search.config.validate import check_values
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
@@ -26,7 +27,7 @@ from sesemi_search.models.expected_input import describe_difference, describe_fo
 from sesemi_search.space.corners import branch_ends, choices_of, count_branches
 from sesemi_search.space.places import find_condition, find_place
 from sesemi_search.space.space import Space
-from sesemi_search.training.build import build_lr_scheduler, build_optimizer
+from sesemi_search.training.build import OPTIMIZER_KEY, build_lr_scheduler, build_optimizer
 
 __all__ = ["Branch", "Checked", "End", "check_experiment", "check_space"]
 
@@ -246,15 +247,44 @@ def _check_model(config: Mapping[str, Any], architectures: Architectures) -> lis
 
 
 def _check_optimization(config: Mapping[str, Any]) -> list[str]:
-    """Builds the optimizer and the schedule around one parameter."""
+    """Builds the optimizer and the schedule around one parameter, and takes a step of the optimizer.
+
+    On the CPU: on torch's meta device an optimizer that looks at a value would fail. What fails there is tried on a GPU
+    if trials get one; where that is on another node only, nothing is said of it.
+    """
     typed: ExperimentConfig = to_typed(resolve_experiment(config))
-    hparams = typed.learner.hparams
+    run = typed.run
     try:
-        optimizer = build_optimizer(hparams.optimizer, [nn.Parameter(torch.empty(1, device="meta"))])
-        schedule = hparams.lr_scheduler
+        error = _take_step(typed, torch.device("cpu"))
+        if error is not None and run.gpus and run.accelerator is not Accelerator.cpu:
+            if torch.cuda.is_available():
+                error = _take_step(typed, torch.device("cuda", 0))
+            elif run.accelerator is Accelerator.gpu:
+                error = None
+    except ConfigError as wrong:
+        return [str(wrong)]
+    if error is None:
+        return []
+    target = typed.learner.hparams.optimizer["_target_"]
+    return [f"{OPTIMIZER_KEY}: the first step of {target} raised {type(error).__name__}: {error}"]
+
+
+def _take_step(typed: ExperimentConfig, device: torch.device) -> Exception | None:
+    """Returns what the first step of the optimizer raises on a device.
+
+    Raises:
+        ConfigError: The optimizer or the schedule cannot be built.
+    """
+    hparams, schedule = typed.learner.hparams, typed.learner.hparams.lr_scheduler
+    with undisturbed():
+        parameter = nn.Parameter(torch.zeros(1, device=device))
+        optimizer = build_optimizer(hparams.optimizer, [parameter])
         build_lr_scheduler(
             schedule.scheduler, optimizer, 1, typed.run.num_epochs, schedule.interval, schedule.frequency
         )
-    except ConfigError as error:
-        return [str(error)]
-    return []
+        parameter.grad = torch.ones_like(parameter)
+        try:
+            optimizer.step()
+        except Exception as error:
+            return error
+    return None

@@ -53,6 +53,7 @@ class Request:
         config_name: `--config-name`: the experiment, by its path on the search path.
         config_dir: `--config-dir`: a folder of YAML that comes before all others.
         project: `--project`.
+        is_shown: The config is only printed, so values may be missing in it.
     """
 
     search: bool
@@ -60,6 +61,7 @@ class Request:
     config_name: str | None = None
     config_dir: Path | None = None
     project: Path | None = None
+    is_shown: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,9 @@ def _checked(request: Request, primary: Primary, overrides: Sequence[Override], 
         names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
         config.search.name = names[-1].replace("/", "_")
     _name_run(config, request)
-    problems += [*_check_missing(config, request.search), *_check_interpolations(config, request.search)]
+    if not request.is_shown:
+        problems += _check_missing(config, request.search)
+    problems += [*_check_parts(config, request.search), *_check_interpolations(config, request.search)]
     raise_problems([*problems, *check_values(config)])
     return config
 
@@ -182,11 +186,21 @@ def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
 
 
 def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:
-    """Finds mandatory values that nothing set; of a search, the space may yet give those of the learner."""
+    """Finds mandatory values that nothing set; of a search, the space may yet give those of the learner.
+
+    All but the number of classes, which every trial shares.
+    """
     # Not OmegaConf.missing_keys, which resolves interpolations on its way and raises where they lead nowhere.
     for key in sorted(_missing_keys(plain(config), "")):
-        if not (search and key.startswith(("learner.", "space."))):
-            yield f"{key}: missing; no config sets it, and there is no default."
+        if key == _NUM_CLASSES or not (search and key.startswith(("learner.", "space."))):
+            yield (
+                f"{key}: missing; no config sets it, and there is no default. "
+                f"Write {key}=VALUE on the command line, or set it in a config."
+            )
+
+
+def _check_parts(config: DictConfig, search: bool) -> Iterator[str]:
+    """Sees that a search has a sampler and a pruner."""
     for key in ("search.sampler", "search.pruner") if search else ():
         node = OmegaConf.select(config, key, throw_on_missing=False)
         if not (isinstance(node, DictConfig) and "_target_" in node):

@@ -1,6 +1,7 @@
 """`--cfg job`: the composed config as YAML, as Hydra would print it."""
 
 import sys
+from dataclasses import replace
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain
@@ -14,7 +15,7 @@ def show_config(request: Request) -> int:
 
     from sesemi_search.space.overrides import override_space
 
-    composed = compose_config(request)
+    composed = compose_config(replace(request, is_shown=True))
     if composed.space_overrides:
         composed.config.space = override_space(plain(composed.config).pop("space"), composed.space_overrides)
     for note in composed.notes:

@@ -24,6 +24,7 @@ from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit
 __all__ = ["SPLITS", "check_labels", "describe_classes", "load_splits"]
 
 SPLITS = ("train", "val", "test")
+_MAX_LISTED = 20  # classes that are named one by one
 _FRACTION_STREAM = 2  # the seed's streams 0 and 1 are those of test and val
 
 
@@ -85,19 +86,26 @@ def check_labels(labelled: _Labelled, num_classes: int) -> None:
         ConfigError: A label lies outside [0, num_classes).
     """
     low, high = int(labelled.labels.min()), int(labelled.labels.max())
-    if low < 0 or high >= num_classes:
-        raise ConfigError(
-            f"learner.hparams.num_classes: got {num_classes}, but the data has labels from {low} to {high}; "
-            f"classes count from 0, so it takes at least {high + 1}."
-        )
+    if 0 <= low and high < num_classes:
+        return
+    key, got = "learner.hparams.num_classes", f"got {num_classes}, but the data has labels from {low} to {high}"
+    if low == 1 and high == num_classes:
+        raise ConfigError(f"{key}: {got}; classes count from 0. Let the data set subtract 1 from its labels.")
+    raise ConfigError(f"{key}: {got}; classes count from 0, so it takes at least {high + 1}.")
 
 
 def describe_classes(labels: npt.NDArray[np.int64], num_classes: int) -> str | None:
     """Returns a line for the user where the model has classes that no training image is of."""
-    present = len(np.unique(labels))
-    if present == num_classes:
+    absent = np.setdiff1d(np.arange(num_classes), labels)
+    if not len(absent):
         return None
-    return f"learner.hparams.num_classes={num_classes}, but the training images are of {present} classes"
+    shown = ", ".join(map(str, absent[:_MAX_LISTED])) + (", ..." if len(absent) > _MAX_LISTED else "")
+    advice = ""
+    if absent[0] > labels.max():
+        advice = f"; labels from 0 to {absent[0] - 1} make {absent[0]}"
+    elif absent.tolist() == [0]:
+        advice = "; where labels begin at 1, let the data set subtract 1 from them"
+    return f"learner.hparams.num_classes={num_classes}, but no training image is of class {shown}{advice}"
 
 
 def _sizes(data: DataConfig) -> dict[str, int | float | None]:

@@ -1,9 +1,17 @@
-"""How values read in tables and progress lines: short, and the same everywhere."""
+"""How values and texts read in tables and progress lines: short, and the same everywhere."""
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["format_count", "format_metric", "format_metrics", "format_params", "format_seconds", "format_value"]
+__all__ = [
+    "format_count",
+    "format_metric",
+    "format_metrics",
+    "format_params",
+    "format_seconds",
+    "format_value",
+    "shorten",
+]
 
 
 def format_value(value: Any) -> str:
@@ -50,3 +58,8 @@ def format_count(number: float) -> str:
             break
         number /= 1000
     return f"{number:.3g}{letter}" if letter else f"{number:g}"
+
+
+def shorten(text: str, length: int = 120) -> str:
+    """A text of at most `length` characters, its end left out."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."

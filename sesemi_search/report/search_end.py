@@ -7,16 +7,19 @@ from pathlib import Path
 from rich.console import Console
 
 from sesemi_search.report.baseline import compare_with_baseline, describe_copies
-from sesemi_search.report.numbers import format_metrics, format_seconds
+from sesemi_search.report.numbers import format_metrics, format_seconds, shorten
 from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
+from sesemi_search.search.directory import error_file
 from sesemi_search.search.driver import SearchResult
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.limits import StopKind, error_line
 from sesemi_search.space.space import Space
 
 __all__ = ["print_search_end"]
 
 _NUM_SHOWN = 10
+_NUM_ERRORS = 3  # different ones that are shown
 
 
 def print_search_end(result: SearchResult, space: Space, objectives: Objectives, console: Console) -> None:
@@ -40,7 +43,28 @@ def print_search_end(result: SearchResult, space: Space, objectives: Objectives,
     if result.earlier_seconds:
         took += f" this time and {format_seconds(result.earlier_seconds)} before"
     console.print(f"{took}; {share:.0%} of the time of its {result.slots} slot{'s' * (result.slots != 1)} was training")
+    _print_errors(result, console)
     _print_next(result, objectives, console)
+
+
+def _print_errors(result: SearchResult, console: Console) -> None:
+    """Says why trials failed and where the whole of it is; prints it once where no trial was any good."""
+    by_error: dict[str, list[TrialRecord]] = {}
+    for record in result.records:
+        if record.outcome.is_failure:
+            by_error.setdefault(error_line(record.message), []).append(record)
+    for error, records in list(by_error.items())[:_NUM_ERRORS]:
+        file = _shown(error_file(result.directory, records[0].number))
+        text = f"{len(records)} trial{'s' * (len(records) != 1)} failed: {shorten(error)} (the whole of it: {file})"
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
+    if len(by_error) > _NUM_ERRORS:
+        others = f"{len(by_error) - _NUM_ERRORS} other errors: error.txt in the folders of the trials in "
+        console.print(f"{others}{_shown(result.directory / 'trials')}", soft_wrap=True, markup=False, highlight=False)
+    is_told = result.best is not None or (result.stop is not None and result.stop.kind is StopKind.error)
+    if by_error and not is_told:
+        first = next(iter(by_error.values()))[0]
+        text = f"trial {first.number}:\n{first.message.rstrip()}"
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def _row(record: TrialRecord, space: Space, objectives: Objectives) -> TrialRow:

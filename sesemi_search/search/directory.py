@@ -8,7 +8,7 @@ from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.project import Project
 from sesemi_search.search.ledger.journal import JOURNAL
 
-__all__ = ["SEARCH_YAML", "choose_directory", "file_inside", "holds_search", "refuse_used", "trial_dir"]
+__all__ = ["SEARCH_YAML", "choose_directory", "error_file", "file_inside", "holds_search", "refuse_used", "trial_dir"]
 
 SEARCH_YAML = "search.yaml"
 
@@ -16,6 +16,11 @@ SEARCH_YAML = "search.yaml"
 def trial_dir(directory: Path, number: int) -> Path:
     """Returns the folder of a trial in a search directory."""
     return directory / "trials" / f"{number:04d}"
+
+
+def error_file(directory: Path, number: int) -> Path:
+    """Returns the file that has the error of a trial that failed."""
+    return trial_dir(directory, number) / "error.txt"
 
 
 def holds_search(directory: Path) -> bool:

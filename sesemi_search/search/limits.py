@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 
-__all__ = ["Budget", "Stop", "StopKind", "find_common_error"]
+__all__ = ["Budget", "Stop", "StopKind", "error_line", "find_common_error"]
 
 # Trials that must fail in one way, and none in another or not at all, before a search gives up.
 _FIRST_ERRORS = 3
@@ -99,10 +99,19 @@ def find_common_error(records: Iterable[TrialRecord], num_trials: int) -> Stop |
     )
 
 
+def error_line(traceback: str) -> str:
+    """Returns the line of a traceback that has the error, the first of its message; of any other text the first."""
+    last_place = _places(traceback)[-1:]
+    after = traceback.rpartition(last_place[0])[2] if last_place else traceback
+    # The first after the last place that is not indented; a message may have more lines.
+    line = re.search(r"^\S.*$", after, re.MULTILINE)
+    return line[0] if line else ""
+
+
 def _signature(traceback: str) -> tuple[str, str]:
     """Where a traceback ends and with what: its text may hold values of the trial."""
-    places = re.findall(r'^  File ".*", line \d+, in .*$', traceback, re.MULTILINE)
-    # The error's own line is the first after the last place that is not indented; a message may have more lines.
-    after = traceback.rpartition(places[-1])[2] if places else traceback
-    error = re.search(r"^\S[^:\n]*", after, re.MULTILINE)
-    return (places[-1] if places else ""), (error[0] if error else "")
+    return "".join(_places(traceback)[-1:]), error_line(traceback).partition(":")[0]
+
+
+def _places(traceback: str) -> list[str]:
+    return re.findall(r'^  File ".*", line \d+, in .*$', traceback, re.MULTILINE)

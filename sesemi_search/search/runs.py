@@ -6,6 +6,7 @@ from typing import Any
 
 from sesemi_search.search.ledger.objectives import COSTS, Objectives
 from sesemi_search.search.ledger.records import TrialRecord
+from sesemi_search.search.limits import error_line
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import RunStart
 
@@ -39,8 +40,12 @@ def run_start(study: str, record: TrialRecord, space: Space, config: Mapping[str
 
 
 def run_summary(record: TrialRecord, outcome: str, objectives: Objectives) -> dict[str, Any]:
-    """Returns the last words of a trial's run: its outcome, its epochs, its first objective, the costs of its model."""
+    """Returns the last words of a trial's run: its outcome, its epochs, its first objective, the costs of its model.
+
+    Of one that failed also its error, in a line.
+    """
     finite = [value for value in record.values.values() if math.isfinite(value)]
     best = (max if objectives.first.maximize else min)(finite, default=None)
     costs = {name: getattr(record, name) for name in COSTS if getattr(record, name) is not None}
-    return {"outcome": outcome, "epochs": record.epochs, "best": best, "last": record.value, **costs}
+    error = {"error": error_line(record.message)} if record.outcome.is_failure else {}
+    return {"outcome": outcome, "epochs": record.epochs, "best": best, "last": record.value, **costs, **error}

@@ -20,7 +20,7 @@ from sesemi_search.config.experiment import to_yaml
 from sesemi_search.config.schema import ConstraintsConfig
 from sesemi_search.search.checkpoints import Checkpoints
 from sesemi_search.search.definition import digest_experiment
-from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.directory import error_file, trial_dir
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialRecord, TrialReport
 from sesemi_search.search.limits import Budget, Stop, StopKind, find_common_error
@@ -149,8 +149,6 @@ class Session:
         self._record(report)
         if report.outcome is Outcome.interrupted:
             self.request_stop(Stop(StopKind.storage, f"trial {report.number}: {report.message}"))
-        elif report.outcome in (Outcome.error, Outcome.out_of_memory):
-            write_text(trial_dir(self._directory, report.number) / "error.txt", report.message)
         self._end(report.number, report.outcome, report.message)
         if report.outcome is Outcome.error:
             records = map(self._ledger.record, self._ledger.numbers)  # of which it looks at the first few
@@ -243,6 +241,8 @@ class Session:
         self.request_stop(self._budget.exceeded())
 
     def _end(self, number: int, outcome: Outcome, message: str = "") -> None:
+        if outcome.is_failure:
+            write_text(error_file(self._directory, number), message)
         self._ledger.tell(number, outcome, message)
         self._ledger.note_wall(self._budget.wall_s)
         del self._num_epochs[number]

@@ -1,6 +1,7 @@
 """`sesemi-search show space=NAME`: the space as it would be searched, and how large it is."""
 
 import sys
+from dataclasses import replace
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain
@@ -15,7 +16,7 @@ __all__ = ["describe_size", "show_command"]
 
 def show_command(request: Request) -> int:
     """Prints the space that a command line composes, overrides applied; returns the exit code."""
-    composed = compose_config(request)
+    composed = compose_config(replace(request, is_shown=True))
     with composed.addresses.added():
         root = parse_space(override_space(plain(composed.config).pop("space"), composed.space_overrides))
     for note in composed.notes:

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sesemi_search.report.numbers import format_metric, format_params, format_seconds
+from sesemi_search.report.numbers import format_metric, format_params, format_seconds, shorten
 from sesemi_search.tracking.tracker import RunStart
 
 __all__ = ["TerminalEpochs", "TerminalProgress"]
@@ -29,7 +29,7 @@ class _Running:
 
 
 class TerminalProgress:
-    """Shows a search: a live table on a terminal, else a line for every trial that ends.
+    """Shows a search: a live table on a terminal, else a line for every trial that ends; of one that fails, always.
 
     Args:
         console: Where to print.
@@ -84,8 +84,8 @@ class TerminalProgress:
             running.epoch = epoch
             running.value = metrics.get(self._metric)
 
-    def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """A row goes; without a terminal, a line is printed."""
+    def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
+        """A row goes; without a terminal, a line is printed, on one for a trial that failed alone."""
         with self._lock:
             running = self._running.pop(number)
             self._outcomes[outcome] += 1
@@ -94,8 +94,10 @@ class TerminalProgress:
                 value = running.value
                 if self._best is None or self._sign * value > self._sign * self._best[0]:
                     self._best = (value, number)
-        if not self._console.is_terminal:
-            self._console.print(self._line(running, outcome), soft_wrap=True, markup=False, highlight=False)
+        error = summary.get("error", "")
+        if error or not self._console.is_terminal:
+            line = self._line(running, outcome) + (f"  {shorten(error)}" if error else "")
+            self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def close(self) -> None:
         """The live table goes; what it showed is in the report."""

@@ -18,6 +18,7 @@ from sesemi_search.space.space import Space
 from tests.space.strategies import overlays, sample_space
 
 PROJECT = Path(__file__).parents[2] / "experiments"
+SRC = Path(__file__).parents[1] / "project" / "src"
 HPARAMS = "learner.hparams"
 HEAD = f"{HPARAMS}.model.head"
 ADAM = {"_target_": "torch.optim.Adam", "lr": 0.1, "betas": [0.9, 0.999]}
@@ -41,6 +42,8 @@ def nest(key: str, value: Any) -> dict[str, Any]:
     return value
 
 
+OPTIMIZER = f"{HPARAMS}.optimizer"
+OWN = "faulty.optimizers.Sign"
 LINEAR = "sesemi_search.models.heads.LinearHead"
 POLY = f"{HPARAMS}.lr_scheduler.scheduler"
 
@@ -104,6 +107,81 @@ def test_what_cannot_be_is_named_with_the_key_of_the_space(
 )
 def test_what_can_be_is_let_through(key: str, value: Any, experiment: dict[str, Any]) -> None:
     assert check_tree(parse_space(nest(key, value)), experiment) == []
+
+
+NUMBERS = "write {choice: [0.1, 0.2]}, or {float: [low, high]} for what lies between"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        (f"{OPTIMIZER}.lr", {"flota": [0.1, 1], "log": True}, ["the keys flota, log; a domain has", "mean 'float'?"]),
+        (f"{OPTIMIZER}.lr", {"loguniform": [0.1, 1]}, ["is written {float: [low, high], log: true} here"]),
+        (f"{OPTIMIZER}.lr", [0.1, 0.2], [NUMBERS, "The experiment has 0.1 there"]),
+        (
+            f"{OPTIMIZER}.weight_decay",
+            [1, 2],
+            ["write {choice: [1, 2]}, or {float: [low", "It takes a number."],
+        ),
+        (
+            f"{OPTIMIZER}.betas.0",
+            {"values": [0.8, 0.9]},
+            ["the key values;", "'values' is written {choice: [...]} here"],
+        ),
+        (
+            OPTIMIZER,
+            {"_target_": OWN, "lr": {"Float": [0, 1]}},
+            ["optimizer.lr: got a", "mean 'float'?", "is 0.01 there"],
+        ),
+        (
+            OPTIMIZER,
+            {"_target_": OWN, "momentum": [0.8, 0.9]},
+            ["optimizer.momentum: got a list", "By default, there is 0.9"],
+        ),
+        (
+            OPTIMIZER,
+            {"choice": {"own": {"_target_": OWN, "lr": {"choice": {"a": {"min": 0, "max": 1}, "b": 0.5}}}}},
+            [f"space.{OPTIMIZER}.choice.own.lr.choice.a: got a mapping", "'min' is written {float"],
+        ),
+        (
+            "run.num_epochs",
+            {"distribution": "q_uniform", "min": 1, "max": 9},
+            ["the keys distribution, min, max", "'q_uniform' is written {float: [low, high], step: ...} here"],
+        ),
+        ("run.gradient_clip_norm", {"chioce": [None, 1]}, ["mean 'choice'?", "It takes a number or null."]),
+        ("run.num_epochs", [3, 9], ["write {choice: [3, 9]}, or {int: [low, high]} for", "It takes a whole number."]),
+        ("run.precision", ["fp32", "bf16"], ["write {choice: [fp32, bf16]} to search it"]),
+    ],
+)
+def test_what_is_no_domain_over_a_plain_value_is_told_once_with_how_one_is_written(
+    key: str, value: Any, says: list[str], experiment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(SRC)
+    (problem,) = check_tree(parse_space(nest(key, value)), experiment)
+    for words in says:
+        assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (f"{OPTIMIZER}.lr", {"literal": {"flota": [0.1, 1]}}),
+        (f"{OPTIMIZER}.lr", {"literal": [0.1, 1]}),
+        (f"{OPTIMIZER}.lr", {"_target_": "torch.tensor", "data": 0.1}),
+        (f"{OPTIMIZER}.betas", [0.9, 0.99]),
+        (OPTIMIZER, {"_target_": "torch.optim.SGD", "lr": [{"float": [0, 1]}, 0.1]}),  # who has domains, knows them
+        (OPTIMIZER, {"_target_": OWN, "sizes": [1, 2]}),  # its annotation has a list
+        (POLY, {"_target_": "faulty.anything", "nested": {"values": [1]}}),  # nothing is known of it
+        (f"{HPARAMS}.lr_scheduler", {"interval": "${run.id}"}),
+        (OPTIMIZER, {"weight": {"decays": [1, 2]}}),
+    ],
+)
+def test_a_mapping_or_a_list_that_can_be_there_is_let_through(
+    key: str, value: Any, experiment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(SRC)
+    problems = check_tree(parse_space(nest(key, value)), experiment)
+    assert [problem for problem in problems if "domain" in problem or "got a list" in problem] == []
 
 
 KEYS = [

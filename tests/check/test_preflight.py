@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from sesemi_search.check.preflight import Checked
 from sesemi_search.config.errors import ConfigError
@@ -11,6 +12,7 @@ from sesemi_search.search.check import describe_space
 Check = Callable[..., Checked]
 BACKBONE = "learner.hparams.model.backbone"
 HEAD = "learner.hparams.model.head"
+OPTIMIZER = "learner.hparams.optimizer"
 SIZE = "run.batch_size_per_gpu"
 SIZES = f"space.{SIZE}={{choice: [16, 32, 64]}}"
 BACKBONES = (
@@ -120,3 +122,18 @@ def test_what_is_wrong_outside_any_option_is_an_error_though_options_are_wrong_t
         check(options, "space.learner.hparams.optimizer.momentom=0.3")
     assert str(error.value).startswith("space.learner.hparams.optimizer.momentom: torch.optim.SGD takes no argument")
     assert len(error.value.problems) == 1
+
+
+def test_an_optimizer_that_fails_in_its_step_is_a_bad_branch(check: Check) -> None:
+    options = ", ".join(f"{name}: {{_target_: faulty.optimizers.{name}}}" for name in ("FailsInStep", "Sign"))
+    checked = check(f"space.{OPTIMIZER}={{choice: {{{options}}}}}", "~space.learner.hparams.model.head.scaled")
+    assert {branch.choices[OPTIMIZER] for branch in checked.bad} == {"FailsInStep"}
+    (problem,) = checked.bad[0].problems
+    assert problem == f"{OPTIMIZER}: the first step of faulty.optimizers.FailsInStep raised KeyError: 'beta1'"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="of a machine without a GPU")
+def test_an_optimizer_for_gpus_alone_is_not_judged_where_only_other_nodes_have_one(check: Check) -> None:
+    adam = f"space.{OPTIMIZER}={{_target_: torch.optim.AdamW, capturable: true}}"
+    assert check(adam, "run.accelerator=gpu").bad == []
+    assert "capturable" in check(adam, "run.accelerator=cpu").bad[0].problems[0]

@@ -70,6 +70,10 @@ MISTAKES = {
     "no trials": (["run", "space=tiny", "search.num_trials=0"], ["search.num_trials", "got 0", "at least 1"]),
     "low above high": (["run", "space=tiny", f"{LR}={{float: [1, 0.1]}}"], [LR, "[1, 0.1]", "low is above high"]),
     "log of zero": (["run", "space=tiny", f"{LR}={{float: [0, 1], log: true}}"], [LR, "low > 0"]),
+    "a misspelt domain": (
+        ["check", "space=tiny", f"{LR}={{flota: [0.01, 1], log: true}}"],
+        [f"{LR}: got a mapping with the keys flota, log", "Did you mean 'float'?", "(command line)"],
+    ),
     "empty choice": (["run", "space=tiny", f"{LR}={{choice: []}}"], [LR, "is empty"]),
     "the last option dropped": (
         ["run", "space=tiny", "~space.learner.hparams.model.head.linear", "~space.learner.hparams.model.head.scaled"],

@@ -75,6 +75,25 @@ def test_show_prints_the_space_that_the_overrides_leave(command: Command) -> Non
     parse_space(space["space"])
 
 
+def test_a_space_is_shown_whose_experiment_lacks_values(command: Command) -> None:
+    code, output = command("show", "space=timm")
+    assert code == 0, output
+    assert "# space=timm" in output
+    assert "resnet10t" in output
+    code, output = command("run", "space=timm", "--cfg", "job")
+    assert code == 0, output
+    assert "folder: ???" in output
+
+
+def test_a_missing_value_says_what_to_type(command: Command) -> None:
+    code, output = command("check", "space=timm")
+    assert code == 2
+    assert "2 problems" in output
+    for key in ("data.source.folder", "learner.hparams.num_classes"):
+        assert f"{key}: missing; " in output
+        assert f"Write {key}=VALUE on the command line, or set it in a config." in output
+
+
 def test_a_space_that_is_shown_can_be_saved_and_shown_again(command: Command, project: Path) -> None:
     _, first = command("show", "space=tiny")
     saved = project / "search_spaces" / "space" / "saved.yaml"

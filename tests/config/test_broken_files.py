@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 Command = Callable[..., tuple[int, str]]
 BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
@@ -28,7 +29,6 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "anchor in itself": ("run: &a {id: x, seed: *a}\n", ["a YAML anchor contains itself"]),
     "latin-1": ("# gr\xfc\xdfe\nrun: {id: gr\xfc\xdfe}\n".encode("latin-1"), ["/broken.yaml", "not UTF-8"]),
     "binary": (bytes(range(128, 256)), ["/broken.yaml", "not UTF-8"]),
-    "empty": ("", ["learner.hparams.model.backbone: missing", "data.source: missing"]),
     "a list": ("- a\n- b\n", ["broken.yaml: holds a list; a config is a mapping"]),
     "a word": ("hello\n", ["broken.yaml: hello: the config has no key 'hello'"]),
     "null for a section": ("run: null\n", ["broken.yaml: run"]),
@@ -61,6 +61,15 @@ def test_a_broken_experiment(name: str, mode: tuple[str, ...], command: Command,
     content, says = BROKEN[name]
     (project / "configs" / "broken.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     check(*command("train", "--config-name", "broken", *mode), says)
+
+
+def test_an_empty_experiment_lacks_everything_and_can_be_printed(command: Command, project: Path) -> None:
+    (project / "configs" / "broken.yaml").touch()
+    says = ["learner.hparams.model.backbone: missing", "data.source: missing"]
+    check(*command("train", "--config-name", "broken"), says)
+    code, output = command("train", "--config-name", "broken", "--cfg", "job")
+    assert code == 0
+    assert yaml.safe_load(output)["data"]["source"] == "???"
 
 
 @pytest.mark.parametrize("name", BROKEN_SPACES)

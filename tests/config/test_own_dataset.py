@@ -53,6 +53,6 @@ def test_the_documented_example_trains(command: Command, project: Path, example:
 
 
 def test_a_dataset_that_is_not_named_is_missed(command: Command) -> None:
-    code, output = command("train", "--config-name", "small", "data=dataset", "--cfg", "job")
+    code, output = command("train", "--config-name", "small", "data=dataset")
     assert code == 2
     assert "data.source: missing; no config sets it" in output

@@ -195,10 +195,28 @@ def test_labels_beyond_the_classes_are_an_error(load: Load) -> None:
         check_labels(LabelledImages(val.images, val.labels - 1), 10)
 
 
+def test_labels_that_begin_at_1_are_to_be_shifted_and_get_no_class_more(load: Load) -> None:
+    val = load("val")["val"]
+    shifted = LabelledImages(val.images, val.labels + 1)
+    with pytest.raises(ConfigError, match=r"got 10, but the data has labels from 1 to 10; .* subtract 1") as raised:
+        check_labels(shifted, 10)
+    assert "11" not in str(raised.value)
+    with pytest.raises(ConfigError, match="at least 11"):
+        check_labels(shifted, 8)
+    assert describe_classes(shifted.labels, 11) == (
+        "learner.hparams.num_classes=11, but no training image is of class 0; "
+        "where labels begin at 1, let the data set subtract 1 from them"
+    )
+
+
 def test_classes_without_an_image_are_mentioned(load: Load) -> None:
     labels = load("train")["train"].labels
     assert describe_classes(labels, 10) is None
-    assert describe_classes(labels, 12) == ("learner.hparams.num_classes=12, but the training images are of 10 classes")
+    assert describe_classes(labels, 12) == (
+        "learner.hparams.num_classes=12, but no training image is of class 10, 11; labels from 0 to 9 make 10"
+    )
+    some = describe_classes(labels[labels != 4], 10)
+    assert some == "learner.hparams.num_classes=10, but no training image is of class 4"
 
 
 def test_shipped_splits_do_not_move(data: DataConfig, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from sesemi_search.config.durations import parse_duration
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.search.definition import find_changes
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.search.limits import Budget, StopKind, find_common_error
+from sesemi_search.search.limits import Budget, StopKind, error_line, find_common_error
 
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "m.py", line {line}, in forward\n    raise\n{error}: width {number}\n'
@@ -91,3 +91,17 @@ def test_changes_are_named_by_key_with_both_values() -> None:
     assert not list(find_changes({"run": {}}, {"run": {"a_later_key": None}}))
     assert not list(find_changes({"data": {}}, {"data": {"train_transforms": None}}))
     assert not list(find_changes(before, before))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (TRACEBACK.format(line=3, error="ValueError", number=7), "ValueError: width 7"),
+        ('Traceback\n  File "m.py", line 3, in f\n    x\nE: first\n\nsecond\n', "E: first"),
+        ('a\n  File "m.py", line 3, in f\nE: cause\n\nThe above\n  File "n.py", line 1, in g\nF: last', "F: last"),
+        ("The worker died.\nRay says more.", "The worker died."),
+        ("", ""),
+    ],
+)
+def test_the_line_of_a_traceback_that_has_the_error_is_found(text: str, line: str) -> None:
+    assert error_line(text) == line

@@ -15,7 +15,9 @@ from sesemi_search.final import train
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.driver import SearchResult
+from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome
+from sesemi_search.search.runs import run_summary
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import RunStart
 from tests.processes import read_trials
@@ -205,6 +207,8 @@ def test_a_module_that_raises_ends_its_trial_and_not_the_search(run_search: RunS
         text = (trial_dir(result.directory, record.number) / "error.txt").read_text()
         assert "this backbone does not like its second epoch" in text
         assert "Traceback" in text
+        summary = run_summary(record, "error", Objectives((Objective("val/top1", True),)))
+        assert summary["error"] == "RuntimeError: this backbone does not like its second epoch"
     assert {t.state.name for t in read_trials(result.directory)} == {"FAIL", "COMPLETE"}
 
 

@@ -2,6 +2,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from sesemi_search.tracking.fan_out import Trackers
@@ -57,6 +58,19 @@ def test_trial_without_a_report_has_a_dash() -> None:
     progress.end(0, "out_of_memory", {})
     assert "out of memory" in printed(out)
     assert "val/top1 -" in printed(out)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_trial_that_fails_says_why_in_its_line(terminal: bool) -> None:
+    out = console(terminal)
+    progress = TerminalProgress(out, "val/top1", "max", 2)
+    progress.start(run(0))
+    progress.end(0, "error", {"error": "ValueError: [not markup] " + "x" * 200})
+    progress.close()
+    (line,) = [line for line in printed(out).splitlines() if "trial    0" in line]
+    assert "head=cosine  ValueError: [not markup] xxx" in line
+    assert line.rstrip().endswith("xxx...")
+    assert line.count("x") < 120
 
 
 def test_live_table_shows_running_trials_and_counts() -> None:

@@ -32,6 +32,11 @@ class Outcome(StrEnum):
         """Whether `search.num_trials` counts the trial: it was trained, or will be."""
         return self not in (Outcome.infeasible, Outcome.duplicate)
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether the trial ended with an error, whose text it keeps."""
+        return self in (Outcome.error, Outcome.out_of_memory, Outcome.lost)
+
 
 class Origin(StrEnum):
     """Where a trial's parameters come from."""
