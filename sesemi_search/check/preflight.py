@@ -190,10 +190,11 @@ def _check_end(
     seen: dict[str, list[str]],
 ) -> End:
     try:
-        resolved = resolve_experiment(space.apply(experiment, params))
+        written = space.apply(experiment, params)
+        resolved = resolve_experiment(written)
         raise_problems(list(check_values(resolved)))
         before = plain(resolved)
-        config = follow_backbone(before)
+        config = follow_backbone(written, before)
     except ConfigError as error:
         return End(params, error.problems)
     architectures.note(*describe_followed(before, config))

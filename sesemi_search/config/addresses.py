@@ -18,6 +18,7 @@ from hydra.core.override_parser.types import Override
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.schema import OPEN_NODES
 from sesemi_search.config.sesemi_keys import their_key
+from sesemi_search.config.targets import is_other_class
 
 __all__ = ["Addresses", "Source"]
 
@@ -189,7 +190,7 @@ def _merge(into: _Place, new: _Place, key: str = "") -> None:
         below = f"{key}.{name}" if key else name
         if known is None or known.is_list or child.is_list or not (known.children and child.children):
             into.children[name] = child
-        elif below in OPEN_NODES and child.target and known.target not in ("", child.target):
+        elif below in OPEN_NODES and child.target and known.target and is_other_class(known.target, child.target):
             into.children[name] = child
         else:
             known.parts += 1

@@ -1,7 +1,7 @@
 """Nodes whose class was changed on the way to a composed config: without the arguments of the class before.
 
 Hydra merges, so AdamW's `_target_` over SGD's node would inherit `nesterov`. Here a mapping whose `_target_` is another
-replaces the node, as in a space; one with the same `_target_`, or with none, merges as ever.
+replaces the node, as in a space; one of the same class, or with no `_target_`, merges as ever.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from omegaconf.errors import InterpolationResolutionError
 
 from sesemi_search.config.addresses import Source
 from sesemi_search.config.schema import OPEN_NODES
+from sesemi_search.config.targets import is_other_class
 
 __all__ = ["replace_nodes"]
 
@@ -63,8 +64,8 @@ def _lay(holder: DictConfig, part: Any) -> bool:
     """Lays what one place says of a node over what those before it say; returns whether it replaced that."""
     if part is ...:
         return False
-    targets = [node.get("_target_") if isinstance(node, Mapping) else None for node in (_node(holder), part)]
-    replaces = None not in targets and targets[0] != targets[1]
+    before, after = (node.get("_target_") if isinstance(node, Mapping) else None for node in (_node(holder), part))
+    replaces = is_other_class(before, after)
     OmegaConf.update(holder, _NODE, part, merge=not replaces)
     return replaces
 

@@ -286,7 +286,7 @@ class SearchConfig:
         sampler: `_target_` of an Optuna sampler.
         pruner: `_target_` of an Optuna pruner.
         storage: An Optuna storage URL in place of the journal in the search directory.
-        max_attempts: Starts a trial gets when its worker or node dies.
+        max_attempts: Workers, or nodes, that a trial may lose before it is given up.
         keep_checkpoints: Best trials whose checkpoints stay after the search.
         warm_start: Directories of earlier searches, whose trials the sampler is to know.
         enqueue: Configs to try first: values by short or full name of the parameter; what is not given is sampled.

@@ -19,7 +19,15 @@ from hydra.utils import instantiate as hydra_instantiate
 
 from sesemi_search.config.errors import ConfigError, suggest
 
-__all__ = ["accepted_arguments", "check_argument_names", "check_target", "instantiate", "locate", "without_arguments"]
+__all__ = [
+    "accepted_arguments",
+    "check_argument_names",
+    "check_target",
+    "instantiate",
+    "is_other_class",
+    "locate",
+    "without_arguments",
+]
 
 # What an argument is called elsewhere, too far from its name here to be a slip of the pen.
 _SYNONYMS = {"learning_rate": "lr", "wd": "weight_decay"}
@@ -45,6 +53,25 @@ def locate(target: object, key: str) -> Callable[..., Any]:
     if not callable(found):
         raise ConfigError(f"{key}._target_: {target!r} is a {type(found).__name__}, not a class or function.")
     return found  # type: ignore[no-any-return]
+
+
+def is_other_class(before: object, after: object) -> bool:
+    """Whether two `_target_` name two classes; a class may have two names, and an open one may yet be the other.
+
+    Nothing is imported but what has the same last name twice, or is ours and may have SESEMI's name.
+    """
+    if not isinstance(before, str) or not isinstance(after, str):
+        return False
+    if before == after or any(name == "???" or "${" in name for name in (before, after)):
+        return False
+    names = [re.sub(r"^sesemi\.", "sesemi_search.", name) for name in (before, after)]
+    are_ours = all(name.startswith("sesemi_search.") for name in names)
+    if are_ours or len({name.rpartition(".")[2] for name in names}) == 1:
+        try:
+            return get_object(names[0]) is not get_object(names[1])
+        except Exception:  # of a user's module
+            return True
+    return True
 
 
 def check_target(node: object, key: str, supplied: Iterable[str] = ()) -> list[str]:

@@ -40,8 +40,9 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
     with composed.addresses.added():
-        open_config = plain(resolve_experiment({key: config[key] for key in EXPERIMENT_KEYS}))
-        experiment = follow_backbone(open_config)
+        written = {key: config[key] for key in EXPERIMENT_KEYS}
+        open_config = plain(resolve_experiment(written))
+        experiment = follow_backbone(written, open_config)
         notes = [*describe_followed(open_config, experiment), *check_experiment(experiment)]
     for note in notes:
         say(note)

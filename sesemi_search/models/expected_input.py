@@ -4,10 +4,12 @@ A search loads its images once for all trials, so they have one size. They are n
 mean and standard deviation may be another backbone's in the next trial.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.config.targets import locate
 
 __all__ = ["ExpectedInput", "describe_difference", "describe_followed", "follow_backbone"]
@@ -30,37 +32,52 @@ class ExpectedInput(NamedTuple):
     image_size: int
 
 
-def follow_backbone(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a config whose open (null) image size is the one that its backbone was made for.
+def follow_backbone(
+    container: Mapping[str, Any], resolved: Mapping[str, Any] | None = None, measured: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Returns a resolved, plain config whose open (null) image size is the one that its backbone was made for.
 
     Where the backbone begins with weights, from its publishers or a file, an open mean and standard deviation are those
-    that the published weights were trained with; else they stay open, to be measured on the images.
+    that the published weights were trained with. Values that refer to what was open have it too.
 
     A backbone takes part that has a static method `expected_input(name)`, with the node's `name` for its argument, that
     returns an `ExpectedInput`.
 
     Args:
-        config: A resolved, plain experiment config.
+        container: The experiment's config, plain and unresolved.
+        resolved: The same, resolved, where that is at hand.
+        measured: `mean` and `std` of the images, for what stays open.
 
     Raises:
-        ConfigError: The size is open, and the backbone does not say which it was made for.
+        ConfigError: It does not resolve, or the size is open, and the backbone does not say which it was made for.
     """
-    backbone, data = config["learner"]["hparams"]["model"]["backbone"], dict(config["data"])
-    if None not in (data["image_size"], data["mean"], data["std"]):
-        return dict(config)
-    expected = _find_expected(backbone)
-    if data["image_size"] is None:
-        if expected is None:
-            name = backbone.get("_target_") if isinstance(backbone, Mapping) else backbone
-            raise ConfigError(
-                f"data.image_size: got None, and {name} does not say which size it is made for; it takes a number of "
-                "pixels, such as 224."
-            )
-        data["image_size"] = expected.image_size
-    has_weights = isinstance(backbone, Mapping) and (backbone.get("pretrained") is True or backbone.get("checkpoint"))
-    if expected is not None and has_weights and len(expected.mean) == data["channels"]:
-        data |= {key: list(getattr(expected, key)) for key in ("mean", "std") if data[key] is None}
-    return {**config, "data": data}
+    config = dict(plain(resolve_experiment(container)) if resolved is None else resolved)
+    followed = _expected_values(config)
+    filled = {k: v for k, v in (measured or {}).items() if config["data"][k] is None and v is not None} | followed
+    if not filled:
+        return config
+    written = plain(container)
+    return plain(resolve_experiment({**written, "data": {**written["data"], **filled}}))
+
+
+def _expected_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the backbone of a resolved config has to say of the keys of `data` that are open."""
+    backbone, data = config["learner"]["hparams"]["model"]["backbone"], config["data"]
+    is_open = [key for key in ("image_size", "mean", "std") if data[key] is None]
+    expected = _find_expected(backbone) if is_open else None
+    if "image_size" in is_open and expected is None:
+        name = backbone.get("_target_") if isinstance(backbone, Mapping) else backbone
+        raise ConfigError(
+            f"data.image_size: got None, and {name} does not say which size it is made for; it takes a number of "
+            "pixels, such as 224."
+        )
+    if expected is None:
+        return {}
+    filled: dict[str, Any] = {"image_size": expected.image_size} if "image_size" in is_open else {}
+    has_weights = _argument(backbone, "pretrained") is True or _argument(backbone, "checkpoint")
+    if has_weights and len(expected.mean) == data["channels"]:
+        filled |= {key: list(getattr(expected, key)) for key in ("mean", "std") if key in is_open}
+    return filled
 
 
 def describe_followed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -69,7 +86,7 @@ def describe_followed(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
     filled = [f"data.{key}={data[key]}" for key in ("image_size", "mean", "std") if data[key] != before["data"][key]]
     if not filled:
         return []
-    return [f"{' '.join(filled)}, as {after['learner']['hparams']['model']['backbone']['name']} expects"]
+    return [f"{' '.join(filled)}, as {_argument(after['learner']['hparams']['model']['backbone'], 'name')} expects"]
 
 
 def describe_difference(backbone: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:
@@ -79,13 +96,14 @@ def describe_difference(backbone: Mapping[str, Any], data: Mapping[str, Any]) ->
         backbone: Resolved node of `learner.hparams.model.backbone`.
         data: The resolved data section, after `follow_backbone`.
     """
-    expected = _find_expected(backbone) if backbone.get("pretrained") is True else None
+    expected = _find_expected(backbone) if _argument(backbone, "pretrained") is True else None
     if expected is None or (_is_near(expected.mean, data["mean"]) and _is_near(expected.std, data["std"])):
         return None
     mean, std = ([round(value, 4) for value in values] for values in (expected.mean, expected.std))
     return (
-        f"{backbone['name']} was pretrained on images of data.mean={mean} data.std={std} (and {expected.image_size} "
-        f"pixels); this data has mean={data['mean']} std={data['std']} (and {data['image_size']} pixels)"
+        f"{_argument(backbone, 'name')} was pretrained on images of data.mean={mean} data.std={std} (and "
+        f"{expected.image_size} pixels); this data has mean={data['mean']} std={data['std']} (and {data['image_size']} "
+        "pixels)"
     )
 
 
@@ -93,16 +111,36 @@ def _find_expected(backbone: Any) -> ExpectedInput | None:
     """Asks the class of a backbone; None of one that does not say.
 
     Raises:
-        ConfigError: The class cannot be found, or has no model of the name.
+        ConfigError: The class cannot be found, or has no answer for the name.
     """
-    if not isinstance(backbone, Mapping) or not isinstance(backbone.get("name"), str):
+    name = _argument(backbone, "name") if isinstance(backbone, Mapping) else None
+    if not isinstance(name, str):
         return None
-    describe = getattr(locate(backbone.get("_target_"), _KEY), "expected_input", None)
+    target = backbone.get("_target_")
+    describe = getattr(locate(target, _KEY), "expected_input", None)
+    if describe is None:
+        return None
+    call = f"{_KEY}: {target}.expected_input({name!r})"
     try:
-        expected: ExpectedInput | None = None if describe is None else describe(backbone["name"])
+        expected = describe(name)
     except ValueError as error:
         raise ConfigError(f"{_KEY}: {error}") from error
+    except Exception as error:  # a user's code
+        raise ConfigError(f"{call} raised {type(error).__name__}: {error}") from error
+    if expected is not None and not isinstance(expected, ExpectedInput):
+        raise ConfigError(f"{call} gave a {type(expected).__name__}; it gives an ExpectedInput or None.")
     return expected
+
+
+def _argument(backbone: Mapping[str, Any], name: str) -> Any:
+    """Returns the value of an argument of a backbone: what its node says, else its default."""
+    if name in backbone:
+        return backbone[name]
+    try:
+        parameter = inspect.signature(locate(backbone.get("_target_"), _KEY)).parameters.get(name)
+    except (TypeError, ValueError):
+        return None
+    return None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
 
 
 def _is_near(expected: Sequence[float], found: Sequence[float] | None) -> bool:

@@ -40,8 +40,10 @@ def describe_unreadable(error: Exception) -> str:
 
 
 def are_weights(content: object) -> TypeGuard[dict[str, Tensor]]:
-    """Whether what was read from a file is tensors by name, and nothing else."""
-    return isinstance(content, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+    """Whether what was read from a file is tensors by name, and nothing else but what modules add to them."""
+    return isinstance(content, dict) and all(
+        isinstance(k, str) and (isinstance(v, Tensor) or k.endswith("_extra_state")) for k, v in content.items()
+    )
 
 
 def read_weights(checkpoint: str, device: torch.device) -> Mapping[str, Tensor]:

@@ -56,7 +56,7 @@ def weights_wanted() -> bool:
 def load_strictly(
     model: nn.Module, weights: Mapping[str, Tensor], opening: str, without: Iterable[str] = (), advice: str = ""
 ) -> None:
-    """Loads weights, every one of which must be there and fit.
+    """Loads weights, every one of which must be there and fit; counts of batches (of batch norm) may be missing.
 
     Between tensors of the meta device it compares names and shapes, and there is nothing to copy.
 
@@ -71,12 +71,16 @@ def load_strictly(
         ConfigError: Names or shapes differ.
     """
     prefixes = tuple(f"{name}." for name in without)
-    own = {name: value.shape for name, value in model.state_dict().items() if not is_lazy(value)}
+    own = {n: v.shape for n, v in model.state_dict().items() if isinstance(v, Tensor) and not is_lazy(v)}
     kept = OrderedDict((name, value) for name, value in weights.items() if not name.startswith(prefixes))
-    reshaped = {name: kept.pop(name).shape for name in own if name in kept and kept[name].shape != own[name]}
+    reshaped: dict[str, torch.Size] = {}
     if hasattr(weights, "_metadata"):  # the version of each module, by which it knows names that it had before
         kept._metadata = weights._metadata  # type: ignore[attr-defined]
-    result = model.load_state_dict(kept, strict=False)
+    try:
+        result = model.load_state_dict(kept, strict=False)
+    except RuntimeError:  # over shapes, of which a module may also take others than its own
+        reshaped = {n: kept.pop(n).shape for n in own if n in kept and kept[n].shape != own[n]}
+        result = model.load_state_dict(kept, strict=False)
     # Files from before torch 0.4 have no counts of batches, which nothing needs that keeps a moving average.
     missing = [n for n in result.missing_keys if n not in reshaped and not n.endswith("num_batches_tracked")]
     differences = {

@@ -55,7 +55,7 @@ class Session:
         limits: What a model may cost at most.
         num_trials: Trials to ask for, earlier sittings included.
         max_concurrent: Slots.
-        max_attempts: Starts that a trial gets when workers die.
+        max_attempts: Workers that a trial may lose before it is given up.
         keep_checkpoints: Complete trials whose checkpoints stay, the best ones.
         budget: Wall time and compute that may be spent.
         excluded: Branches whose trials are infeasible without being built.
@@ -161,8 +161,8 @@ class Session:
         if "OutOfMemoryError" in reason:  # Ray ends the worker that takes the host's last memory
             self._end(number, Outcome.out_of_memory, reason)
             return
-        # Workers lost, not starts: an orderly stop and its resume cost no attempt.
-        num_lost = self._ledger.record(number).num_lost + 1
+        # Workers lost, not starts: an orderly stop and its resume cost no attempt, nor does a GPU that was lost before.
+        num_lost = self._ledger.record(number).num_lost + ("GpuLost" not in reason)
         self._ledger.describe(number, num_lost=num_lost)
         if num_lost >= self._max_attempts:
             self._end(number, Outcome.lost, reason)

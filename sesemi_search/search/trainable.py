@@ -4,7 +4,6 @@ A module of its own, because workers import it: the driver's half of the search 
 """
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,13 @@ from sesemi_search.data.stored import ImageSplit
 from sesemi_search.search.trial import TrialRun
 from sesemi_search.training.device import is_gpu_lost
 
-__all__ = ["OBJECTIVE", "TrialTrainable"]
+__all__ = ["OBJECTIVE", "GpuLost", "TrialTrainable"]
 
 OBJECTIVE = "objective"  # Ray insists on a metric; the ledger never looks at this one.
+
+
+class GpuLost(RuntimeError):
+    """A worker that can do nothing more on its GPU; Tune ends it. The session knows it by its name."""
 
 
 class TrialTrainable(tune.Trainable):
@@ -37,10 +40,11 @@ class TrialTrainable(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begins the trial whose number Ray passes; nothing else goes through Ray.
 
-        A worker whose last trial broke its GPU's context ends instead, and the trial begins in another.
+        Raises:
+            GpuLost: The last trial broke the GPU's context: this one begins in another worker.
         """
         if is_gpu_lost():
-            os._exit(1)
+            raise GpuLost
         self._trial = TrialRun(self._directory, new_config["number"], self._data)
         return True
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from sesemi_search.check.preflight import Checked
 from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
@@ -51,13 +50,7 @@ def make_resolver(data: DataConfig, checked: Checked, train: ImageSplit, say: Ca
     if any(config["data"][key] is None for config in _working(checked) for key in _NORMALIZATION):
         filled = fill_normalization(data, train, say)
         measured = {key: getattr(filled, key) for key in _NORMALIZATION}
-    return partial(_resolve, measured)
-
-
-def _resolve(measured: Mapping[str, list[float] | None], container: Mapping[str, Any]) -> dict[str, Any]:
-    config = follow_backbone(plain(resolve_experiment(container)))
-    data = config["data"]
-    return {**config, "data": {**data, **{key: value for key, value in measured.items() if data[key] is None}}}
+    return partial(follow_backbone, measured=measured)
 
 
 def _working(checked: Checked) -> list[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain
+from sesemi_search.config.targets import is_other_class
 
 Compose = Callable[..., DictConfig]
 SGD = {"_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
@@ -140,3 +141,26 @@ def test_what_is_replaced_is_closed_and_open_as_before(compose_train: Compose) -
     assert OmegaConf.is_struct(config)
     with pytest.raises(ConfigError, match="Did you mean 'num_epochs'"):
         compose_train("small", f"{OPTIMIZER}={{_target_: torch.optim.Adam}}", "run.num_epoch=1")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("torch.optim.SGD", "torch.optim.AdamW", True),
+        ("torch.optim.SGD", "torch.optim.sgd.SGD", False),
+        ("sesemi_search.models.backbones.TimmBackbone", "sesemi.PyTorchImageModel", False),
+        ("sesemi_search.models.backbones.TimmBackbone", "sesemi.TorchVisionBackbone", True),
+        ("mine.SGD", "torch.optim.SGD", True),
+        ("???", "torch.optim.SGD", False),
+        ("${x}", "torch.optim.SGD", False),
+    ],
+)
+def test_one_class_may_have_two_names(before: str, after: str, expected: bool) -> None:
+    assert is_other_class(before, after) is expected
+
+
+def test_a_name_of_sesemis_keeps_the_arguments_of_ours(write: Callable[..., None], compose_train: Compose) -> None:
+    backbone = "{_target_: sesemi.PyTorchImageModel, name: resnet18}"
+    write("mine", "/small, /base/supervised/backbone/timm", nested(f"{MODEL}.backbone", backbone))
+    found = node(compose_train("mine"), f"{MODEL}.backbone")
+    assert (found["name"], found["drop_rate"], found["image_size"]) == ("resnet18", 0.5, "${data.image_size}")

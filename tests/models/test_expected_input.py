@@ -148,3 +148,40 @@ def test_a_size_that_nobody_gives_is_an_error(config: dict[str, Any]) -> None:
     config["learner"]["hparams"]["model"]["backbone"] = {"_target_": "sesemi_search.models.backbones.MLP"}
     with pytest.raises(ConfigError, match=r"data\.image_size: got None, and .*MLP does not say which size"):
         follow_backbone(config)
+
+
+def test_what_refers_to_the_open_size_has_it_too(config: dict[str, Any]) -> None:
+    node = {"_target_": TIMM, "name": "resnet10t", "image_size": "${data.image_size}"}
+    config["learner"]["hparams"]["model"]["backbone"] = node
+    config["data"] |= {"image_size": None, "train_transforms": [{"_target_": "own.Crop", "size": "${data.image_size}"}]}
+    followed = follow_backbone(config)
+    assert followed["data"]["train_transforms"][0]["size"] == 176
+    assert followed["learner"]["hparams"]["model"]["backbone"]["image_size"] == 176
+
+
+def test_an_argument_that_is_not_written_is_the_default(config: dict[str, Any]) -> None:
+    config["learner"]["hparams"]["model"]["backbone"] = {"_target_": TIMM, "pretrained": True}  # of resnet50d
+    config["data"] |= {"image_size": None, "mean": None, "std": None}
+    followed = follow_backbone(config)["data"]
+    assert (followed["image_size"], followed["mean"], followed["std"]) == (224, IMAGENET["mean"], IMAGENET["std"])
+
+
+class Wrong:
+    """A user's backbone whose answer is none."""
+
+    def __init__(self, name: str) -> None:
+        pass
+
+    @staticmethod
+    def expected_input(name: str) -> Any:
+        return {"pair": (224, 224)}[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("other", "'other') raised KeyError: 'other'"), ("pair", "'pair') gave a tuple; it gives an")]
+)
+def test_an_answer_that_is_none_is_a_mistake_of_the_backbone(config: dict[str, Any], name: str, says: str) -> None:
+    config["learner"]["hparams"]["model"]["backbone"] = {"_target_": f"{__name__}.Wrong", "name": name}
+    config["data"]["mean"] = None
+    with pytest.raises(ConfigError, match=re.escape(f"{__name__}.Wrong.expected_input({says}")):
+        follow_backbone(config)

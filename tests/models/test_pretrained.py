@@ -16,7 +16,8 @@ from torch import nn
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
 from sesemi_search.models import build_classifier
-from sesemi_search.models.weights import without_weights
+from sesemi_search.models.weight_files import are_weights
+from sesemi_search.models.weights import load_strictly, without_weights
 
 KEY = "learner.hparams.model.backbone"
 TIMM = {"_target_": "sesemi_search.models.backbones.TimmBackbone", "name": "test_resnet"}
@@ -330,3 +331,33 @@ def test_dropout_of_features_acts_in_training() -> None:
     backbone = build(VISION, drop_rate=1.0)
     assert backbone.train()(torch.randn(2, 3, 64, 64)).count_nonzero() == 0
     assert backbone.eval()(torch.randn(2, 3, 64, 64)).count_nonzero() > 0
+
+
+class Counted(nn.Linear):
+    """A layer with state that is no tensor, and a buffer that grows."""
+
+    def __init__(self, seen: int = 0) -> None:
+        super().__init__(2, 2)
+        self.register_buffer("seen", torch.zeros(seen))
+        self.name = "new"
+
+    def get_extra_state(self) -> dict[str, str]:
+        return {"name": self.name}
+
+    def set_extra_state(self, state: dict[str, str]) -> None:
+        self.name = state["name"]
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
+        self.seen = torch.zeros_like(state[f"{prefix}seen"])
+        super()._load_from_state_dict(state, prefix, *args)
+
+
+def test_what_a_module_keeps_besides_tensors_is_loaded() -> None:
+    trained, fresh = Counted(seen=5), Counted()
+    trained.name = "trained"
+    weights = trained.state_dict()
+    assert are_weights(weights)
+    load_strictly(fresh, weights, "x")
+    assert fresh.name == "trained"
+    assert len(fresh.seen) == 5
+    assert torch.equal(fresh.weight, trained.weight)

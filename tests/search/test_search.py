@@ -225,6 +225,17 @@ def test_a_diverged_trial_ends_as_diverged_and_its_worker_goes_on(run_search: Ru
     assert "RUNNING" not in {t.state.name for t in read_trials(result.directory)}
 
 
+def test_a_worker_that_lost_its_gpu_ends_and_costs_the_next_trial_nothing(
+    run_search: RunSearch, tmp_path: Path
+) -> None:
+    loses = f"{{_target_: faulty.LosesGpu, marker: {tmp_path / 'marker'}}}"
+    options = ("search.num_trials=3", "search.max_concurrent=1", "search.max_attempts=1", "search/pruner=none")
+    result = run_search(*options, "run.num_epochs=1", f"{BACKBONE}={loses}")
+    assert [r.outcome for r in result.records] == [Outcome.error, Outcome.complete, Outcome.complete]
+    assert [r.attempts for r in result.records] == [1, 2, 1]  # the second one began in the lost worker
+    assert [r.num_lost for r in result.records] == [0, 0, 0]
+
+
 @pytest.mark.slow
 def test_one_trial_at_a_time_and_one_seed_give_one_sequence(run_search: RunSearch, tmp_path: Path) -> None:
     results = [

@@ -1,6 +1,8 @@
 """Modules that go wrong, each in its own way, for the tests."""
 
+import sys
 import time
+from pathlib import Path
 
 import torch
 from sesemi.models.backbones.base import Backbone
@@ -99,3 +101,18 @@ class Odd(Flat):
         if width % 4:
             raise ValueError("width must be a multiple of 4")
         super().__init__(int(width))
+
+
+class LosesGpu(Flat):
+    """Fails once, the first time it is trained, and leaves its worker as one whose GPU answers no more."""
+
+    def __init__(self, marker: str, out_features: int = 8) -> None:
+        super().__init__(out_features)
+        self._marker = Path(marker)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) > 8 and not self._marker.exists():  # more than the check's batch
+            self._marker.touch()
+            sys.modules["sesemi_search.search.trainable"].is_gpu_lost = lambda: True
+            raise RuntimeError("device-side assert triggered")
+        return super().forward(images)
