@@ -82,7 +82,8 @@ def load_parts(
             "in memory" if fits else f"streamed, as it is more than run.memory_share={memory_share:g} leaves room for"
         )
         say(f"data: {name}, {len(loaded[name]):,} images ({size / 1e6:,.0f} MB), {place}")
-    for name, part in (later or {}).items():
+    # Where broken files are left out, they are when the part is loaded.
+    for name, part in ({} if data.skip_corrupt else later or {}).items():
         reasons = [reason for _, reason in _read_all(part, shape)] if part.reader.is_file_reader else []
         unreadable += reasons
         empty += [name] if len(reasons) == len(part.indices) else []
