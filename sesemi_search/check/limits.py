@@ -19,6 +19,8 @@ __all__ = ["check_any_within", "check_limits"]
 # What is tried between the ends of the branches. To build a model takes up to 0.4 s, to compose its config 20 ms.
 _MAX_BUILDS = 60
 _MAX_CONFIGS = 200
+# Most points may be of branches that are left out, which costs next to nothing to see.
+_MAX_DRAWS = 50 * _MAX_CONFIGS
 
 
 def check_limits(measured: Architecture, limits: ConstraintsConfig) -> None:
@@ -77,7 +79,7 @@ class _Hunt:
 
     Attributes:
         smallest: The model that exceeds the limits least, of all seen.
-        num_configs: Configs tried.
+        num_configs: Configs composed for it, or tried to; a point that is left out is none.
         num_builds: Models built for it, or tried to.
     """
 
@@ -119,16 +121,18 @@ class _Hunt:
     def at_random(self) -> bool:
         """Draws points, always the same ones, with the rest of it."""
         trial = RandomTrial(random.Random(0))
-        while not (self.found or self._is_spent(1)):
+        for _ in range(_MAX_DRAWS):
+            if self.found or self._is_spent(1):
+                break
             self._try(self.checked.space.sample(trial))
         return self.found
 
     def _try(self, params: Mapping[str, Any]) -> float:
         """Returns by what factor a model exceeds the limits; infinity where there is none."""
-        self.num_configs += 1
         known = len(self.architectures.measured)
         try:
             self.excluded.refuse(params)
+            self.num_configs += 1
             config = plain(resolve_experiment(self.checked.space.apply(self.experiment, params)))
         except ConfigError:
             return math.inf

@@ -1,7 +1,7 @@
 """A space held against the experiment and its schema, before anything is built: its paths, its lists, its domains."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from sesemi_search.check.misread import (
@@ -104,8 +104,9 @@ def _check_node(node: Node, key: str, place: _Place) -> Iterator[str]:
     """Yields what cannot be at a key of the space, `key` as it is written there."""
     match node:
         case Options():
+            # What has a name of its own is meant as it stands, whatever plain value the experiment has there.
             for option, child in node.nodes.items():
-                yield from _check_node(child, f"{key}.choice.{option}", place)
+                yield from _check_node(child, f"{key}.choice.{option}", replace(place, scalar=None))
         case Tree():
             yield from _check_mapping(node, key, place)
         case Entries():
@@ -174,6 +175,7 @@ def _check_mapping(node: Tree, key: str, place: _Place) -> Iterator[str]:
     scalars = {str(name): _scalar(value) for name, value in own.items()}
     if is_dataclass(place.annotation):
         annotations = {f.name: f.type for f in fields(place.annotation)}
+        scalars = {}  # the schema knows, also where it takes both, as `data.class_weights` does
     else:
         target = node.nodes.get(_TARGET, Constant(own.get(_TARGET)))
         try:
@@ -188,7 +190,9 @@ def _check_mapping(node: Tree, key: str, place: _Place) -> Iterator[str]:
             defaults = {name: value for name, value in scalar_defaults(function).items() if own.get(name) is None}
             scalars = {**scalars, **defaults, **dict.fromkeys(takes_container(function))}
     for part, child in children(node):
-        there = _Place(own.get(part), annotations.get(part, Any), scalars.get(part))
+        # Who writes a list beside the target means the list: an argument may take a number or several.
+        scalar = None if has_target and isinstance(child, Listing) else scalars.get(part)
+        there = _Place(own.get(part), annotations.get(part, Any), scalar)
         yield from _check_node(child, f"{key}.{part}", there)
 
 

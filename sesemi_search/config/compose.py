@@ -174,7 +174,12 @@ def _primary(request: Request, overrides: Sequence[Override], folders: list[Path
 def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
     """Lets Hydra compose, and puts a chosen data set in the place of the experiment's own."""
     config = primary.compose()
-    of_data = [o for o in overrides if o.key_or_group.split(".")[0] == "data" or o.key_or_group == _NUM_CLASSES]
+    # The number of classes may be set by itself or within a mapping, learner.hparams={num_classes: ...}.
+    of_data = [
+        o
+        for o in overrides
+        if o.key_or_group.split(".")[0] == "data" or f"{_NUM_CLASSES}.".startswith(f"{o.key_or_group}.")
+    ]
     if data := [choice for choice in chosen(overrides) if "data" in choice]:
         # Hydra merges: what a file says of the first data set would stay beside the second one.
         other = Primary(RunExperimentConfig, data, of_data, primary.folders).compose()

@@ -107,6 +107,8 @@ def check_keys(schema: type, overrides: Sequence[Override], folders: list[Path])
                 f"{key}: Hydra's own settings have no effect here; a folder of YAML to search is --config-dir, where "
                 "results go is run.dir and search.dir."
             )
+        elif key in ("search/sampler", "search/pruner") and schema is not SearchExperimentConfig:
+            yield f"{key}: a single training run takes no sampler and no pruner, a search does; leave it out."
         elif not (_is_choice(override, folders) or _is_space_override(override)):
             yield from check_key(schema, key)
             if key in {f.name for f in fields(schema)} or not override.is_delete():

@@ -16,7 +16,8 @@ class RandomTrial:
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool) -> float:  # noqa: ARG002
         """Returns a number of [low, high]."""
         if step is not None:
-            return min(low + self._rng.randint(0, round((high - low) / step)) * step, high)
+            num_steps = math.floor((high - low) / step + 1e-6)  # 0.19 / 0.01 is not quite 19
+            return min(low + self._rng.randint(0, num_steps) * step, high)
         drawn = math.exp(self._rng.uniform(math.log(low), math.log(high))) if log else self._rng.uniform(low, high)
         return min(max(drawn, low), high)
 

@@ -49,6 +49,15 @@ def test_a_refusal_says_what_was_tried_and_how_small_it_gets() -> None:
     assert "the smallest found has 4,730 parameters and takes 22,336 FLOPs" in text
 
 
+def test_points_of_branches_that_are_left_out_are_not_counted_as_tried() -> None:
+    bad = [f"bad{i}: {{_target_: faulty.bad_modules.NaNBackbone, out_features: {i + 4}}}" for i in range(24)]
+    good = "good: {_target_: faulty.sizes.Valley, at: {int: [0, 64]}}"  # below 8,000 at 32 only, or next to it
+    architectures = hold_against(
+        f"{BACKBONE}={{choice: {{{', '.join([good, *bad])}}}}}", "search.constraints.max_params=8000"
+    )
+    assert architectures.measured[-1].num_params <= 8000
+
+
 def test_a_model_of_a_branch_that_is_left_out_is_none_of_the_space() -> None:
     wide, small = "{_target_: faulty.Flat, out_features: 192}", "{_target_: faulty.bad_modules.NaNBackbone}"
     with pytest.raises(ConfigError, match=r"max_params: got 5,000, .* at the ends of 2 branches or in \d+ other"):

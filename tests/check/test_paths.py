@@ -135,14 +135,20 @@ NUMBERS = "write {choice: [0.1, 0.2]}, or {float: [low, high]} for what lies bet
         ),
         (
             OPTIMIZER,
-            {"_target_": OWN, "momentum": [0.8, 0.9]},
-            ["optimizer.momentum: got a list", "By default, there is 0.9"],
+            {"_target_": "torch.optim.SGD", "momentum": [0.1, 0.2]},
+            ["optimizer.momentum: got a list", "It takes a number."],
         ),
         (
             OPTIMIZER,
-            {"choice": {"own": {"_target_": OWN, "lr": {"choice": {"a": {"min": 0, "max": 1}, "b": 0.5}}}}},
-            [f"space.{OPTIMIZER}.choice.own.lr.choice.a: got a mapping", "'min' is written {float"],
+            {"_target_": OWN, "momentum": {"values": [0.8, 0.9]}},
+            ["optimizer.momentum: got a mapping", "By default, there is 0.9"],
         ),
+        (
+            f"{OPTIMIZER}.weight_decay",
+            {"choice": {"a": {"min": 0, "max": 1}, "b": 0.5}},
+            [f"space.{OPTIMIZER}.weight_decay.choice.a: got a mapping", "'min' is written {float", "takes a number."],
+        ),
+        ("run.num_epochs", {"choice": {"a": [3, 9], "b": 5}}, ["num_epochs.choice.a: got a list", "a whole number."]),
         (
             "run.num_epochs",
             {"distribution": "q_uniform", "min": 1, "max": 9},
@@ -182,6 +188,29 @@ def test_a_mapping_or_a_list_that_can_be_there_is_let_through(
     monkeypatch.syspath_prepend(SRC)
     problems = check_tree(parse_space(nest(key, value)), experiment)
     assert [problem for problem in problems if "domain" in problem or "got a list" in problem] == []
+
+
+BALANCED = {"data": {"class_weights": "balanced"}}
+SIZED = nest(OPTIMIZER, {"_target_": OWN, "momentum": 0.9})
+
+
+@pytest.mark.parametrize(
+    ("over", "key", "value"),
+    [
+        (BALANCED, "data.class_weights", [1.0, 2.0]),
+        (BALANCED, "data.class_weights", {"choice": {"b": "balanced", "own": [1.0, 2.0]}}),
+        (SIZED, f"{OPTIMIZER}.momentum", {"choice": {"one": 0.9, "two": [0.8, 0.9]}}),
+        (SIZED, f"{OPTIMIZER}.norms", {"choice": {"one": 1, "more": {"first": 1, "last": 2}}}),
+        ({}, OPTIMIZER, {"_target_": OWN, "momentum": {"choice": {"one": 0.9, "two": [0.8, 0.9]}}}),
+        ({}, OPTIMIZER, {"_target_": OWN, "momentum": [0.8, 0.9]}),
+        ({}, OPTIMIZER, {"choice": {"own": {"_target_": OWN, "momentum": [0.8, 0.9]}}}),
+    ],
+)
+def test_a_list_or_a_mapping_that_is_meant_by_intent_may_lie_over_a_plain_value(
+    over: dict[str, Any], key: str, value: Any, experiment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(SRC)
+    assert check_tree(parse_space(nest(key, value)), plain(OmegaConf.merge(experiment, over))) == []
 
 
 KEYS = [

@@ -114,3 +114,11 @@ def test_an_override_of_what_nothing_chose_says_what_to_write(
 def test_a_choice_cannot_be_left_out(group: str, compose_train: Compose) -> None:
     with pytest.raises(ConfigError, match=f"~{group}: there is always one; choose another, {group}=NAME"):
         compose_train("small", f"~{group}")
+
+
+@pytest.mark.parametrize("group", ["search/sampler", "search/pruner"])
+@pytest.mark.parametrize("override", ["{}=NAME", "+{}=NAME", "{}@search.other=NAME"])
+def test_a_single_run_takes_no_sampler_and_no_pruner(group: str, override: str, compose_train: Compose) -> None:
+    name = "none" if group == "search/pruner" else "tpe"
+    with pytest.raises(ConfigError, match=f"^{group}: a single training run takes no sampler and no pruner"):
+        compose_train("small", override.format(group).replace("NAME", name))

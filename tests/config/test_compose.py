@@ -102,6 +102,19 @@ def test_a_data_set_replaces_that_of_a_full_config_whole(
     assert compose_train("best").data.source.fold == 3
 
 
+@pytest.mark.parametrize(
+    "override",
+    ["learner.hparams.num_classes=7", "learner.hparams={num_classes: 7}", "learner={hparams: {num_classes: 7}}"],
+)
+def test_a_number_of_classes_of_the_command_line_stands_over_that_of_a_data_set(
+    override: str, compose_train: Compose
+) -> None:
+    for overrides in (["data=cifar10", override], [override, "data=cifar10"]):
+        assert compose_train("small", *overrides).learner.hparams.num_classes == 7
+    other = "learner.hparams={optimizer: {lr: 0.5}}"
+    assert compose_train("small", "data=cifar100", other).learner.hparams.num_classes == 100
+
+
 def test_an_open_node_takes_a_new_key_without_a_plus(compose_train: Compose) -> None:
     key = "learner.hparams.model.backbone.out_features"
     for override in (f"{key}=100", f"+{key}=100", f"++{key}=100"):
