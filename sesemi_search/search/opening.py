@@ -31,6 +31,8 @@ def begin_ledger(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
         ConfigError: Another driver began one in the same directory while this one made its plan.
     """
     refuse_used(directory)
+    for name in (PROVENANCE, SEARCH_YAML):  # of a driver that was killed before there was a search
+        remove_torn(directory, name)
     write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
     _save_config(plan, directory)
     return _create_ledger(plan, directory)

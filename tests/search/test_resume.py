@@ -8,13 +8,15 @@ import optuna
 import pytest
 import yaml
 
-from sesemi_search.config.compose import Request
+from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.project import Project
 from sesemi_search.search.driver import SearchResult
 from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.limits import StopKind
+from sesemi_search.search.opening import begin_ledger
+from sesemi_search.search.plan import make_plan
 from sesemi_search.search.resume import describe_resume, find_drift
 
 RunSearch = Callable[..., SearchResult]
@@ -125,6 +127,17 @@ def test_what_a_check_finds_has_its_line_of_search_yaml(project: Path, command: 
     assert code == 2
     assert "learner.hparams.model.loss._target_: 'torch.nn.CrossEntropyLos' does not exist" in output
     assert output.rstrip().endswith("(search.yaml, line 42)")
+
+
+def test_a_search_that_begins_loses_what_a_driver_left_that_was_killed_before(project: Path, tmp_path: Path) -> None:
+    composed = compose_config(Request(search=True, overrides=["space=tiny"], project=project))
+    directory = tmp_path / "search"
+    directory.mkdir()
+    for torn in (".search.yaml.123.abc.tmp", ".provenance.json.123.abc.tmp"):
+        (directory / torn).write_text("run")
+    (directory / ".mine.tmp").touch()
+    begin_ledger(make_plan(composed, lambda line: None), directory, [])
+    assert [path.name for path in directory.glob(".*")] == [".mine.tmp"]
 
 
 def test_a_moved_directory_resumes_and_loses_what_a_killed_writer_left(
