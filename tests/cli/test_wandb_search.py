@@ -22,7 +22,7 @@ def search(project: Path, directory: Path, tmp_path: Path) -> Iterator[Callable[
     home.mkdir()
 
     def run(**variables: str) -> str:
-        argv = ("run", "space=tiny", "tracking.finish_timeout_s=60", f"search.dir={directory}")
+        argv = ("run", "space=tiny", "search.num_trials=4", "tracking.finish_timeout_s=60", f"search.dir={directory}")
         driver = start(project, *argv, HOME=str(home), **variables)
         output, _ = driver.communicate(timeout=180)
         assert driver.returncode == 0, output

@@ -210,6 +210,7 @@ def test_a_checkpoint_of_another_trial_in_the_same_folder_is_not_taken_up(
     assert again.records[0].values == clean.records[0].values
 
 
+@pytest.mark.slow
 def test_a_sample_that_cannot_be_built_is_infeasible_and_the_search_goes_on(run_search: RunSearch) -> None:
     result = run_search(f"{BACKBONE}={{_target_: faulty.Odd, width: {{int: [4, 12]}}}}", "run.num_epochs=1")
     infeasible = [r for r in result.records if r.outcome is Outcome.infeasible]

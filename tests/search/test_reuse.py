@@ -492,6 +492,7 @@ def test_a_trial_is_copied_once(begin: Begin, earlier: SearchResult) -> None:
     assert "  6 left: is copied already" in lines
 
 
+@pytest.mark.slow
 def test_a_warm_started_search_runs_all_its_trials_and_resumes(
     run_search: Callable[..., SearchResult],
     resume_search: Callable[..., SearchResult],

@@ -225,6 +225,7 @@ def test_a_diverged_trial_ends_as_diverged_and_its_worker_goes_on(run_search: Ru
     assert "RUNNING" not in {t.state.name for t in read_trials(result.directory)}
 
 
+@pytest.mark.slow
 def test_a_worker_that_lost_its_gpu_ends_and_costs_the_next_trial_nothing(
     run_search: RunSearch, tmp_path: Path
 ) -> None:

@@ -229,6 +229,7 @@ def test_server_that_takes_nothing_delays_nothing(
     assert not files_with_key(tmp_path, KEY)
 
 
+@pytest.mark.slow
 def test_runs_the_server_left_waiting_are_on_disk_after_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     with serve_silence() as url:
@@ -299,7 +300,7 @@ def test_environment_and_working_directory_are_left_alone(tmp_path: Path, monkey
     assert list(read_wandb_files(tmp_path / "search")) == ["digits-0000"]
 
 
-@pytest.mark.parametrize("how", ["offline", "lost"])
+@pytest.mark.parametrize("how", ["offline", pytest.param("lost", marks=pytest.mark.slow)])
 def test_sync_command_uploads_what_the_note_says(
     how: str, tmp_path: Path, openwandb: OpenWandb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
