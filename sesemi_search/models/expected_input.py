@@ -124,7 +124,7 @@ def _find_expected(backbone: Any) -> ExpectedInput | None:
     try:
         expected = describe(name)
     except ValueError as error:
-        raise ConfigError(f"{_KEY}: {error}") from error
+        raise ConfigError(f"{_KEY}.name: {error}") from error
     except Exception as error:  # a user's code
         raise ConfigError(f"{call} raised {type(error).__name__}: {error}") from error
     if expected is not None and not isinstance(expected, ExpectedInput):

@@ -185,3 +185,10 @@ def test_an_answer_that_is_none_is_a_mistake_of_the_backbone(config: dict[str, A
     config["data"]["mean"] = None
     with pytest.raises(ConfigError, match=re.escape(f"{__name__}.Wrong.expected_input({says}")):
         follow_backbone(config)
+
+
+def test_a_name_that_there_is_not_is_told_by_its_own_key(config: dict[str, Any]) -> None:
+    config["learner"]["hparams"]["model"]["backbone"] = {"_target_": TIMM, "name": "resnet10x"}
+    config["data"]["mean"] = None
+    with pytest.raises(ConfigError, match=r"^learner\.hparams\.model\.backbone\.name: name='resnet10x'; timm"):
+        follow_backbone(config)
