@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 __all__ = ["SearchCost", "Trial", "estimate_cost", "halved_epochs"]
 
 # The defaults of optuna.pruners.SuccessiveHalvingPruner.
 _HALVING = {"min_resource": "auto", "reduction_factor": 4, "min_early_stopping_rate": 0}
+# Those of sesemi_search.search.pruners.ArchitectureHalvingPruner.
+_LATE_HALVING = {"reduction_factor": 3, "num_rungs": 2}
 
 
 @dataclass(frozen=True)
@@ -53,26 +56,39 @@ def estimate_cost(trials: Sequence[Trial], num_trials: int, share: float, pruner
 def halved_epochs(num_epochs: int, pruner: Mapping[str, Any]) -> float | None:
     """Returns the epochs that a trial runs on average under successive halving; None with another pruner.
 
-    Every trial runs the first rung's r epochs. Of those that reach a rung, at epoch r, r * f, r * f^2, ..., one in f
-    goes on: `r + (r f - r) / f + (r f^2 - r f) / f^2 + ...`, the last term up to `num_epochs`.
+    Every trial runs the first rung's epochs. Of those that reach a rung one in f goes on: `r1 + (r2 - r1) / f +
+    (r3 - r2) / f^2 + ...`, the last term up to `num_epochs`.
 
     Args:
         num_epochs: Epochs of a trial that is not stopped.
         pruner: Node of `search.pruner`.
     """
-    if not str(pruner.get("_target_")).endswith(".SuccessiveHalvingPruner"):
+    rungs = _rungs(num_epochs, pruner)
+    if rungs is None:
         return None
-    settings = {**_HALVING, **pruner}
-    if not isinstance(settings["min_resource"], int):
-        return None  # "auto" is decided by the first trial that completes
-    factor = settings["reduction_factor"]
-    rung = settings["min_resource"] * factor ** settings["min_early_stopping_rate"]
-    epochs, alive = float(min(rung, num_epochs)), 1.0
-    while rung < num_epochs:
-        alive /= factor
-        epochs += alive * (min(rung * factor, num_epochs) - rung)
-        rung *= factor
+    factor = {**_HALVING, **pruner}["reduction_factor"]
+    epochs, alive, before = 0.0, 1.0, 0
+    for rung in [*rungs, num_epochs]:
+        epochs += alive * (rung - before)
+        alive, before = alive / factor, rung
     return epochs
+
+
+def _rungs(num_epochs: int, pruner: Mapping[str, Any]) -> list[int] | None:
+    """Returns the rungs below `num_epochs` of the two kinds of successive halving."""
+    target = str(pruner.get("_target_"))
+    if target.endswith(".ArchitectureHalvingPruner"):
+        settings = {**_LATE_HALVING, **pruner}
+        shares = range(1, settings["num_rungs"] + 1)
+        rungs = {round(settings["max_resource"] / settings["reduction_factor"] ** k) for k in shares}
+        return sorted(rung for rung in rungs if 1 <= rung < num_epochs)
+    settings = {**_HALVING, **pruner}
+    # "auto" is decided by the first trial that completes.
+    if not target.endswith(".SuccessiveHalvingPruner") or not isinstance(settings["min_resource"], int):
+        return None
+    first = settings["min_resource"] * settings["reduction_factor"] ** settings["min_early_stopping_rate"]
+    geometric = (first * settings["reduction_factor"] ** k for k in range(num_epochs))
+    return list(takewhile(lambda rung: rung < num_epochs, geometric))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -38,7 +38,11 @@ __all__ = ["Composed", "Request", "compose_config", "search_path"]
 _NUM_CLASSES = "learner.hparams.num_classes"
 # Each a list of one option: beside it, a user's file may choose with or without Hydra's `override`.
 _TRAIN_DEFAULTS: list[Any] = [{"tracking": ["wandb"]}]
-_RUN_DEFAULTS: list[Any] = [*_TRAIN_DEFAULTS, {"search/sampler": ["tpe"]}, {"search/pruner": ["asha"]}]
+_RUN_DEFAULTS: list[Any] = [
+    *_TRAIN_DEFAULTS,
+    {"search/sampler": ["learning_curves"]},
+    {"search/pruner": ["late_halving"]},
+]
 # What no sample can change, and so must resolve before there is one.
 _SHARED_KEYS = ("run.data_root", "search", "tracking", "ray")
 

@@ -77,7 +77,7 @@ class Ledger:
             storage=open_storage(directory, storage),
             study_name=name,
             directions=["maximize" if objective.maximize else "minimize" for objective in objectives.each],
-            pruner=build_pruner(pruner),
+            pruner=build_pruner(pruner, space),
         )
         return cls(study, space, objectives, sampler, seed)
 
@@ -98,7 +98,7 @@ class Ledger:
         if storage is None:
             repair_journal(directory)
         study = optuna.load_study(
-            storage=open_storage(directory, storage), study_name=name, pruner=build_pruner(pruner)
+            storage=open_storage(directory, storage), study_name=name, pruner=build_pruner(pruner, space)
         )
         return cls(study, space, objectives, sampler, seed)
 
@@ -198,6 +198,7 @@ class Ledger:
         self._live[trial.number] = trial
         record = self.record(trial.number)
         self._tally.sampled(record.params)
+        self._verdicts.sampled(self._frozen(trial.number))
         return record
 
     def unfinished(self) -> list[int]:

@@ -2,8 +2,8 @@
 
 Optuna refuses reports and verdicts in a study of several objectives; and a pruner that notes in the study that it has
 judged says "go on" when it is asked again, so that a verdict is lost with the driver that heard it. The study here has
-one objective and is thrown away: after a crash it is made anew from the ledger's reports, each judged as it was. The
-verdict on the last report of an unfinished trial is kept until it is asked for.
+one objective and is thrown away: after a crash it is made anew from the ledger's reports, each judged as it was, unless the
+pruner notes nothing. The verdict on the last report of an unfinished trial is kept until it is asked for.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,12 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.search.ledger.frozen import is_copy, reports
+from sesemi_search.search.pruners import ArchitectureHalvingPruner
 
 __all__ = ["Verdicts"]
+
+# They note nothing of a trial that they have judged: there is no need to judge it again.
+_NOTELESS = (ArchitectureHalvingPruner, optuna.pruners.NopPruner, optuna.pruners.PercentilePruner)
 
 
 class Verdicts:
@@ -44,6 +48,14 @@ class Verdicts:
     def begin(self) -> None:
         """The next trial begins: it gets the next number."""
         self._trials.append(self._study.ask())
+
+    def sampled(self, trial: FrozenTrial) -> None:
+        """A trial has all its parameters: a pruner may judge it among its like."""
+        trial_id = self._trials[trial.number]._trial_id
+        for name, value in trial.params.items():
+            distribution = trial.distributions[name]
+            self._study._storage.set_trial_param(trial_id, name, distribution.to_internal_repr(value), distribution)
+        self._trials[trial.number] = Trial(self._study, trial_id)  # the one before remembers that it had none
 
     def report(self, number: int, epoch: int, value: float) -> None:
         """A trial has finished an epoch."""
@@ -84,13 +96,14 @@ class Verdicts:
     def _replay(self, trial: FrozenTrial) -> None:
         """Tells of a trial that the ledger has already."""
         self.begin()
+        self.sampled(trial)
         values = reports(trial)
         ended = trial.state.is_finished()
         for epoch in sorted(values):
             self.report(trial.number, epoch, values[epoch])
             was_judged = epoch < max(values) or (ended and trial.state is not TrialState.COMPLETE)
             # A copied trial stood on no rung: it ran under other settings, and not beside the trials of this search.
-            if was_judged and not is_copy(trial):
+            if was_judged and not is_copy(trial) and not isinstance(self._study.pruner, _NOTELESS):
                 self._trials[trial.number].should_prune()
         if ended:
             self.end(trial.number, trial.state)

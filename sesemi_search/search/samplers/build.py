@@ -10,8 +10,12 @@ import optuna
 
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
 from sesemi_search.search.samplers.nodes import refuse_pickles
+from sesemi_search.space.domains import Options
+from sesemi_search.space.space import Space
 
 __all__ = ["build_pruner", "build_sampler", "experimental_is_fine"]
+
+_MODEL = "learner.hparams.model."
 
 
 def build_sampler(node: Mapping[str, Any], seed: int, number: int) -> optuna.samplers.BaseSampler:
@@ -33,10 +37,24 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
-def build_pruner(node: Mapping[str, Any]) -> optuna.pruners.BasePruner:
-    """Returns the pruner; it reads the study and keeps nothing."""
-    pruner: optuna.pruners.BasePruner = instantiate(node, "search.pruner")
+def build_pruner(node: Mapping[str, Any], space: Space | None = None) -> optuna.pruners.BasePruner:
+    """Returns the pruner; it reads the study and keeps nothing.
+
+    One that judges by family and is given none has those of the space, where there is one.
+    """
+    accepted = accepted_arguments(locate(node.get("_target_"), "search.pruner")) or ()
+    supplied: dict[str, Any] = {}
+    if space is not None and "families" in accepted and node.get("families") is None:
+        supplied["families"] = _families(space)
+    pruner: optuna.pruners.BasePruner = instantiate({**node, **supplied}, "search.pruner")
     return pruner
+
+
+def _families(space: Space) -> list[str]:
+    """Returns the choices that make an architecture: between backbones, or else between heads and other parts."""
+    parts = [d.name for d in space.dimensions if isinstance(d.domain, Options) and not d.condition]
+    parts = [name for name in parts if name.startswith(_MODEL)]
+    return [name for name in parts if name == f"{_MODEL}backbone"] or parts
 
 
 @contextmanager

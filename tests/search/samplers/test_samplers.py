@@ -32,7 +32,12 @@ SAMPLERS = sorted(path.stem for path in (CONFIGS / "sampler").glob("*.yaml"))
 PRUNERS = sorted(path.stem for path in (CONFIGS / "pruner").glob("*.yaml"))
 NUM_EPOCHS = 9
 # So that a short search gets past the random beginning.
-EARLY = {"tpe": {"n_startup_trials": 4}, "gp": {"n_startup_trials": 3}, "nsgaii": {"population_size": 4}}
+EARLY = {
+    "learning_curves": {"n_startup_trials": 4},
+    "tpe": {"n_startup_trials": 4},
+    "gp": {"n_startup_trials": 3},
+    "nsgaii": {"population_size": 4},
+}
 HEAD = {"choice": {"a": {"_target_": "x.A"}, "b": {"_target_": "x.B", "scale": {"float": [1, 32]}}}}
 STEPS = {"choice": {"a": {"_target_": "x.A"}, "b": {"_target_": "x.B", "scale": {"int": [1, 4]}}}}
 LR = {"float": [0.001, 1], "log": True}
@@ -124,7 +129,7 @@ def test_a_search_that_is_killed_again_and_again_is_the_undisturbed_one(sampler:
 
 
 # Not gp and not nsgaii, which find what they wrote of the ask that was cut short and draw another point then.
-@pytest.mark.parametrize("sampler", ["cmaes", "grid", "qmc", "random", "tpe"])
+@pytest.mark.parametrize("sampler", ["cmaes", "grid", "learning_curves", "qmc", "random", "tpe"])
 def test_an_ask_that_was_cut_short_anywhere_is_asked_again(sampler: str, tmp_path: Path) -> None:
     told = Told(tmp_path / "told", shipped("sampler", sampler), "none", serves(sampler), 1)
     told.run(9)
@@ -307,6 +312,7 @@ PARTLY_SERVED = {
     ("cmaes", "asha"): ["draws at random: head, scale"],
     ("qmc", "asha"): ["options' own dimensions at random"],
     ("tpe", "asha"): [],
+    ("learning_curves", "late_halving"): [],
     ("random", "asha"): [],
 }
 
@@ -329,7 +335,7 @@ def test_what_a_sampler_serves_in_part_is_a_note(sampler: str, pruner: str) -> N
         assert words in note
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsgaii", "qmc", "random"])
+@pytest.mark.parametrize("sampler", ["learning_curves", "tpe", "gp", "nsgaii", "qmc", "random"])
 def test_a_sampler_of_several_objectives_has_no_problem_with_two(sampler: str) -> None:
     assert check_serves(shipped("sampler", sampler), shipped("pruner", "none"), FLAT, 2).problems == []
 

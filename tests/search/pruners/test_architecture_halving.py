@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution
+
+from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.search.pruners import ArchitectureHalvingPruner
+from sesemi_search.search.samplers.build import build_pruner
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.space import Space
+
+TARGET = {"_target_": "sesemi_search.search.pruners.ArchitectureHalvingPruner", "max_resource": 27}
+
+
+def judge(
+    values: list[float | tuple[str, float]], pruner: ArchitectureHalvingPruner, epoch: int, direction: str = "maximize"
+) -> list[bool]:
+    """Each trial reports one value at an epoch, one after another; returns who is stopped."""
+    study = optuna.create_study(direction=direction, pruner=pruner)
+    verdicts = []
+    for each in values:
+        family, value = each if isinstance(each, tuple) else ("only", each)
+        trial = study.ask({"model": CategoricalDistribution(("only", "quick", "slow"))})
+        study._storage._get_trial(trial._trial_id).params["model"] = family  # type: ignore[attr-defined]
+        trial._cached_frozen_trial.params["model"] = family
+        trial.report(value, epoch)
+        verdicts.append(trial.should_prune())
+    return verdicts
+
+
+@pytest.mark.parametrize(
+    ("num_epochs", "num_rungs", "rungs"),
+    [(27, 2, [3, 9]), (50, 2, [6, 17]), (9, 2, [1, 3]), (27, 3, [1, 3, 9]), (3, 2, [1]), (2, 2, [1]), (1, 2, [])],
+)
+def test_rungs_are_counted_from_the_end_of_the_run(num_epochs: int, num_rungs: int, rungs: list[int]) -> None:
+    assert ArchitectureHalvingPruner(max_resource=num_epochs, num_rungs=num_rungs).rungs == rungs
+
+
+def test_the_best_third_goes_on_and_the_first_with_it() -> None:
+    verdicts = judge([0.5, 0.4, 0.6, 0.3, 0.55, 0.58], ArchitectureHalvingPruner(max_resource=27), 3)
+    assert verdicts == [False, True, False, True, True, False]
+
+
+def test_less_is_better_where_the_study_minimizes() -> None:
+    verdicts = judge([0.5, 0.6, 0.4], ArchitectureHalvingPruner(max_resource=27), 3, "minimize")
+    assert verdicts == [False, True, False]
+
+
+def test_between_rungs_and_at_the_end_nothing_is_stopped() -> None:
+    pruner = ArchitectureHalvingPruner(max_resource=27)
+    for epoch in (1, 2, 4, 8, 10, 27):
+        assert judge([0.9, 0.1], pruner, epoch) == [False, False]
+
+
+def test_a_slow_starter_is_held_against_its_like_only() -> None:
+    values: list[float | tuple[str, float]] = [("quick", 0.9), ("slow", 0.2), ("quick", 0.8), ("slow", 0.3)]
+    apart = ArchitectureHalvingPruner(max_resource=27, families=["model"])
+    assert judge(values, apart, 3) == [False, False, True, False]
+    assert judge(values, ArchitectureHalvingPruner(max_resource=27), 3) == [False, True, True, True]
+
+
+def test_nan_is_stopped_and_no_rival() -> None:
+    assert judge([float("nan"), 0.1, 0.2], ArchitectureHalvingPruner(max_resource=27), 3) == [True, False, False]
+
+
+@pytest.mark.parametrize("wrong", [{"max_resource": 0}, {"reduction_factor": 1}, {"num_rungs": 0}])
+def test_a_number_that_makes_no_halving_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        build_pruner(TARGET | wrong)
+
+
+def families(model: dict[str, object]) -> tuple[str, ...]:
+    tree = {"learner": {"hparams": {"optimizer": {"choice": {"a": {"_target_": "x.A"}, "b": {"_target_": "x.B"}}}}}}
+    tree["learner"]["hparams"]["model"] = model  # type: ignore[assignment]
+    pruner = build_pruner({**TARGET, "families": None}, Space(parse_space(tree)))
+    assert isinstance(pruner, ArchitectureHalvingPruner)
+    return pruner._families
+
+
+CHOICE = {"choice": {"a": {"_target_": "x.A"}, "b": {"_target_": "x.B"}}}
+LR = {"_target_": "x.A", "width": {"int": [1, 4]}}
+
+
+def test_an_architecture_is_its_backbone_or_else_its_head() -> None:
+    assert families({"backbone": CHOICE, "head": CHOICE}) == ("learner.hparams.model.backbone",)
+    assert families({"backbone": LR, "head": CHOICE}) == ("learner.hparams.model.head",)
+    assert families({"backbone": LR}) == ()
+
+
+def test_the_default_search_halves_late_within_a_head(project: Path) -> None:
+    config = compose_config(Request(search=True, overrides=["space=tiny", "run.num_epochs=9"], project=project)).config
+    pruner = build_pruner(dict(config.search.pruner), None)
+    assert isinstance(pruner, ArchitectureHalvingPruner)
+    assert pruner.rungs == [1, 3]
