@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: search test test-slow check format clean
+.PHONY: search test test-slow check format clean benchmark-search
 
 search: $(INSTALLED)
 	$(BIN)/sesemi-search run space=lenet_cosine
@@ -24,6 +24,11 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# make benchmark-search QUICK=1, or LCBENCH=DIR CURVES=FILE.jsonl (see benchmarks/search_quality/__main__.py)
+benchmark-search: $(INSTALLED)
+	$(BIN)/python -m benchmarks.search_quality $(if $(QUICK),--quick) $(if $(LCBENCH),--lcbench $(LCBENCH)) \
+		$(if $(CURVES),--curves $(CURVES)) --rows $(if $(ROWS),$(ROWS),search_quality.jsonl)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -90,8 +90,8 @@ MISTAKES = {
         ["run.batch_size_per_gpu: got 0", "found at"],
     ),
     "an unknown sampler argument": (
-        ["run", "space=tiny", "search.sampler.multivariat=true"],
-        ["search.sampler.multivariat", "Did you mean 'multivariate'?"],
+        ["run", "space=tiny", "search.sampler.n_startup_trial=4"],
+        ["search.sampler.n_startup_trial", "Did you mean 'n_startup_trials'?"],
     ),
     "a resource in the space": (
         ["run", "space=tiny", "space.run.num_threads={choice: [1, 2]}"],

@@ -2,8 +2,8 @@
 
 Optuna refuses reports and verdicts in a study of several objectives; and a pruner that notes in the study that it has
 judged says "go on" when it is asked again, so that a verdict is lost with the driver that heard it. The study here has
-one objective and is thrown away: after a crash it is made anew from the ledger's reports, each judged as it was, unless the
-pruner notes nothing. The verdict on the last report of an unfinished trial is kept until it is asked for.
+one objective and is thrown away: after a crash it is made anew from the ledger's reports, each judged as it was, unless
+the pruner notes nothing. The verdict on the last report of an unfinished trial is kept until it is asked for.
 """
 
 from collections.abc import Sequence
