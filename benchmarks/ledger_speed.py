@@ -37,7 +37,7 @@ from sesemi_search.search.ledger.journal import JOURNAL, open_storage
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.search.limits import Budget
-from sesemi_search.search.plan import Plan, make_plan, resolve_plain
+from sesemi_search.search.plan import Plan, make_plan
 from sesemi_search.search.samplers.build import build_pruner, build_sampler, experimental_is_fine
 from sesemi_search.search.session import Session
 from sesemi_search.tracking.fan_out import Trackers
@@ -93,7 +93,7 @@ def open_ours(plan: Plan, directory: Path) -> Drive:
         make(directory, _STUDY, plan.space, **parts),
         plan.space,
         plan.experiment,
-        resolve_plain,
+        plan.resolve,
         directory,
         Trackers([]),
         plan.architectures,

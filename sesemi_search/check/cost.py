@@ -63,10 +63,10 @@ def halved_epochs(num_epochs: int, pruner: Mapping[str, Any]) -> float | None:
         num_epochs: Epochs of a trial that is not stopped.
         pruner: Node of `search.pruner`.
     """
-    rungs = _rungs(num_epochs, pruner)
-    if rungs is None:
+    found = _rungs(num_epochs, pruner)
+    if found is None:
         return None
-    factor = {**_HALVING, **pruner}["reduction_factor"]
+    rungs, factor = found
     epochs, alive, before = 0.0, 1.0, 0
     for rung in [*rungs, num_epochs]:
         epochs += alive * (rung - before)
@@ -74,21 +74,22 @@ def halved_epochs(num_epochs: int, pruner: Mapping[str, Any]) -> float | None:
     return epochs
 
 
-def _rungs(num_epochs: int, pruner: Mapping[str, Any]) -> list[int] | None:
-    """Returns the rungs below `num_epochs` of the two kinds of successive halving."""
+def _rungs(num_epochs: int, pruner: Mapping[str, Any]) -> tuple[list[int], int] | None:
+    """Returns the rungs below `num_epochs` of either successive halving, and of how many one goes on."""
     target = str(pruner.get("_target_"))
     if target.endswith(".ArchitectureHalvingPruner"):
         settings = {**_LATE_HALVING, **pruner}
-        shares = range(1, settings["num_rungs"] + 1)
-        rungs = {round(settings["max_resource"] / settings["reduction_factor"] ** k) for k in shares}
-        return sorted(rung for rung in rungs if 1 <= rung < num_epochs)
+        factor = settings["reduction_factor"]
+        rungs = {round(settings["max_resource"] / factor**k) for k in range(1, settings["num_rungs"] + 1)}
+        return sorted(rung for rung in rungs if 1 <= rung < num_epochs), factor
     settings = {**_HALVING, **pruner}
     # "auto" is decided by the first trial that completes.
     if not target.endswith(".SuccessiveHalvingPruner") or not isinstance(settings["min_resource"], int):
         return None
-    first = settings["min_resource"] * settings["reduction_factor"] ** settings["min_early_stopping_rate"]
-    geometric = (first * settings["reduction_factor"] ** k for k in range(num_epochs))
-    return list(takewhile(lambda rung: rung < num_epochs, geometric))
+    factor = settings["reduction_factor"]
+    first = settings["min_resource"] * factor ** settings["min_early_stopping_rate"]
+    geometric = (first * factor**k for k in range(num_epochs))
+    return list(takewhile(lambda rung: rung < num_epochs, geometric)), factor
 
 
 def _mean(values: Sequence[float]) -> float:

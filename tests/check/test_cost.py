@@ -29,6 +29,12 @@ def test_halved_epochs_are_those_of_halving_by_hand(num_epochs: int, first: int)
     )
 
 
+@pytest.mark.parametrize(("num_epochs", "expected"), [(27, 3 + 6 / 3 + 18 / 9), (9, 1 + 2 / 3 + 6 / 9), (2, 1 + 1 / 3)])
+def test_the_rungs_of_late_halving_are_shares_of_the_run(num_epochs: int, expected: float) -> None:
+    pruner = {"_target_": "sesemi_search.search.pruners.ArchitectureHalvingPruner", "max_resource": num_epochs}
+    assert halved_epochs(num_epochs, pruner) == pytest.approx(expected)
+
+
 def test_another_pruner_and_an_automatic_first_rung_have_no_average() -> None:
     assert halved_epochs(27, {"_target_": "optuna.pruners.MedianPruner"}) is None
     assert halved_epochs(27, {**ASHA, "min_resource": "auto"}) is None

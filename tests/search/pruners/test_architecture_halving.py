@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -6,6 +7,9 @@ from optuna.distributions import CategoricalDistribution
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.errors import ConfigError
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.objectives import Objective, Objectives
+from sesemi_search.search.ledger.records import Given, Origin, Outcome
 from sesemi_search.search.pruners import ArchitectureHalvingPruner
 from sesemi_search.search.samplers.build import build_pruner
 from sesemi_search.space.parse import parse_space
@@ -87,6 +91,41 @@ def test_an_architecture_is_its_backbone_or_else_its_head() -> None:
     assert families({"backbone": CHOICE, "head": CHOICE}) == ("learner.hparams.model.backbone",)
     assert families({"backbone": LR, "head": CHOICE}) == ("learner.hparams.model.head",)
     assert families({"backbone": LR}) == ()
+
+
+BACKBONES = Space(
+    parse_space(
+        {
+            "learner": {
+                "hparams": {"model": {"backbone": CHOICE}},
+            }
+        }
+    )
+)
+BACKBONE = "learner.hparams.model.backbone"
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_search_holds_a_trial_against_its_own_backbone_also_after_a_kill(reopened: bool, tmp_path: Path) -> None:
+    parts: dict[str, Any] = {
+        "sampler": {"_target_": "optuna.samplers.RandomSampler"},
+        "pruner": {**TARGET, "families": None},
+        "seed": 0,
+        "objectives": Objectives((Objective("val/top1", True),)),
+    }
+    ledger = Ledger.create(tmp_path, "search", BACKBONES, **parts)
+    given = [Given({BACKBONE: each}, Origin.enqueued) for each in ("a", "b", "a", "b")]
+    ledger.begin([], given)
+    verdicts = []
+    for value in (0.9, 0.2, 0.8, 0.3):  # b is slow: worse than each a, its second better than its first
+        number = ledger.ask().number
+        ledger.report(number, 3, value, {})
+        if reopened:
+            ledger = Ledger.open(tmp_path, "search", BACKBONES, **parts)
+            ledger.adopt(number)
+        verdicts.append(ledger.should_prune(number, 3))
+        ledger.tell(number, Outcome.stopped)
+    assert verdicts == [False, False, True, False]
 
 
 def test_the_default_search_halves_late_within_a_head(project: Path) -> None:
