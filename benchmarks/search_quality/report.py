@@ -16,13 +16,18 @@ Row = Mapping[str, Any]
 _PACKAGES = ("optuna", "numpy", "scipy", "ray", "onnxruntime")
 _HEAD = """# What a search finds for its epochs
 
-`make benchmark-search`, {date}; Python {python}, {packages}, {machine}. Budgets are epochs over all slots, in full
-trainings; in brackets the standard error over the searches, each of another seed or another table. What is selected is
-the best trial that has run in full; where none has, regret is 1 and accuracy is left out of the mean.
+`make benchmark-search`, {date}; Python {python}, {machine},
+{packages}.
+
+Budgets are epochs over all slots, in full trainings; in brackets the standard error over the searches, each of another
+seed or another table. What is selected is the best trial that has run in full; where none has, regret is 1 and accuracy
+is left out of the mean. Recorded curves: `digits` is in `benchmarks/search_quality/tables`, any other was named.
 
 - default: `search/sampler=learning_curves`, `search/pruner=late_halving`. curves: that sampler, none stopped.
 - tpe+asha: the default before. tpe, random: none stopped. `+asha`: halving from epoch 1. `+late`: `late_halving`.
 - The others are peers in their documented form (`benchmarks/search_quality/peers/`), with their checkpoints kept.
+  Where there are as many searches as tables, they are of one seed, which draws the same first configs on each: its error
+  is larger than printed.
 """
 
 
