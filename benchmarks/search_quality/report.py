@@ -26,8 +26,8 @@ is left out of the mean. Recorded curves: `digits` is in `benchmarks/search_qual
 - default: `search/sampler=learning_curves`, `search/pruner=late_halving`. curves: that sampler, none stopped.
 - tpe+asha: the default before. tpe, random: none stopped. `+asha`: halving from epoch 1. `+late`: `late_halving`.
 - The others are peers in their documented form (`benchmarks/search_quality/peers/`), with their checkpoints kept.
-  Where there are as many searches as tables, they are of one seed, which draws the same first configs on each: its error
-  is larger than printed.
+  Where there are as many searches as tables, they are of one seed, which draws the same first configs on each: its
+  error is larger than printed.
 """
 
 

@@ -198,7 +198,7 @@ class Ledger:
         self._live[trial.number] = trial
         record = self.record(trial.number)
         self._tally.sampled(record.params)
-        self._verdicts.sampled(self._frozen(trial.number))
+        self._verdicts.set_params(self._frozen(trial.number))
         return record
 
     def unfinished(self) -> list[int]:

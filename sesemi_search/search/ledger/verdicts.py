@@ -18,7 +18,7 @@ from sesemi_search.search.pruners import ArchitectureHalvingPruner
 __all__ = ["Verdicts"]
 
 # They note nothing of a trial that they have judged: there is no need to judge it again.
-_NOTELESS = (ArchitectureHalvingPruner, optuna.pruners.NopPruner, optuna.pruners.PercentilePruner)
+_STATELESS = (ArchitectureHalvingPruner, optuna.pruners.NopPruner, optuna.pruners.PercentilePruner)
 
 
 class Verdicts:
@@ -49,7 +49,7 @@ class Verdicts:
         """The next trial begins: it gets the next number."""
         self._trials.append(self._study.ask())
 
-    def sampled(self, trial: FrozenTrial) -> None:
+    def set_params(self, trial: FrozenTrial) -> None:
         """A trial has all its parameters: a pruner may judge it among its like."""
         trial_id = self._trials[trial.number]._trial_id
         for name, value in trial.params.items():
@@ -96,14 +96,15 @@ class Verdicts:
     def _replay(self, trial: FrozenTrial) -> None:
         """Tells of a trial that the ledger has already."""
         self.begin()
-        self.sampled(trial)
-        values = reports(trial)
+        self.set_params(trial)
+        # A copied trial stood on no rung: it ran under other settings, and not beside the trials of this search.
+        stands_aside = is_copy(trial) and isinstance(self._study.pruner, ArchitectureHalvingPruner)
+        values = {} if stands_aside else reports(trial)
         ended = trial.state.is_finished()
         for epoch in sorted(values):
             self.report(trial.number, epoch, values[epoch])
             was_judged = epoch < max(values) or (ended and trial.state is not TrialState.COMPLETE)
-            # A copied trial stood on no rung: it ran under other settings, and not beside the trials of this search.
-            if was_judged and not is_copy(trial) and not isinstance(self._study.pruner, _NOTELESS):
+            if was_judged and not is_copy(trial) and not isinstance(self._study.pruner, _STATELESS):
                 self._trials[trial.number].should_prune()
         if ended:
             self.end(trial.number, trial.state)

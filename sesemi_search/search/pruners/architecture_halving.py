@@ -29,7 +29,7 @@ class ArchitectureHalvingPruner(BasePruner):
         rungs: The epochs at which trials are judged.
 
     Raises:
-        ValueError: `max_resource` or `num_rungs` is below 1, or `reduction_factor` below 2.
+        ValueError: `max_resource` or `num_rungs` is below 1, `reduction_factor` below 2, `families` no list.
     """
 
     def __init__(
@@ -40,8 +40,10 @@ class ArchitectureHalvingPruner(BasePruner):
             ("reduction_factor", reduction_factor, 2),
             ("num_rungs", num_rungs, 1),
         ):
-            if value < least:
-                raise ValueError(f"{name}: got {value}; it takes a whole number from {least}.")
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name}: got {value!r}; it takes a whole number from {least}.")
+        if isinstance(families, str):
+            raise ValueError(f"families: got {families!r}; it takes a list of names.")
         self._reduction_factor = reduction_factor
         shares = (max_resource / reduction_factor**k for k in range(1, num_rungs + 1))
         self.rungs = sorted({round(epoch) for epoch in shares if 1 <= round(epoch) < max_resource})

@@ -2,20 +2,22 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import optuna
 
+from sesemi_search.config.errors import ConfigError, suggest
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
 from sesemi_search.search.samplers.nodes import refuse_pickles
-from sesemi_search.space.domains import Options
+from sesemi_search.space.domains import Choice, Options
 from sesemi_search.space.space import Space
 
 __all__ = ["build_pruner", "build_sampler", "experimental_is_fine"]
 
 _MODEL = "learner.hparams.model."
+_BACKBONE = f"{_MODEL}backbone"
 
 
 def build_sampler(node: Mapping[str, Any], seed: int, number: int) -> optuna.samplers.BaseSampler:
@@ -44,17 +46,34 @@ def build_pruner(node: Mapping[str, Any], space: Space | None = None) -> optuna.
     """
     accepted = accepted_arguments(locate(node.get("_target_"), "search.pruner")) or ()
     supplied: dict[str, Any] = {}
-    if space is not None and "families" in accepted and node.get("families") is None:
-        supplied["families"] = _families(space)
+    if space is not None and "families" in accepted:
+        named = node.get("families")
+        supplied["families"] = _architecture_choices(space) if named is None else _resolve_names(named, space)
     pruner: optuna.pruners.BasePruner = instantiate({**node, **supplied}, "search.pruner")
     return pruner
 
 
-def _families(space: Space) -> list[str]:
-    """Returns the choices that make an architecture: between backbones, or else between heads and other parts."""
-    parts = [d.name for d in space.dimensions if isinstance(d.domain, Options) and not d.condition]
-    parts = [name for name in parts if name.startswith(_MODEL)]
-    return [name for name in parts if name == f"{_MODEL}backbone"] or parts
+def _architecture_choices(space: Space) -> list[str]:
+    """Returns the choices that make an architecture: between backbones, or else between heads and other parts.
+
+    A choice between backbones is one at the backbone, at a node that it lies in, or of its `name`.
+    """
+    options = [d.name for d in space.dimensions if isinstance(d.domain, Options) and not d.condition]
+    names = [d.name for d in space.dimensions if isinstance(d.domain, Choice) and d.name == f"{_BACKBONE}.name"]
+    backbones = [name for name in options if f"{_BACKBONE}.".startswith(f"{name}.")]
+    return backbones + names or [name for name in options if name.startswith(_MODEL)]
+
+
+def _resolve_names(names: object, space: Space) -> object:
+    """Returns the full names of parameters that may be named by their short ones."""
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        return names
+    full = {short: name for name, short in space.short_names.items()}
+    for name in names:
+        if name not in full and name not in space.short_names:
+            near = suggest(str(name), list(full))
+            raise ConfigError(f"search.pruner.families: got {name!r}, which is no parameter of the space.{near}")
+    return [full.get(name, name) for name in names]
 
 
 @contextmanager

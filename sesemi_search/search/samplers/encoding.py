@@ -64,7 +64,8 @@ class Encoding:
         is_there = self._exist(points)
         moved = np.clip(points + rng.normal(0, scale, points.shape), 0, 1)
         numbers = np.where(rng.random(points.shape) < 0.5, moved, points)
-        categories = np.where(rng.random(points.shape) < 0.5 / max(1, self.is_category.sum()), fresh, points)
+        is_other = rng.random(points.shape) < 0.5 / max(1, self.is_category.sum())
+        categories = np.where(is_other | (points == _NO_CODE), fresh, points)
         # What does not exist at the point may at its neighbour: it has a random value there.
         near = np.where(is_there, np.where(self.is_category, categories, numbers), fresh)
         return self._blank(near)

@@ -26,8 +26,12 @@ _MAX_RUNGS = 4  # epochs at which a curve is looked at, besides its last
 _NUM_RANDOM = 300  # candidates over the whole space
 _NUM_NEAR = 150  # candidates near the best trials
 _NUM_BEST = 5  # how many of those
-_ROUNDS = (0.08, 0.04, 0.02)  # how far the best candidates are moved, round by round
-_NUM_MOVED, _MOVES = 3, 20  # how many candidates are moved, and how often each
+_MUTATION = 0.1  # how far those lie from it, in numbers of range 1
+_REFINEMENTS = (0.08, 0.04, 0.02)  # how far the best candidates are moved, round by round
+_NUM_REFINED, _MUTATIONS = 3, 20  # how many candidates are moved, and how often each
+_MAX_BELIEVED = 100  # trials without a result
+_MAX_BELOW = 5  # distances of the lower quartile from the median that a value may be below it
+_WITHOUT_RESULT = (TrialState.RUNNING, TrialState.FAIL)
 
 
 class LearningCurveSampler(BaseSampler):
@@ -36,8 +40,8 @@ class LearningCurveSampler(BaseSampler):
     A Gaussian process over (parameters, epoch), fitted to what all trials reported, as in MOBSTER (Klein et al. 2020):
     a trial that was stopped at a third of its epochs tells what its like would be there, and from those that went
     on the model has learned what the rest is worth, architecture by architecture. The next trial has the greatest
-    expected improvement after the last epoch. Trials that still run count with what they reported, and as believed
-    at their end; those that diverged, or could not be trained, as the worst. Failed trials are not looked at.
+    expected improvement after the last epoch. Trials that still run, and failed ones, count with what they reported,
+    and as believed at their end; those that diverged, ran out of memory or could not be trained, as the worst.
 
     The first trials are random, but spread evenly over the options of each choice. With several objectives, of which a
     study takes no reports, it is `TPESampler(multivariate=True, group=True)`.
@@ -69,16 +73,16 @@ class LearningCurveSampler(BaseSampler):
         self._seed = seed
 
     @cached_property
-    def _several(self) -> BaseSampler:
+    def _multi_objective(self) -> BaseSampler:
         """The sampler of studies that take no reports."""
         return TPESampler(multivariate=True, group=True, seed=self._seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Returns every dimension that a trial of the study has had."""
         if len(study.directions) > 1:
-            return self._several.infer_relative_search_space(study, trial)
+            return self._multi_objective.infer_relative_search_space(study, trial)
         space: dict[str, BaseDistribution] = {}
-        for each in _known(study, trial):
+        for each in _other_trials(study, trial):
             space |= {name: d for name, d in each.distributions.items() if not d.single()}
         return space
 
@@ -87,12 +91,12 @@ class LearningCurveSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Returns the point of the greatest expected improvement; nothing as long as there is nothing to learn from."""
         if len(study.directions) > 1:
-            return self._several.sample_relative(study, trial, search_space)
+            return self._multi_objective.sample_relative(study, trial, search_space)
         from sesemi_search.search.samplers.gaussian_process import GaussianProcess  # its scipy takes a second to import
 
-        known = _known(study, trial)
-        told = [each for each in known if each.state is not TrialState.RUNNING or each.intermediate_values]
-        if not search_space or len(told) < self._startup(search_space):
+        others = _other_trials(study, trial)
+        told = [each for each in others if each.intermediate_values or each.state not in _WITHOUT_RESULT]
+        if not search_space or self._is_beginning(told, search_space):
             return {}
         curves = _Curves(told, study.direction is StudyDirection.MAXIMIZE, self._last_epoch(told))
         if len(np.unique(curves.values)) < 2:
@@ -107,25 +111,30 @@ class LearningCurveSampler(BaseSampler):
             np.append(encoding.is_category, False),
             encoding.num_active + 1,
         )
-        running = [each.params for each in known if each.state is TrialState.RUNNING]
-        if running:
-            model.believe(_at_end(encoding.encode(running)))
-        return encoding.decode(self._maximize(model, encoding, points))
+        open_ended = [each.params for each in others if each.state in _WITHOUT_RESULT][-_MAX_BELIEVED:]
+        if open_ended:
+            model.believe(_at_end(encoding.encode(open_ended)))
+        return self._maximize(model, encoding, points, [each.params for each in others])
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Returns a random value; of a choice one of those that were tried least."""
-        if isinstance(param_distribution, CategoricalDistribution) and len(study.directions) == 1:
-            tried = [each.params[param_name] for each in _known(study, trial) if param_name in each.params]
+        if len(study.directions) > 1:
+            return self._multi_objective.sample_independent(study, trial, param_name, param_distribution)
+        if isinstance(param_distribution, CategoricalDistribution):
+            tried = [each.params[param_name] for each in _other_trials(study, trial) if param_name in each.params]
             counts = [tried.count(choice) for choice in param_distribution.choices]
             rare = [c for c, count in zip(param_distribution.choices, counts, strict=True) if count == min(counts)]
             return rare[self._rng.integers(len(rare))]
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
-    def _startup(self, space: dict[str, BaseDistribution]) -> int:
+    def _is_beginning(self, told: Sequence[FrozenTrial], space: dict[str, BaseDistribution]) -> bool:
+        """Whether too few trials have reported; four times as many that could not be trained end the beginning too."""
         choices = [len(d.choices) for d in space.values() if isinstance(d, CategoricalDistribution) and _is_named(d)]
-        return max(self._n_startup_trials, 3 * max(choices, default=0))
+        startup = max(self._n_startup_trials, 3 * max(choices, default=0))
+        num_reported = sum(bool(each.intermediate_values) or each.state is TrialState.COMPLETE for each in told)
+        return num_reported < startup and len(told) < 4 * startup
 
     def _last_epoch(self, trials: Sequence[FrozenTrial]) -> int:
         complete = [each.last_step or 0 for each in trials if each.state is TrialState.COMPLETE]
@@ -139,22 +148,29 @@ class LearningCurveSampler(BaseSampler):
             order = np.concatenate([best, self._rng.permutation(rest)[: self._max_observations - len(best)]])
         return np.sort(order)
 
-    def _maximize(self, model: "GaussianProcess", encoding: Encoding, tried: Array) -> Array:
-        """Returns the point of the greatest expected improvement that a search over candidates finds."""
+    def _maximize(
+        self, model: "GaussianProcess", encoding: Encoding, points: Array, known: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Returns the parameters of the greatest expected improvement that a search over candidates finds.
+
+        Not those of a trial that there is, as long as a candidate is left: on a grid the best point is often known.
+        """
         from sesemi_search.search.samplers.gaussian_process import log_expected_improvement
 
-        means, _ = model.predict(_at_end(tried))
-        best = tried[np.argsort(-means)[:_NUM_BEST]]
-        near = encoding.mutate(best[self._rng.integers(len(best), size=_NUM_NEAR)], 0.1, self._rng)
+        means, _ = model.predict(_at_end(points))
+        best = points[np.argsort(-means)[:_NUM_BEST]]
+        near = encoding.mutate(best[self._rng.integers(len(best), size=_NUM_NEAR)], _MUTATION, self._rng)
         candidates = np.vstack([encoding.draw(_NUM_RANDOM, self._rng), near])
         gains = log_expected_improvement(*model.predict(_at_end(candidates)), means.max())
-        for scale in _ROUNDS:
-            chosen = np.repeat(candidates[np.argsort(-gains)[:_NUM_MOVED]], _MOVES, axis=0)
+        for scale in _REFINEMENTS:
+            chosen = np.repeat(candidates[np.argsort(-gains)[:_NUM_REFINED]], _MUTATIONS, axis=0)
             moved = encoding.mutate(chosen, scale, self._rng)
             candidates = np.vstack([candidates, moved])
             gains = np.append(gains, log_expected_improvement(*model.predict(_at_end(moved)), means.max()))
-        point: Array = candidates[np.argmax(gains)]
-        return point
+        order = np.argsort(-gains)
+        there = {_key(params, encoding.names) for params in known}
+        decoded = (encoding.decode(candidates[i]) for i in order)
+        return next((d for d in decoded if _key(d, encoding.names) not in there), encoding.decode(candidates[order[0]]))
 
 
 class _Curves:
@@ -173,39 +189,65 @@ class _Curves:
         for i, trial in enumerate(trials):
             reports = trial.intermediate_values
             last = max(reports, default=0)
-            if trial.state is not TrialState.RUNNING and not math.isfinite(reports.get(last, math.nan)):
+            if _is_ruined(trial):
                 rows.append((i, 1.0, math.nan))  # what came of it is the worst that is known
                 continue
-            for epoch in sorted({last} | {epoch for epoch in rungs if epoch in reports}):
-                is_end = trial.state is TrialState.COMPLETE and epoch == last
-                progress = 1.0 if is_end else math.log(max(epoch, 1)) / math.log(max(last_epoch, 2))
+            epochs = {epoch for epoch in (last, *rungs) if epoch in reports}
+            if trial.state is TrialState.COMPLETE:
+                rows.append((i, 1.0, sign * (trial.value or 0.0)))
+                epochs.discard(last)
+            for epoch in sorted(epochs):
+                progress = math.log(max(epoch, 1)) / math.log(max(last_epoch, 2))
                 if math.isfinite(reports[epoch]):
                     rows.append((i, min(progress, 1.0), sign * reports[epoch]))
         self.trials = np.array([i for i, _, _ in rows])
         self.progress = np.array([progress for _, progress, _ in rows])
-        self.values = _draw_together(np.array([value for _, _, value in rows]))
+        self.values = _compress_bad(np.array([value for _, _, value in rows]))
+
+
+def _is_ruined(trial: FrozenTrial) -> bool:
+    """Whether a trial diverged, ran out of memory, or could not be trained at all."""
+    if trial.state is not TrialState.PRUNED:
+        return False
+    last = trial.intermediate_values.get(trial.last_step or 0, math.nan)
+    return not math.isfinite(last) or trial.user_attrs.get("outcome") == "out_of_memory"
 
 
 def _find_rungs(trials: Sequence[FrozenTrial]) -> list[int]:
     """Returns the epochs at which most trials were stopped: there curves are compared with one another."""
-    ends = Counter(trial.last_step for trial in trials if trial.state is TrialState.PRUNED)
-    return [epoch for epoch, _ in ends.most_common(_MAX_RUNGS) if epoch is not None]
+    ends = Counter(
+        trial.last_step for trial in trials if trial.state is TrialState.PRUNED and trial.last_step is not None
+    )
+    return [epoch for epoch, _ in ends.most_common(_MAX_RUNGS)]
 
 
-def _draw_together(values: Array) -> Array:
-    """Puts NaN in its place and compresses what is below the median: how bad the bad ones are tells little."""
+def _compress_bad(values: Array) -> Array:
+    """Puts NaN in its place and compresses what is below the median: how bad the bad ones are tells little.
+
+    What is far below, a loss that went to 1e30 say, is cut first: it would hide all differences between the others.
+    """
     finite = values[np.isfinite(values)]
     if not len(finite):
         return np.zeros_like(values)
-    values = np.where(np.isfinite(values), values, finite.min())
-    median, scale = np.median(finite), finite.std() or 1.0
+    low, median = np.quantile(finite, (0.25, 0.5))
+    floor = median - _MAX_BELOW * ((median - low) or (finite.max() - median) or 1.0)
+    values = np.maximum(np.where(np.isfinite(values), values, finite.min()), floor)
+    scale = values.std() or 1.0
     return np.where(values < median, median - scale * np.log1p(np.maximum(median - values, 0) / scale) / 2, values)
 
 
-def _known(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
-    """Returns the trials that there is something to learn from, but for the one that is asked for."""
-    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-    return [t for t in study.get_trials(deepcopy=False, states=states) if t.number != trial.number and t.params]
+def _other_trials(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
+    """Returns the trials that have parameters, but for the one that is asked for."""
+    return [
+        each
+        for each in study.get_trials(deepcopy=False)
+        if each.number != trial.number and each.params and each.state is not TrialState.WAITING
+    ]
+
+
+def _key(params: dict[str, Any], names: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """Returns the same for equal parameters."""
+    return tuple((name, params[name]) for name in names if name in params)
 
 
 def _is_named(distribution: CategoricalDistribution) -> bool:

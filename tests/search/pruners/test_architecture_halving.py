@@ -3,6 +3,7 @@ from typing import Any
 
 import optuna
 import pytest
+from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution
 
 from sesemi_search.config.compose import Request, compose_config
@@ -91,6 +92,40 @@ def test_an_architecture_is_its_backbone_or_else_its_head() -> None:
     assert families({"backbone": CHOICE, "head": CHOICE}) == ("learner.hparams.model.backbone",)
     assert families({"backbone": LR, "head": CHOICE}) == ("learner.hparams.model.head",)
     assert families({"backbone": LR}) == ()
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        ("lenet_cosine", ["learner.hparams.model.head"]),
+        ("heads", ["learner.hparams.model.head"]),
+        ("backbones", ["learner.hparams.model.backbone"]),
+        ("timm", ["learner.hparams"]),
+    ],
+)
+def test_every_shipped_space_has_its_architectures(space: str, expected: list[str]) -> None:
+    data = ["data.source.folder=/nowhere", "learner.hparams.num_classes=3"] if space == "timm" else []
+    config = compose_config(Request(search=True, overrides=[f"space={space}", *data])).config
+    raw = OmegaConf.to_container(config.space, resolve=False)
+    pruner = build_pruner({**TARGET, "families": None}, Space(parse_space(raw)))
+    assert isinstance(pruner, ArchitectureHalvingPruner)
+    assert list(pruner._families) == expected
+
+
+def test_a_backbone_may_be_chosen_by_its_name() -> None:
+    assert families({"backbone": {"name": {"choice": ["resnet18", "vit"]}}, "head": CHOICE}) == (
+        "learner.hparams.model.backbone.name",
+    )
+
+
+def test_families_are_named_as_tables_name_them_and_a_wrong_name_is_told() -> None:
+    pruner = build_pruner({**TARGET, "families": ["backbone"]}, BACKBONES)
+    assert isinstance(pruner, ArchitectureHalvingPruner)
+    assert pruner._families == ("learner.hparams.model.backbone",)
+    with pytest.raises(ConfigError, match=r"search\.pruner\.families: got 'backbon'.*Did you mean 'backbone'"):
+        build_pruner({**TARGET, "families": ["backbon"]}, BACKBONES)
+    with pytest.raises(ConfigError, match="a list of names"):
+        build_pruner({**TARGET, "families": "backbone"}, BACKBONES)
 
 
 BACKBONES = Space(
