@@ -9,7 +9,7 @@ minutes on 2 cores. Two cases: one own dimension, and two that must suit each ot
 
 - random: each option gets a fourth of the trials.
 - TPE: `multivariate` without `group`, which models the dimensions that all trials have together, the others singly.
-- TPE, group: the default of `sesemi-search`, which models the dimensions of each branch together.
+- TPE, group: `search/sampler=tpe`, which models the dimensions of each branch together.
 
 Expect TPE to give `tuned` most of the last quarter in the first case, and both kinds of TPE to be alike: with one own
 dimension they ask the same; with two, `group` was no better in 100 trials.
