@@ -78,7 +78,7 @@ def _resolve_names(names: object, space: Space) -> object:
 
 @contextmanager
 def experimental_is_fine() -> Iterator[None]:
-    """`group=True` is experimental in Optuna, and the default here by decision."""
+    """`group=True` is experimental in Optuna, and what `search/sampler=tpe` asks for by decision."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield
