@@ -165,10 +165,7 @@ def test_a_finished_search_is_extended_by_a_higher_number_of_trials(
 def test_an_in_place_change_of_a_batch_does_not_reach_the_next_trial(run_search: RunSearch, tmp_path: Path) -> None:
     pinned = [
         "search.max_concurrent=1",
-        "search.pruner._target_=optuna.pruners.NopPruner",
-        "~search.pruner.min_resource",
-        "~search.pruner.reduction_factor",
-        "~search.pruner.min_early_stopping_rate",
+        "search/pruner=none",
         "run.num_epochs=1",
         "space.learner.hparams.model.head=linear",
         "space.learner.hparams.model.head.dropout=0.1",
