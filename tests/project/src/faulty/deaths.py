@@ -1,4 +1,4 @@
-"""A sampler and a pruner that end the driver with SIGKILL at the moment that $FAULTY_DEATH names; else Optuna's own.
+"""A sampler and a pruner that end the driver with SIGKILL at the moment that $FAULTY_DEATH names; else those of the default.
 
 A name without its last words stands for the first such moment.
 """
@@ -10,9 +10,10 @@ from typing import Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
-from optuna.pruners import SuccessiveHalvingPruner
-from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
+
+from sesemi_search.search.pruners import ArchitectureHalvingPruner
+from sesemi_search.search.samplers import LearningCurveSampler
 
 
 def _die_at(moment: str) -> None:
@@ -21,7 +22,7 @@ def _die_at(moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Sampler(TPESampler):
+class Sampler(LearningCurveSampler):
     """Dies at `ask N M`: trial N has M parameters; `model N`: all are drawn, none written; `tell N`: before its end."""
 
     def sample_independent(self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
@@ -41,7 +42,7 @@ class Sampler(TPESampler):
         super().after_trial(study, trial, state, values)
 
 
-class Pruner(SuccessiveHalvingPruner):
+class Pruner(ArchitectureHalvingPruner):
     """Dies at `stop N`: trial N is to be stopped, and nobody knows yet."""
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
