@@ -1,4 +1,4 @@
-"""A sampler and a pruner that end the driver with SIGKILL at the moment that $FAULTY_DEATH names; else those of the default.
+"""A sampler and a pruner that end the driver with SIGKILL at the moment that $FAULTY_DEATH names; else the default's.
 
 A name without its last words stands for the first such moment.
 """
