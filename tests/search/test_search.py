@@ -190,6 +190,7 @@ def test_a_module_that_raises_ends_its_trial_and_not_the_search(run_search: RunS
         "search.num_trials=5",
         "search.max_concurrent=1",
         "search/pruner=none",
+        f"{LR}=0.1",
         f"{BACKBONE}={{choice: {{bad: {{_target_: faulty.RaisesInEpoch2}}, good: {{_target_: faulty.Flat}}}}}}",
     )
     by_kind = {
