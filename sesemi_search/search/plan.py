@@ -224,7 +224,6 @@ def check_search(settings: SearchExperimentConfig) -> list[str]:
     for build in (
         lambda: parse_objectives(search),
         lambda: build_sampler(search.sampler, search.seed, 0),
-        lambda: build_pruner(search.pruner),
     ):
         try:
             build()
@@ -234,10 +233,15 @@ def check_search(settings: SearchExperimentConfig) -> list[str]:
 
 
 def check_sampler(prepared: Prepared) -> Serving:
-    """Holds the sampler against the space and the number of objectives."""
+    """Holds the sampler, and what a pruner names of the space, against the space and the number of objectives."""
     search = prepared.settings.search
     num_objectives = len(search.metric) if isinstance(search.metric, list) else 1
-    return check_serves(search.sampler, search.pruner, prepared.space, num_objectives)
+    serving = check_serves(search.sampler, search.pruner, prepared.space, num_objectives)
+    try:
+        build_pruner(search.pruner, prepared.space)
+    except ConfigError as error:
+        serving.problems.append(str(error))
+    return serving
 
 
 def load_data(settings: ExperimentConfig, say: Callable[[str], None]) -> dict[str, ImageSplit]:

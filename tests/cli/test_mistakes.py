@@ -93,6 +93,10 @@ MISTAKES = {
         ["run", "space=tiny", "search.sampler.n_startup_trial=4"],
         ["search.sampler.n_startup_trial", "Did you mean 'n_startup_trials'?"],
     ),
+    "an unknown family": (
+        ["run", "space=tiny", "search.pruner.families=[haed]"],
+        ["search.pruner.families: got 'haed'", "Did you mean 'head'?"],
+    ),
     "a resource in the space": (
         ["run", "space=tiny", "space.run.num_threads={choice: [1, 2]}"],
         ["run.num_threads", "same"],
