@@ -15,7 +15,8 @@ class ArchitectureHalvingPruner(BasePruner):
 
     Asynchronous successive halving (Li et al. 2018) with rungs counted from the end of the run: at `max_resource` /
     `reduction_factor`, over its square, and so on. An architecture that learns slowly at first is held against its
-    like. The first of an architecture at a rung goes on: one full training shows what its kind comes to.
+    like. The first of an architecture at a rung goes on: one full training shows what its kind comes to. Without
+    architectures that holds from the second rung on: at the first, none of the first two trials goes on.
 
     In plain Optuna it is a pruner like any other: `create_study(pruner=ArchitectureHalvingPruner(max_resource=27))`.
 
@@ -65,7 +66,8 @@ class ArchitectureHalvingPruner(BasePruner):
             if epoch in each.intermediate_values and self._family(each) == family
         ]
         rivals = sorted((each for each in values if not math.isnan(each)), reverse=True)
-        return sign * value < rivals[max(1, len(rivals) // self._reduction_factor) - 1]
+        places = max(len(rivals) // self._reduction_factor, 1 if self._families or epoch > self.rungs[0] else 0)
+        return places == 0 or sign * value < rivals[places - 1]
 
     def _family(self, trial: FrozenTrial) -> tuple[object, ...]:
         return tuple(trial.params.get(name) for name in self._families)

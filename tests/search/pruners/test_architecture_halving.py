@@ -43,13 +43,14 @@ def test_rungs_are_counted_from_the_end_of_the_run(num_epochs: int, num_rungs: i
     assert ArchitectureHalvingPruner(max_resource=num_epochs, num_rungs=num_rungs).rungs == rungs
 
 
-def test_the_best_third_goes_on_and_the_first_with_it() -> None:
-    verdicts = judge([0.5, 0.4, 0.6, 0.3, 0.55, 0.58], ArchitectureHalvingPruner(max_resource=27), 3)
-    assert verdicts == [False, True, False, True, True, False]
+@pytest.mark.parametrize(("rung", "first_two"), [(3, [True, True]), (9, [False, True])])
+def test_the_best_third_goes_on_and_at_the_last_rung_the_first_with_it(rung: int, first_two: list[bool]) -> None:
+    verdicts = judge([0.5, 0.4, 0.6, 0.3, 0.55, 0.58], ArchitectureHalvingPruner(max_resource=27), rung)
+    assert verdicts == [*first_two, False, True, True, False]
 
 
 def test_less_is_better_where_the_study_minimizes() -> None:
-    verdicts = judge([0.5, 0.6, 0.4], ArchitectureHalvingPruner(max_resource=27), 3, "minimize")
+    verdicts = judge([0.5, 0.6, 0.4], ArchitectureHalvingPruner(max_resource=27), 9, "minimize")
     assert verdicts == [False, True, False]
 
 
@@ -63,11 +64,11 @@ def test_a_slow_starter_is_held_against_its_like_only() -> None:
     values: list[float | tuple[str, float]] = [("quick", 0.9), ("slow", 0.2), ("quick", 0.8), ("slow", 0.3)]
     apart = ArchitectureHalvingPruner(max_resource=27, families=["model"])
     assert judge(values, apart, 3) == [False, False, True, False]
-    assert judge(values, ArchitectureHalvingPruner(max_resource=27), 3) == [False, True, True, True]
+    assert judge(values, ArchitectureHalvingPruner(max_resource=27), 9) == [False, True, True, True]
 
 
 def test_nan_is_stopped_and_no_rival() -> None:
-    assert judge([float("nan"), 0.1, 0.2], ArchitectureHalvingPruner(max_resource=27), 3) == [True, False, False]
+    assert judge([float("nan"), 0.1, 0.2], ArchitectureHalvingPruner(max_resource=27), 9) == [True, False, False]
 
 
 @pytest.mark.parametrize("wrong", [{"max_resource": 0}, {"reduction_factor": 1}, {"num_rungs": 0}])
