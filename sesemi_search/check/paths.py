@@ -20,6 +20,7 @@ from sesemi_search.config.annotations import (
 )
 from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.explain import check_key, check_section
+from sesemi_search.config.keys import Key, known_keys
 from sesemi_search.config.schema import OPEN_NODES, ExperimentConfig
 from sesemi_search.config.targets import check_argument_names, locate
 from sesemi_search.space.domains import Choice, Constant, Entries, Float, Int, Listing, Node, Options, Tree
@@ -28,14 +29,6 @@ from sesemi_search.space.space import children, join
 __all__ = ["check_paths", "check_tree"]
 
 _TARGET = "_target_"
-# What every trial of a search shares: Ray gives each the same resources, and the images are loaded once.
-_SHARED = (
-    *("run.gpus", "run.num_threads", "run.accelerator", "run.dir", "run.data_root", "run.id"),
-    *("run.resume_from_checkpoint", "run.pretrained_checkpoint_path", "learner.hparams.num_classes"),
-    *("run.num_workers", "run.prefetch_factor", "run.memory_share"),
-    *("data.source", "data.test_source", "data.image_size", "data.channels", "data.val_size", "data.test_size"),
-    *("data.split_seed", "data.train_fraction", "data.skip_corrupt"),
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,7 @@ def check_tree(root: Tree, experiment: Mapping[str, Any]) -> list[str]:
 
 def check_paths(node: Node, path: str) -> Iterator[str]:
     """Holds the paths of a space against the schema; below an open node the target's signature decides."""
-    if path in _SHARED:
+    if known_keys(ExperimentConfig).get(path, Key()).is_shared:
         yield f"space.{path}: is the same for every trial of a search; set {path} itself."
     elif path in OPEN_NODES:
         return

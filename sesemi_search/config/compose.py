@@ -19,6 +19,7 @@ from sesemi_search.config.addresses import Addresses
 from sesemi_search.config.errors import ConfigError, raise_problems, suggest
 from sesemi_search.config.experiment import plain
 from sesemi_search.config.explain import explain
+from sesemi_search.config.keys import known_keys
 from sesemi_search.config.overrides import (
     SpaceOverride,
     check_choices,
@@ -29,7 +30,13 @@ from sesemi_search.config.overrides import (
 )
 from sesemi_search.config.primary import Primary
 from sesemi_search.config.project import Project, find_project, list_options, resource_dirs, tutorial_configs
-from sesemi_search.config.schema import EXPERIMENT_KEYS, RunConfig, RunExperimentConfig, SearchExperimentConfig
+from sesemi_search.config.schema import (
+    EXPERIMENT_KEYS,
+    ExperimentConfig,
+    RunConfig,
+    RunExperimentConfig,
+    SearchExperimentConfig,
+)
 from sesemi_search.config.sesemi_keys import settle_aliases
 from sesemi_search.config.validate import check_values
 
@@ -43,8 +50,6 @@ _RUN_DEFAULTS: list[Any] = [
     {"search/sampler": ["learning_curves"]},
     {"search/pruner": ["late_halving"]},
 ]
-# What no sample can change, and so must resolve before there is one.
-_SHARED_KEYS = ("run.data_root", "search", "tracking", "ray")
 
 
 @dataclass(frozen=True)
@@ -228,7 +233,10 @@ def _missing_keys(node: Any, key: str) -> Iterator[str]:
 
 def _check_interpolations(config: DictConfig, search: bool) -> Iterator[str]:
     """Finds interpolations that lead nowhere; in a search, only where no sample can mend them."""
-    for key in _SHARED_KEYS if search else (*EXPERIMENT_KEYS, "tracking"):
+    # In a search, what no sample can change: what all trials share, and what is no part of an experiment.
+    known = known_keys(ExperimentConfig)
+    shared = (*(name for name, each in known.items() if each.is_shared), "search", "tracking", "ray")
+    for key in shared if search else (*EXPERIMENT_KEYS, "tracking"):
         try:
             node = OmegaConf.select(config, key, throw_on_missing=False)
             if OmegaConf.is_config(node):

@@ -13,10 +13,10 @@ from yaml.reader import ReaderError
 
 from sesemi_search.config.annotations import describe_plain, element_annotation, plain_types
 from sesemi_search.config.errors import suggest
+from sesemi_search.config.keys import known_keys
 from sesemi_search.config.project import list_options
 from sesemi_search.config.schema import SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import hint, our_key
-from sesemi_search.config.validate import RANGES
 
 __all__ = ["check_key", "check_section", "explain"]
 
@@ -98,7 +98,8 @@ def _explain_value(error: OmegaConfBaseException, key: str) -> str | None:
         else:
             annotation = element_annotation(annotation)
     types = plain_types(annotation)
-    takes = RANGES[key][1] if key in RANGES else describe_plain(types) if types else None
+    takes = known_keys(SearchExperimentConfig)[key].takes if key in known_keys(SearchExperimentConfig) else ""
+    takes = takes or (describe_plain(types) if types else "")
     return f"{key}: got {error.value!r}; it takes {takes}{hint(key)}." if takes else None
 
 

@@ -152,7 +152,7 @@ def override_config(config: Any, overrides: Sequence[str], allowed: Sequence[str
     Args:
         config: A typed config.
         overrides: `KEY=VALUE`.
-        allowed: Beginnings of the keys that may change.
+        allowed: Keys, and sections of keys, that may change.
 
     Raises:
         ConfigError: Another key, one that the schema does not know, or a value of the wrong type.
@@ -163,8 +163,8 @@ def override_config(config: Any, overrides: Sequence[str], allowed: Sequence[str
     ]
     problems = []
     for key, override in changes:
-        if not key.startswith(tuple(allowed)) or override.is_delete():
-            problems.append(f"{key}: cannot change any more; what can is {', '.join(a + '*' for a in allowed)}")
+        if not f"{key}.".startswith(tuple(f"{name}." for name in allowed)) or override.is_delete():
+            problems.append(f"{key}: cannot change any more; what can is {', '.join(allowed)}")
         problems.extend(check_key(SearchExperimentConfig, key))
     raise_problems(problems)
     try:

@@ -1,7 +1,8 @@
 """The experiment config as types: every key, its one default and its meaning.
 
-The names are SESEMI's. The tree is closed (an unknown key is an error) except for the nodes typed `Any`, which hold a
-`_target_` and its arguments: those keys are checked against the target's signature instead.
+The names are SESEMI's. What is known of a key besides its type stands beside its default (see `config.keys`). The
+tree is closed (an unknown key is an error) except for the nodes typed `Any`, which hold a `_target_` and its arguments:
+those keys are checked against the target's signature instead.
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from enum import Enum
 from typing import Any
 
 from omegaconf import MISSING
+
+from sesemi_search.config.keys import Effect, at_least, is_numbers, is_positive, key
 
 __all__ = [
     "EXPERIMENT_KEYS",
@@ -51,6 +54,15 @@ OPEN_NODES = (
     "search.sampler",
     "search.pruner",
 )
+
+
+_FROM_0, _FROM_1 = "a whole number, at least 0", "a whole number, at least 1"
+_SIZE = "a number of images, at least 1, a share of them between 0 and 1 (0.1), or null for the source's own {} split"
+
+
+def _is_size(value: Any) -> bool:
+    """Whether a value is a number of images or a share of them."""
+    return value >= 1 if isinstance(value, int) else 0 < value < 1
 
 
 class Accelerator(Enum):
@@ -110,23 +122,36 @@ class RunConfig:
     """
 
     seed: int = 42
-    num_epochs: int = 80
-    batch_size_per_gpu: int = 128
-    gpus: float = 1.0
-    accelerator: Accelerator = Accelerator.auto
+    num_epochs: int = key(80, takes=_FROM_1, holds=at_least(1))
+    batch_size_per_gpu: int = key(128, takes=_FROM_1, holds=at_least(1), sesemi_name="batch_size_per_device")
+    gpus: float = key(
+        1.0,
+        takes="0, a fraction (several trials share a GPU) or 1; a search runs trials on several GPUs at once, one on "
+        "each",
+        holds=lambda v: 0 <= v <= 1,
+        effect=Effect.machine,
+        is_shared=True,
+        sesemi_name="devices",
+    )
+    accelerator: Accelerator = key(Accelerator.auto, effect=Effect.machine, is_shared=True)
     precision: Precision = Precision.auto
-    num_threads: int = 1
-    num_workers: int = 0
-    prefetch_factor: int = 2
-    # A search holds them once while it loads and once for its workers: half the memory.
-    memory_share: float = 0.25
-    gradient_clip_norm: float | None = None
-    id: str = "default"
-    dir: str = "./runs"
-    data_root: str = "./data"
-    resume_from_checkpoint: str | None = None
-    pretrained_checkpoint_path: str | None = None
-    test_checkpoint: TestCheckpoint = TestCheckpoint.best
+    num_threads: int = key(1, takes=_FROM_1, holds=at_least(1), effect=Effect.machine, is_shared=True)
+    num_workers: int = key(0, takes=_FROM_0, holds=at_least(0), effect=Effect.none, is_shared=True)
+    prefetch_factor: int = key(2, takes=_FROM_1, holds=at_least(1), effect=Effect.none, is_shared=True)
+    memory_share: float = key(
+        0.25,  # a search holds them once while it loads and once for its workers: half the memory
+        takes="a share of the available memory, between 0 and 1",
+        holds=lambda v: 0 <= v <= 1,
+        effect=Effect.none,
+        is_shared=True,
+    )
+    gradient_clip_norm: float | None = key(None, takes="a positive number, or null for no clipping", holds=is_positive)
+    id: str = key("default", effect=Effect.none, is_shared=True)
+    dir: str = key("./runs", effect=Effect.none, is_shared=True)
+    data_root: str = key("./data", effect=Effect.none, is_shared=True)
+    resume_from_checkpoint: str | None = key(None, is_shared=True)
+    pretrained_checkpoint_path: str | None = key(None, is_shared=True)
+    test_checkpoint: TestCheckpoint = key(TestCheckpoint.best, effect=Effect.machine)
 
 
 @dataclass
@@ -152,26 +177,34 @@ class DataConfig:
         skip_corrupt: Leaves out images that cannot be decoded, instead of refusing to start.
     """
 
-    source: Any = MISSING
-    test_source: Any = None
-    image_size: int | None = MISSING
-    channels: int = MISSING
-    val_size: int | float | None = MISSING
-    test_size: int | float | None = MISSING
-    split_seed: int = MISSING
-    train_fraction: float = 1.0
-    mean: list[float] | None = MISSING
-    std: list[float] | None = MISSING
+    source: Any = key(MISSING, is_shared=True)
+    test_source: Any = key(None, is_shared=True)
+    image_size: int | None = key(MISSING, takes="a size in pixels, at least 1", holds=at_least(1), is_shared=True)
+    channels: int = key(MISSING, takes=_FROM_1, holds=at_least(1), is_shared=True)
+    val_size: int | float | None = key(MISSING, takes=_SIZE.format("validation"), holds=_is_size, is_shared=True)
+    test_size: int | float | None = key(MISSING, takes=_SIZE.format("test"), holds=_is_size, is_shared=True)
+    split_seed: int = key(MISSING, takes=_FROM_0, holds=at_least(0), is_shared=True)
+    train_fraction: float = key(
+        1.0, takes="a share of the training images, above 0 and at most 1", holds=lambda v: 0 < v <= 1, is_shared=True
+    )
+    mean: list[float] | None = key(MISSING, takes="a number for each channel", holds=is_numbers)
+    std: list[float] | None = key(
+        MISSING, takes="a positive number for each channel", holds=lambda v: is_numbers(v) and min(v, default=1) > 0
+    )
     train_transforms: Any = None  # a list or null; where a mapping of a file meets a typed list, no key is named
-    class_weights: Any = None
-    skip_corrupt: bool = False
+    class_weights: Any = key(
+        None,
+        takes="null, balanced, or a positive number for each class",
+        holds=lambda v: v == "balanced" or (is_numbers(v) and min(v, default=1) > 0),
+    )
+    skip_corrupt: bool = key(False, is_shared=True)
 
 
 @dataclass
 class EMAConfig:
     """Exponential moving average of the weights, used for evaluation. `decay` in (0, 1), or null for none."""
 
-    decay: float | None = None
+    decay: float | None = key(None, takes="a number between 0 and 1, or null for no average", holds=lambda v: 0 < v < 1)
 
 
 @dataclass
@@ -190,14 +223,14 @@ class LRSchedulerConfig:
 
     scheduler: Any = None
     interval: Interval = Interval.step
-    frequency: int = 1
+    frequency: int = key(1, takes=_FROM_1, holds=at_least(1))
 
 
 @dataclass
 class HParamsConfig:
     """What is learned and how."""
 
-    num_classes: int = MISSING
+    num_classes: int = key(MISSING, takes="a whole number, at least 2", holds=at_least(2), is_shared=True)
     model: ModelConfig = field(default_factory=ModelConfig)
     optimizer: Any = MISSING
     lr_scheduler: LRSchedulerConfig = field(default_factory=LRSchedulerConfig)
@@ -251,8 +284,8 @@ class TrackingConfig:
     project: str = "sesemi-search"
     entity: str | None = None
     mode: TrackingMode = TrackingMode.auto
-    init_timeout_s: float = 10.0
-    finish_timeout_s: float = 30.0
+    init_timeout_s: float = key(10.0, takes="a positive number of seconds", holds=is_positive)
+    finish_timeout_s: float = key(30.0, takes="a positive number of seconds", holds=is_positive)
 
 
 @dataclass
@@ -264,8 +297,8 @@ class ConstraintsConfig:
         max_flops: Most floating-point operations of a forward pass of one image, at least 1.
     """
 
-    max_params: float | None = None
-    max_flops: float | None = None
+    max_params: float | None = key(None, takes="a number of parameters, at least 1, or null", holds=at_least(1))
+    max_flops: float | None = key(None, takes="a number of operations, at least 1, or null", holds=at_least(1))
 
 
 @dataclass
@@ -299,25 +332,37 @@ class SearchConfig:
 
     name: str = MISSING
     study: str | None = None
-    num_trials: int = 50
+    num_trials: int = key(50, takes=_FROM_1, holds=at_least(1), is_changeable=True)
     metric: Any = "val/top1"
     mode: Any = "max"
-    best_within: float = 0.0
-    max_concurrent: int | None = None
+    best_within: float = key(0.0, takes="a number of at least 0, in the unit of the first metric", holds=at_least(0))
+    max_concurrent: int | None = key(
+        None,
+        takes="a whole number, at least 1, or null for all that the machine holds",
+        holds=at_least(1),
+        is_changeable=True,
+    )
     seed: int = 0
     dir: str | None = None
     sampler: Any = MISSING
     pruner: Any = MISSING
     storage: str | None = None
-    max_attempts: int = 3
-    keep_checkpoints: int = 3
-    warm_start: list[str] = field(default_factory=list)
+    max_attempts: int = key(3, takes=_FROM_1, holds=at_least(1), is_changeable=True)
+    keep_checkpoints: int = key(3, takes=_FROM_0, holds=at_least(0), is_changeable=True)
+    warm_start: list[str] = key(
+        None, list, takes="a list of search directories", holds=lambda v: all(isinstance(x, str) for x in v)
+    )
     enqueue: list[dict[str, Any]] = field(default_factory=list)
     skip_bad_branches: bool = False
     baseline: bool = True
     constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
-    time_budget: str | None = None
-    compute_budget: float | None = None
+    time_budget: str | None = key(None, is_changeable=True)
+    compute_budget: float | None = key(
+        None,
+        takes="a positive number of GPU-hours (core-hours on the CPU), or null",
+        holds=is_positive,
+        is_changeable=True,
+    )
 
 
 @dataclass
@@ -331,7 +376,7 @@ class RayConfig:
 class RunExperimentConfig(ExperimentConfig):
     """What `sesemi-search train` composes."""
 
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    tracking: TrackingConfig = key(None, TrackingConfig, is_changeable=True)
 
 
 @dataclass
@@ -339,5 +384,5 @@ class SearchExperimentConfig(RunExperimentConfig):
     """What `sesemi-search run` composes; `space` stays as it was written, for `sesemi_search.space` to parse."""
 
     search: SearchConfig = field(default_factory=SearchConfig)
-    ray: RayConfig = field(default_factory=RayConfig)
+    ray: RayConfig = key(None, RayConfig, is_changeable=True)
     space: Any = MISSING

@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.keys import known_keys
 from sesemi_search.config.schema import RunConfig as OurRunConfig
 
 __all__ = [
@@ -28,8 +29,8 @@ __all__ = [
     "with_aliases",
 ]
 
-_OURS = {"devices": "gpus", "batch_size_per_device": "batch_size_per_gpu"}
-_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
+_THEIRS = {name: known.sesemi_name for name, known in known_keys(OurRunConfig).items() if known.sesemi_name}
+_OURS = {theirs: ours for ours, theirs in _THEIRS.items()}
 _HINTS = {
     "run.strategy": "a run trains on one device here, so leave it out; a search uses several GPUs, a trial on each.",
     "run.num_iterations": "the length of a run is counted in epochs here, run.num_epochs.",

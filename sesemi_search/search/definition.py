@@ -5,12 +5,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES
+from sesemi_search.config.keys import Effect, known_keys, without_keys
+from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig
 
-__all__ = ["define_search", "digest_experiment", "find_changes"]
-
-# Where files lie and how they are read does not change what a trial is.
-_PLACES = ("data_root", "dir", "id", "num_workers", "prefetch_factor", "memory_share")
+__all__ = ["define_search", "digest_experiment", "find_changes", "select_keys"]
 
 
 def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metric: Any, mode: Any) -> dict[str, Any]:
@@ -22,14 +20,15 @@ def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metri
         metric: `search.metric`.
         mode: `search.mode`.
     """
-    definition = {**_without_places(experiment), "space": space, "search": {"metric": metric, "mode": mode}}
+    common = select_keys(experiment, Effect.result, Effect.machine)
+    definition = {**common, "space": space, "search": {"metric": metric, "mode": mode}}
     plain: dict[str, Any] = json.loads(json.dumps(definition))
     return plain
 
 
 def digest_experiment(experiment: Mapping[str, Any]) -> str:
     """Returns a hash of all that decides what a trial trains: its resolved config, without the places of files."""
-    text = json.dumps(_rounded(_without_places(experiment)), sort_keys=True)
+    text = json.dumps(_rounded(select_keys(experiment, Effect.result, Effect.machine)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -42,8 +41,10 @@ def _rounded(value: Any) -> Any:
     return [_rounded(child) for child in value] if isinstance(value, list) else value
 
 
-def _without_places(experiment: Mapping[str, Any]) -> dict[str, Any]:
-    return {**experiment, "run": {key: value for key, value in experiment["run"].items() if key not in _PLACES}}
+def select_keys(experiment: Mapping[str, Any], *effects: Effect) -> dict[str, Any]:
+    """Returns an experiment's config without the keys that have another effect on a trial's result."""
+    known = known_keys(ExperimentConfig)
+    return without_keys(experiment, lambda name: name in known and known[name].effect not in effects)
 
 
 def find_changes(before: Any, after: Any, key: str = "") -> Iterator[str]:

@@ -9,28 +9,23 @@ from typing import Any
 from sesemi_search.config.addresses import Addresses, Source
 from sesemi_search.config.compose import Composed, Request
 from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.keys import known_keys
 from sesemi_search.config.overrides import override_config, parse_overrides
 from sesemi_search.config.project import PROVENANCE, Project, find_project
 from sesemi_search.config.provenance import package_versions, project_files
+from sesemi_search.config.schema import SearchExperimentConfig
 from sesemi_search.config.sealed import sealed_environment
 from sesemi_search.search.directory import SEARCH_YAML, file_inside, trial_dir
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.plan import Plan, make_plan
 from sesemi_search.search.reader import StoredSearch, load_search_yaml, read_search
 
-__all__ = ["describe_resume", "find_drift", "resume_directory", "resume_plan"]
+__all__ = ["changeable_keys", "describe_resume", "find_drift", "resume_directory", "resume_plan"]
 
-# What a search may change while it goes on; all else would make its trials incomparable.
-_CHANGEABLE = (
-    "search.num_trials",
-    "search.max_concurrent",
-    "search.max_attempts",
-    "search.keep_checkpoints",
-    "search.time_budget",
-    "search.compute_budget",
-    "tracking.",
-    "ray.",
-)
+
+def changeable_keys() -> list[str]:
+    """Returns what a search may change while it goes on; all else would make its trials incomparable."""
+    return [name for name, known in known_keys(SearchExperimentConfig).items() if known.is_changeable]
 
 
 def resume_directory(request: Request) -> Path:
@@ -52,7 +47,7 @@ def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
     """
     directory, addresses = resume_directory(request), _addresses(request)
     with addresses.added():
-        config = override_config(load_search_yaml(directory), request.overrides[1:], _CHANGEABLE)
+        config = override_config(load_search_yaml(directory), request.overrides[1:], changeable_keys())
     project = find_project(request.project, directory)
     for line in find_drift(directory, project):
         say(line)
@@ -91,7 +86,7 @@ def describe_resume(request: Request) -> list[str]:
     directory = resume_directory(request)
     with _addresses(request).added():
         stored = read_search(directory)
-        config = override_config(stored.config, request.overrides[1:], _CHANGEABLE)
+        config = override_config(stored.config, request.overrides[1:], changeable_keys())
     counts = Counter(record.outcome.value for record in stored.records)
     ended = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in counts.items()) or "none"
     lines = [f"{len(stored.records)} trials: {ended}"]

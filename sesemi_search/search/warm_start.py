@@ -14,7 +14,8 @@ from typing import Any
 
 from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, resolve_experiment
-from sesemi_search.search.definition import find_changes
+from sesemi_search.config.keys import Effect
+from sesemi_search.search.definition import find_changes, select_keys
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.search.reader import StoredSearch, read_search
@@ -26,8 +27,6 @@ __all__ = ["collect_trials"]
 # The sampler learns from these; the others it never sees.
 # (`infeasible` depends on the limits of a search: the new one finds its own.)
 _FINISHED = (Outcome.complete, Outcome.stopped, Outcome.diverged, Outcome.out_of_memory)
-# Where and on what a trial runs is no part of what it measures.
-_ASIDE = ("id", "dir", "data_root", "gpus", "accelerator", "num_threads", "test_checkpoint")
 
 
 def collect_trials(
@@ -97,19 +96,15 @@ def _take_over(
 
 def _find_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """Returns the first key in which two trials' configs differ, with both values."""
-    change = next(find_changes(_without_places(before), _without_places(after)), None)
+    change = next(find_changes(select_keys(before, Effect.result), select_keys(after, Effect.result)), None)
     if change is None or "${" not in change:
         return change
     # Resolving takes 20 ms, so it is left to where it can matter.
     try:
-        resolved = [_without_places(plain(resolve_experiment(config))) for config in (before, after)]
+        resolved = [select_keys(plain(resolve_experiment(config)), Effect.result) for config in (before, after)]
     except ConfigError as error:
         return str(error)
     return next(find_changes(resolved[0], resolved[1]), None)
-
-
-def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {**config, "run": {key: value for key, value in config["run"].items() if key not in _ASIDE}}
 
 
 def _report(stored: StoredSearch, count: int, reasons: Counter[str]) -> list[str]:

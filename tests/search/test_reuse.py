@@ -445,6 +445,14 @@ def test_all_finished_trials_fit_a_wider_space(begin: Begin, earlier: SearchResu
 
 
 @pytest.mark.parametrize(
+    "override", ["num_workers=2", "prefetch_factor=5", "memory_share=0.1", "num_threads=2", "test_checkpoint=last"]
+)
+def test_where_and_on_what_a_trial_runs_keeps_none_out(begin: Begin, earlier: SearchResult, override: str) -> None:
+    beginning, _ = begin(f"search.warm_start=[{earlier.directory}]", f"run.{override}")
+    assert len(beginning.copies) == 6
+
+
+@pytest.mark.parametrize(
     ("overrides", "reason"),
     [
         (["run.num_epochs=4"], "run.num_epochs: was 3, is 4"),

@@ -1,0 +1,82 @@
+"""Each fact of a key stands in the schema alone: changed there, everyone who goes by it follows."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import Field, replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from sesemi_search.check.paths import check_paths
+from sesemi_search.config.errors import ConfigError
+from sesemi_search.config.keys import Effect, Key, known_keys
+from sesemi_search.config.overrides import override_config
+from sesemi_search.config.schema import ExperimentConfig, RunConfig, SearchConfig, SearchExperimentConfig
+from sesemi_search.config.validate import check_values
+from sesemi_search.search.definition import digest_experiment
+from sesemi_search.search.resume import changeable_keys
+from sesemi_search.space.parse import parse_space
+
+Say = Callable[..., None]
+
+
+@pytest.fixture
+def say(monkeypatch: pytest.MonkeyPatch) -> Iterator[Say]:
+    """Says another thing of a key in its schema."""
+
+    def change(section: type, name: str, **facts: Any) -> None:
+        field: Field[Any] = section.__dataclass_fields__[name]  # type: ignore[attr-defined]
+        known = replace(field.metadata.get(Key, Key()), **facts)
+        monkeypatch.setattr(field, "metadata", MappingProxyType({Key: known}))
+        known_keys.cache_clear()
+
+    yield change
+    monkeypatch.undo()
+    known_keys.cache_clear()
+
+
+def config(**run: Any) -> Any:
+    return OmegaConf.merge(OmegaConf.structured(SearchExperimentConfig), {"run": run})
+
+
+def test_a_range(say: Say) -> None:
+    assert list(check_values(config(seed=-1))) == []
+    say(RunConfig, "seed", takes="a whole number, at least 0", holds=lambda v: v >= 0)
+    assert list(check_values(config(seed=-1))) == ["run.seed: got -1; it takes a whole number, at least 0."]
+
+
+def test_whether_it_may_change_on_resume(say: Say) -> None:
+    with pytest.raises(ConfigError, match=r"search\.seed: cannot change any more; what can is .*search\.num_trials, "):
+        override_config(config(), ["search.seed=3"], changeable_keys())
+    say(SearchConfig, "seed", is_changeable=True)
+    assert override_config(config(), ["search.seed=3"], changeable_keys()).search.seed == 3
+
+
+def test_whether_all_trials_share_it(say: Say) -> None:
+    space = parse_space({"run": {"seed": {"int": [0, 3]}}})
+    assert list(check_paths(space, "")) == []
+    say(RunConfig, "seed", is_shared=True)
+    assert list(check_paths(space, "")) == [
+        "space.run.seed: is the same for every trial of a search; set run.seed itself."
+    ]
+
+
+def test_whether_it_is_part_of_a_trials_identity(say: Say) -> None:
+    one, other = ({"run": {"seed": seed, "num_workers": 1}} for seed in (1, 2))
+    assert digest_experiment(one) != digest_experiment(other)
+    say(RunConfig, "seed", effect=Effect.none)
+    assert digest_experiment(one) == digest_experiment(other)
+
+
+def test_every_key_that_has_a_range_says_what_it_takes() -> None:
+    for name, known in known_keys(SearchExperimentConfig).items():
+        assert (known.holds is None) == (not known.takes), name
+
+
+def test_facts_are_known_of_sections_and_of_keys_below_them() -> None:
+    known = known_keys(SearchExperimentConfig)
+    assert known["tracking"].is_changeable
+    assert not known["tracking.mode"].is_changeable  # its section says so
+    assert known["learner.hparams.num_classes"].is_shared
+    assert known_keys(ExperimentConfig)["run.gpus"].sesemi_name == "devices"
