@@ -33,10 +33,10 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments" / "src"))
 
-from sesemi_search.config.aliases import install
 from sesemi_search.config.schema import DataConfig, ExperimentConfig, Precision
 from sesemi_search.data import InMemoryImages, Preparation, load_splits
 from sesemi_search.models import build_classifier
+from sesemi_search.project.sesemi_modules import install
 from sesemi_search.training import Fit
 
 BATCH_SIZE, MEAN, STD = 128, [0.1307] * 3, [0.3081] * 3

@@ -33,13 +33,15 @@ import torch
 
 from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.search.ledger.journal import JOURNAL, open_storage
+from sesemi_search.search.directory import JOURNAL
+from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialReport
-from sesemi_search.search.limits import Budget
 from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.samplers.build import build_pruner, build_sampler, experimental_is_fine
+from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine
 from sesemi_search.search.session import Session
+from sesemi_search.search.stopping import Budget
 from sesemi_search.tracking.fan_out import Trackers
 
 __all__ = ["SIZES", "measure"]

@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from sesemi_search.config.aliases import install
 from sesemi_search.config.schema import DataConfig, ExperimentConfig
 from sesemi_search.data import InMemoryImages, LabelledImages, Preparation, load_splits
 from sesemi_search.models import build_classifier
+from sesemi_search.project.sesemi_modules import install
 from sesemi_search.training import Fit
 
 ROUNDS = 15

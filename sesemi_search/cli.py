@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns its exit code: 0 done, 1 failed, 2 a mistake of the user's, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parsed = _parse(arguments)
-    from sesemi_search.config.errors import ConfigError, SesemiSearchError
+    from sesemi_search.errors import ConfigError, SesemiSearchError
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it tells of an import that fails, and so do we
@@ -95,31 +95,33 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         project=parsed.project,
     )
     if parsed.cfg:
-        from sesemi_search.config.show import show_config
+        from sesemi_search.commands.show_config import show_config
 
         return show_config(request)
     if parsed.verb == "check":
-        from sesemi_search.search.check import check_command
+        from sesemi_search.commands.check import check_command
 
         return check_command(request, parsed.measure)
     if parsed.verb == "spaces":
-        from sesemi_search.config.spaces import spaces_command
+        from sesemi_search.commands.spaces import spaces_command
 
         return spaces_command(request)
     if parsed.verb == "show":
-        from sesemi_search.space.show import show_command
+        from sesemi_search.commands.show import show_command
 
         return show_command(request)
     if parsed.verb == "track":
-        from sesemi_search.search.track import track_command
+        from sesemi_search.commands.track import track_command
 
         return track_command(request)
     if parsed.verb == "train":
-        from sesemi_search.final.command import train_command
+        from sesemi_search.commands.train import train_command
 
         return train_command(request, arguments)
-    from sesemi_search.search.command import resume_command, run_command
-
     if parsed.verb == "run":
+        from sesemi_search.commands.run import run_command
+
         return run_command(request, arguments)
+    from sesemi_search.commands.resume import resume_command
+
     return resume_command(request, arguments, parsed.dry_run)

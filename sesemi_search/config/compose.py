@@ -15,10 +15,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
-from sesemi_search.config.addresses import Addresses
-from sesemi_search.config.errors import ConfigError, raise_problems, suggest
 from sesemi_search.config.experiment import plain
-from sesemi_search.config.explain import explain
+from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.keys import known_keys
 from sesemi_search.config.overrides import (
     SpaceOverride,
@@ -29,7 +27,6 @@ from sesemi_search.config.overrides import (
     space_overrides,
 )
 from sesemi_search.config.primary import Primary
-from sesemi_search.config.project import Project, find_project, list_options, resource_dirs, tutorial_configs
 from sesemi_search.config.schema import (
     EXPERIMENT_KEYS,
     ExperimentConfig,
@@ -38,7 +35,10 @@ from sesemi_search.config.schema import (
     SearchExperimentConfig,
 )
 from sesemi_search.config.sesemi_keys import settle_aliases
+from sesemi_search.config.source_lines import Addresses
 from sesemi_search.config.validate import check_values
+from sesemi_search.errors import ConfigError, raise_problems, suggest
+from sesemi_search.project.project import Project, find_project, list_options, resource_dirs, tutorial_configs
 
 __all__ = ["Composed", "Request", "compose_config", "search_path"]
 

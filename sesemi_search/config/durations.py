@@ -2,7 +2,7 @@
 
 import re
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 
 __all__ = ["parse_duration"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.explain import explain
+from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.errors import ConfigError
 
 __all__ = ["load_experiment", "plain", "resolve_experiment", "to_typed", "to_yaml"]
 

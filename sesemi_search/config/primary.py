@@ -16,12 +16,12 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from sesemi_search.config.addresses import Source
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.explain import explain
+from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.overrides import for_hydra
-from sesemi_search.config.replaced import replace_nodes
+from sesemi_search.config.replaced_nodes import replace_nodes
 from sesemi_search.config.sesemi_keys import with_aliases
+from sesemi_search.config.source_lines import Source
+from sesemi_search.errors import ConfigError
 
 __all__ = ["Primary"]
 

@@ -13,9 +13,9 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.keys import known_keys
 from sesemi_search.config.schema import RunConfig as OurRunConfig
+from sesemi_search.errors import ConfigError
 
 __all__ = [
     "check_spellings",

@@ -17,7 +17,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from hydra.utils import instantiate as hydra_instantiate
 
-from sesemi_search.config.errors import ConfigError, suggest
+from sesemi_search.errors import ConfigError, suggest
 
 __all__ = [
     "accepted_arguments",

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
 from sesemi_search.data.decode import decode_value
 from sesemi_search.data.stored import UnreadableImage
+from sesemi_search.errors import ConfigError
 
 __all__ = ["DatasetReader", "DatasetSource", "MapDataset"]
 

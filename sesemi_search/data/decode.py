@@ -12,8 +12,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.data.resize import fit_square, to_channels
+from sesemi_search.errors import ConfigError
 
 __all__ = ["decode_file", "decode_value"]
 

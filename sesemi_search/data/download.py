@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 
 __all__ = ["provide"]
 

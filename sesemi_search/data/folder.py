@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sesemi_search.config.errors import ConfigError, suggest
 from sesemi_search.data.decode import decode_file
 from sesemi_search.data.stored import UnreadableImage
+from sesemi_search.errors import ConfigError, suggest
 
 __all__ = ["FileReader", "ImageFolder"]
 

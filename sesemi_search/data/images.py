@@ -8,10 +8,10 @@ batches for the same seed.
 import torch
 
 from sesemi_search.config.schema import DataConfig, RunConfig
+from sesemi_search.data.batching import Images
 from sesemi_search.data.in_memory import InMemoryImages
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.memory import release_memory
-from sesemi_search.data.passes import Images
 from sesemi_search.data.preparation import Preparation
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.data.streamed import StreamedImages

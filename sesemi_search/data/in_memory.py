@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from sesemi_search.data.batching import Images
 from sesemi_search.data.labelled import LabelledImages
-from sesemi_search.data.passes import Images
 from sesemi_search.data.preparation import Preparation
 
 __all__ = ["InMemoryImages"]

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data.stored import ImageSplit
+from sesemi_search.errors import ConfigError
 
 __all__ = ["fill_normalization"]
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 
 __all__ = ["fit_square", "to_channels", "to_size"]
 

@@ -12,12 +12,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import check_target, instantiate, locate
 from sesemi_search.data.datasets import DatasetSource, MapDataset
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.stored import ImageReader
 from sesemi_search.data.torchvision_files import read_cifar, read_idx, read_stl10
+from sesemi_search.errors import ConfigError
 
 __all__ = [
     "CIFAR10",

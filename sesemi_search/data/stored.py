@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sesemi_search.config.errors import SesemiSearchError
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.resize import to_channels, to_size
+from sesemi_search.errors import SesemiSearchError
 
 __all__ = ["ArrayReader", "ImageReader", "ImageSplit", "StoredImages", "UnreadableImage"]
 

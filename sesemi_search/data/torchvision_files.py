@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.data.download import provide
 from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.errors import ConfigError
 
 __all__ = ["read_cifar", "read_idx", "read_stl10"]
 

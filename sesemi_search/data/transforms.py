@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import check_target, instantiate
 from sesemi_search.data.augment import BatchTransform
+from sesemi_search.errors import ConfigError
 
 __all__ = ["TRANSFORMS_KEY", "ImageTransform", "apply_to_image", "build_transforms", "check_transforms"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
+from sesemi_search.errors import ConfigError
 
 __all__ = ["BACKBONE_KEY", "HEAD_KEY", "BackboneError", "Classifier", "build_classifier"]
 

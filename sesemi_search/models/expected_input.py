@@ -8,9 +8,9 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.config.targets import locate
+from sesemi_search.errors import ConfigError
 
 __all__ = ["ExpectedInput", "describe_difference", "describe_followed", "follow_backbone"]
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 
 __all__ = ["load_strictly", "weights_wanted", "without_weights"]
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from sesemi_search.report.numbers import format_metric
+from sesemi_search.formatting import format_metric
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 
 __all__ = ["compare_with_baseline", "describe_copies"]

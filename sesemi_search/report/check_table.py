@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sesemi_search.report.numbers import format_value
+from sesemi_search.formatting import format_value
 from sesemi_search.report.table import break_header
 
 __all__ = ["NOTHING", "BranchRow", "render_branches"]

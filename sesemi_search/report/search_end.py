@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sesemi_search.formatting import format_metrics, format_seconds, shorten
 from sesemi_search.report.baseline import compare_with_baseline, describe_copies
-from sesemi_search.report.numbers import format_metrics, format_seconds, shorten
 from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
 from sesemi_search.search.directory import error_file
-from sesemi_search.search.driver import SearchResult
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.search.limits import StopKind, error_line
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.stopping import StopKind, error_line
 from sesemi_search.space.space import Space
 
 __all__ = ["print_search_end"]

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sesemi_search.report.numbers import format_metric, format_params, format_seconds, format_value
+from sesemi_search.formatting import format_metric, format_params, format_seconds, format_value
 
 __all__ = ["OUTCOMES", "TrialRow", "break_header", "render_outcomes", "render_trials"]
 

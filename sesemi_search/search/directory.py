@@ -4,13 +4,22 @@ import shlex
 from datetime import datetime
 from pathlib import Path
 
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.project import Project
-from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.errors import ConfigError
+from sesemi_search.project.project import Project
 
-__all__ = ["SEARCH_YAML", "choose_directory", "error_file", "file_inside", "holds_search", "refuse_used", "trial_dir"]
+__all__ = [
+    "JOURNAL",
+    "SEARCH_YAML",
+    "choose_directory",
+    "error_file",
+    "file_inside",
+    "holds_search",
+    "refuse_used",
+    "trial_dir",
+]
 
 SEARCH_YAML = "search.yaml"
+JOURNAL = "study.journal"
 
 
 def trial_dir(directory: Path, number: int) -> Path:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 
 __all__ = ["lock_directory", "lock_holder"]
 

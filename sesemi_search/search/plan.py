@@ -8,25 +8,26 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.excluded import Excluded
-from sesemi_search.check.limits import check_any_within
-from sesemi_search.check.paths import check_tree
-from sesemi_search.check.preflight import Checked, check_space
-from sesemi_search.check.pretrained import load_pretrained
-from sesemi_search.config.addresses import Addresses
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.durations import parse_duration
-from sesemi_search.config.errors import ConfigError, raise_problems
 from sesemi_search.config.experiment import plain, to_typed
-from sesemi_search.config.project import Project, activate, project_path
 from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig, SearchExperimentConfig
+from sesemi_search.config.source_lines import Addresses
 from sesemi_search.data.splits import check_labels, describe_classes, load_splits
 from sesemi_search.data.stored import ImageSplit
-from sesemi_search.search.beginning import Beginning, plan_beginning
+from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.preflight.architecture import Architectures
+from sesemi_search.preflight.branches import Checked, check_space
+from sesemi_search.preflight.constraints import check_any_within
+from sesemi_search.preflight.excluded_branches import Excluded
+from sesemi_search.preflight.pretrained import load_pretrained
+from sesemi_search.preflight.space_paths import check_tree
+from sesemi_search.project.project import Project, activate, project_path
+from sesemi_search.search.initial.initial_trials import Beginning, plan_beginning
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
-from sesemi_search.search.samplers.build import build_pruner, build_sampler
-from sesemi_search.search.samplers.serving import Serving, check_serves
+from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.samplers.build import build_sampler
+from sesemi_search.search.samplers.capabilities import Serving, check_serves
 from sesemi_search.search.trial_config import Resolver, common_image_size, make_resolver
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import scan_space

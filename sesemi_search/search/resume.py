@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sesemi_search.config.addresses import Addresses, Source
 from sesemi_search.config.compose import Composed, Request
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.keys import known_keys
 from sesemi_search.config.overrides import override_config, parse_overrides
-from sesemi_search.config.project import PROVENANCE, Project, find_project
-from sesemi_search.config.provenance import package_versions, project_files
 from sesemi_search.config.schema import SearchExperimentConfig
-from sesemi_search.config.sealed import sealed_environment
+from sesemi_search.config.source_lines import Addresses, Source
+from sesemi_search.config.untrusted import sealed_environment
+from sesemi_search.errors import ConfigError
+from sesemi_search.project.project import PROVENANCE, Project, find_project
+from sesemi_search.project.provenance import package_versions, project_files
 from sesemi_search.search.directory import SEARCH_YAML, file_inside, trial_dir
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.reader import StoredSearch, load_search_yaml, read_search
+from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search
 
 __all__ = ["changeable_keys", "describe_resume", "find_drift", "resume_directory", "resume_plan"]
 

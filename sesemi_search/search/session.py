@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.atomic import write_text
-from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.excluded import Excluded
-from sesemi_search.check.limits import check_limits
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import to_yaml
 from sesemi_search.config.schema import ConstraintsConfig
+from sesemi_search.errors import ConfigError
+from sesemi_search.preflight.architecture import Architectures
+from sesemi_search.preflight.constraints import check_limits
+from sesemi_search.preflight.excluded_branches import Excluded
 from sesemi_search.search.checkpoints import Checkpoints
-from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import error_file, trial_dir
+from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialRecord, TrialReport
-from sesemi_search.search.limits import Budget, Stop, StopKind, find_common_error
-from sesemi_search.search.runs import run_start, run_summary
+from sesemi_search.search.stopping import Budget, Stop, StopKind, find_common_error
+from sesemi_search.search.tracked_run import run_start, run_summary
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import Tracker
 

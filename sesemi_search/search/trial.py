@@ -17,8 +17,8 @@ from sesemi_search.config.experiment import load_experiment, plain
 from sesemi_search.data.images import open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
-from sesemi_search.search.definition import digest_experiment
 from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from sesemi_search.training.device import is_out_of_memory, resolve_device

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from sesemi_search.check.preflight import Checked
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
+from sesemi_search.errors import ConfigError
 from sesemi_search.models.expected_input import follow_backbone
+from sesemi_search.preflight.branches import Checked
 
 __all__ = ["Resolver", "common_image_size", "make_resolver"]
 

@@ -12,10 +12,10 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sesemi_search.config.errors import ConfigError, suggest
-from sesemi_search.config.explain import explain
+from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.overrides import SpaceOverride
 from sesemi_search.config.sesemi_keys import rename_space
+from sesemi_search.errors import ConfigError, suggest
 
 __all__ = ["override_space"]
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from sesemi_search.config.errors import raise_problems, suggest
+from sesemi_search.errors import raise_problems, suggest
 from sesemi_search.space.domains import Choice, Constant, Entries, Listing, Node, Options, Tree
 from sesemi_search.space.numbers import parse_number
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sesemi_search.config.errors import raise_problems, suggest
 from sesemi_search.config.sesemi_keys import our_parameter
+from sesemi_search.errors import raise_problems, suggest
 from sesemi_search.space.domains import Choice, Domain, Float, Int, Options
 from sesemi_search.space.space import Dimension, Space
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from sesemi_search.space.domains import Choice, Float, Int, Node, Options
 from sesemi_search.space.space import Space, children
 
-__all__ = ["count_combinations", "count_configs", "count_discrete", "is_continuous"]
+__all__ = ["count_combinations", "count_configs", "count_discrete", "describe_size", "is_continuous"]
 
 
 def count_configs(space: Space) -> int | None:
@@ -49,3 +49,17 @@ def _count_values(domain: Float | Int) -> int:
         return 1
     # In decimals, as the step is written.
     return int((Decimal(str(domain.high)) - Decimal(str(domain.low))) / Decimal(str(domain.step))) + 1
+
+
+def describe_size(space: Space) -> list[str]:
+    """Returns lines that say how many dimensions a space has, and how many configs the countable ones make."""
+    dimensions = space.dimensions
+    conditional = sum(bool(dimension.condition) for dimension in dimensions)
+    continuous = sum(is_continuous(dimension.domain) for dimension in dimensions)
+    size = count_discrete(space)
+    configs = f"{size:,} config{'s' * (size != 1)}"
+    number = f"{len(dimensions)} dimension{'s' * (len(dimensions) != 1)}"
+    return [
+        f"{number}: {conditional} conditional, {continuous} continuous",
+        f"{configs} of the discrete dimensions, times the continuous ones" if continuous else f"{configs} in all",
+    ]

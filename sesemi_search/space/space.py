@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.space.domains import Choice, Constant, Domain, Entries, Float, Int, Listing, Node, Options, Tree
 
 __all__ = ["Dimension", "Space", "Suggester", "children", "join"]

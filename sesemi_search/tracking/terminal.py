@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sesemi_search.report.numbers import format_metric, format_params, format_seconds, shorten
+from sesemi_search.formatting import format_metric, format_params, format_seconds, shorten
 from sesemi_search.tracking.tracker import RunStart
 
 __all__ = ["TerminalEpochs", "TerminalProgress"]

@@ -3,10 +3,9 @@
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
 from sesemi_search.training.checkpoint import load_checkpoint, save_checkpoint
 from sesemi_search.training.device import Placement, resolve_device
-from sesemi_search.training.fit import METRICS, Diverged, Fit, eval_weights
+from sesemi_search.training.fit import Diverged, Fit, eval_weights
 
 __all__ = [
-    "METRICS",
     "Diverged",
     "Fit",
     "Placement",

@@ -9,9 +9,9 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import Interval
 from sesemi_search.config.targets import instantiate, locate
+from sesemi_search.errors import ConfigError
 
 __all__ = ["LOSS_KEY", "OPTIMIZER_KEY", "SCHEDULER_KEY", "build_loss", "build_lr_scheduler", "build_optimizer"]
 

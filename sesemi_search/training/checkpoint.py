@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sesemi_search.atomic import atomic_file
-from sesemi_search.config.errors import SesemiSearchError
+from sesemi_search.errors import SesemiSearchError
 from sesemi_search.models.weight_files import describe_unreadable
 
 __all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import torch
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import Accelerator, Precision
+from sesemi_search.errors import ConfigError
 
 __all__ = ["Placement", "autocast_dtype", "is_gpu_lost", "is_out_of_memory", "make_deterministic", "resolve_device"]
 

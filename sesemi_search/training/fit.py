@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from sesemi_search.config.errors import SesemiSearchError
 from sesemi_search.config.schema import ExperimentConfig, Interval
 from sesemi_search.data.images import Images
 from sesemi_search.data.memory import release_memory
 from sesemi_search.data.splits import check_labels
+from sesemi_search.errors import SesemiSearchError
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.models.weights import load_strictly
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
@@ -26,12 +26,10 @@ from sesemi_search.training.class_weights import class_weights
 from sesemi_search.training.device import autocast_dtype, make_deterministic
 from sesemi_search.training.seeds import seed_epoch
 
-__all__ = ["METRICS", "Diverged", "Fit", "eval_weights"]
+__all__ = ["Diverged", "Fit", "eval_weights"]
+
 
 # What an epoch reports. `lr` is that of its last step; `val/top1/best` the best so far; top1 lies in [0, 1].
-METRICS = ("train/loss", "train/top1", "val/loss", "val/top1", "val/top1/best", "lr", "epoch_seconds")
-
-
 class Diverged(SesemiSearchError):
     """The loss is NaN or infinite.
 
@@ -116,7 +114,7 @@ class Fit:
         """Trains one epoch and evaluates on the validation images.
 
         Returns:
-            The metrics, named as in `METRICS`.
+            The metrics, named as in `sesemi_search.metrics`.
 
         Raises:
             Diverged: The loss of training or validation is NaN or infinite. The epoch does not count as finished.

@@ -12,7 +12,7 @@ HEAVY = ("torch", "torchvision", "ray", "optuna", "wandb", "timm", "hydra")
         "import sesemi_search",
         "import sesemi_search.cli; import sys; sys.argv = ['sesemi-search', '--help']\n"
         "try: sesemi_search.cli.main()\nexcept SystemExit: pass",
-        "import sesemi_search.tracking, sesemi_search.config.errors",
+        "import sesemi_search.tracking, sesemi_search.errors",
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:

@@ -28,7 +28,9 @@ def clean_imports() -> Iterator[None]:
     """Takes back what a project did to this process: its modules, its folder on the path, the finder of `sesemi`."""
     path, finders = list(sys.path), list(sys.meta_path)
     # Tests of other folders, which ran before, may have left theirs.
-    sys.meta_path[:] = [finder for finder in finders if type(finder).__module__ != "sesemi_search.config.aliases"]
+    sys.meta_path[:] = [
+        finder for finder in finders if type(finder).__module__ != "sesemi_search.project.sesemi_modules"
+    ]
     _forget_modules()
     yield
     sys.path[:], sys.meta_path[:] = path, finders

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain
+from sesemi_search.errors import ConfigError
 
 Compose = Callable[..., DictConfig]
 SOURCE = "data.source._target_"

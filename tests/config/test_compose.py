@@ -8,8 +8,8 @@ import yaml
 from omegaconf import DictConfig
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain, resolve_experiment
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.plan import Plan, make_plan
 
 Compose = Callable[..., DictConfig]

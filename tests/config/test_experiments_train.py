@@ -95,7 +95,7 @@ def test_a_run_in_a_folder_of_any_name_trains_again(
 
 
 def test_two_runs_in_one_second_get_two_folders(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sesemi_search.final.command as verb
+    import sesemi_search.commands.train as verb
 
     class Frozen(verb.datetime):
         @classmethod

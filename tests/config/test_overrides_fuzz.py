@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain
+from sesemi_search.errors import ConfigError
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import parse_space
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.project import (
+from sesemi_search.errors import ConfigError
+from sesemi_search.project.project import (
     PROVENANCE,
     Project,
     find_project,
@@ -142,7 +142,7 @@ def test_a_file_of_the_given_folder_wins_over_the_project(project: Path, tmp_pat
 def test_the_line_is_no_part_of_the_yaml_that_cfg_prints(
     project: Path, command: Callable[..., tuple[int, str]], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from sesemi_search.config.show import show_config
+    from sesemi_search.commands.show_config import show_config
 
     (project / "configs" / "tracking").mkdir()
     shutil.copy(resource_dirs()[0] / "tracking" / "none.yaml", project / "configs" / "tracking" / "none.yaml")

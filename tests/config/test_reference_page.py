@@ -81,7 +81,7 @@ def test_an_installed_sesemi_wins(fresh: Path, tmp_path: Path) -> None:
             (folder / "__init__.py").touch()
     script = fresh / "script.py"
     script.write_text(
-        "from pathlib import Path\nfrom sesemi_search.config.project import Project, activate\n"
+        "from pathlib import Path\nfrom sesemi_search.project.project import Project, activate\n"
         "activate(Project(Path('.').resolve()))\nfrom sesemi_tutorials.models import LeNet5\nprint(LeNet5.theirs)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}

@@ -8,11 +8,11 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import SearchExperimentConfig
 from sesemi_search.config.targets import locate
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.plan import Prepared, prepare
 
 Compose = Callable[..., DictConfig]

@@ -11,15 +11,16 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.preflight import check_space
-from sesemi_search.config.aliases import install
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain, resolve_experiment
 from sesemi_search.config.schema import EXPERIMENT_KEYS, DataConfig
+from sesemi_search.errors import ConfigError
 from sesemi_search.models import build_classifier, heads
-from sesemi_search.search.baseline import find_baseline
-from sesemi_search.search.samplers.build import build_pruner, build_sampler
+from sesemi_search.preflight.architecture import Architectures
+from sesemi_search.preflight.branches import check_space
+from sesemi_search.project.sesemi_modules import install
+from sesemi_search.search.initial.baseline import find_baseline
+from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.samplers.build import build_sampler
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 

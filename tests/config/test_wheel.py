@@ -105,7 +105,7 @@ def test_the_wheel_names_its_command_and_licence(installed: Path) -> None:
 
 
 def test_the_packaged_yaml_is_found(installed: Path, project: Path) -> None:
-    script = "import sesemi_search.config.project as p; "
+    script = "import sesemi_search.project.project as p; "
     script += "print(p.__file__, *p.resource_dirs(), p.tutorial_configs(), sep='\\n')"
     environment = os.environ | {"PYTHONPATH": str(installed)}
     done = subprocess.run([sys.executable, "-c", script], cwd=project, env=environment, capture_output=True, text=True)

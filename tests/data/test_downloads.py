@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.data import CIFAR10, CIFAR100, MNIST, STL10, FashionMNIST
 from sesemi_search.data.download import provide
 from sesemi_search.data.sources import check_source
 from sesemi_search.data.torchvision_files import read_stl10
+from sesemi_search.errors import ConfigError
 from tests.data.published import (
     FileServer,
     cifar_pixels,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data import ImageSplit, LabelledImages, StoredImages, build_source, load_splits
 from sesemi_search.data.folder import FileReader
 from sesemi_search.data.stored import UnreadableImage
+from sesemi_search.errors import ConfigError
 
 SIZE = 16
 NEAR = 12  # JPEG's loss, in gray levels

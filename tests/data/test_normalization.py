@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data import LabelledImages, fill_normalization
+from sesemi_search.errors import ConfigError
 
 
 def config(channels: int = 3, mean: list[float] | None = None, std: list[float] | None = None) -> DataConfig:

@@ -11,10 +11,10 @@ import yaml
 
 from sesemi_search.cli import main
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import to_yaml
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data import ImageSplit, LabelledImages, StoredImages, load_splits
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.plan import Plan, make_plan

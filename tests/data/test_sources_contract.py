@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.data import MNIST, LabelledImages, MNIST5k, Source, SourceWithTest, build_source
 from sesemi_search.data.sources import check_source
+from sesemi_search.errors import ConfigError
 from tests.data.published import publish_cifar, write_mnist
 
 NAMES = ["MNIST5k", "MNIST", "FashionMNIST", "CIFAR10", "CIFAR100"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data import LabelledImages, MNIST5k, check_labels, load_splits
 from sesemi_search.data.splits import describe_classes
+from sesemi_search.errors import ConfigError
 
 Load = Callable[..., dict[str, LabelledImages]]
 NAMES = ("train", "val", "test")

@@ -22,10 +22,10 @@ from optuna.storages.journal import JournalFileBackend
 
 from sesemi_search.cli import main
 from sesemi_search.config.compose import Request
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.plan import Plan
-from sesemi_search.search.reader import read_search
 from sesemi_search.search.resume import resume_plan
+from sesemi_search.search.stored_search import read_search
 from sesemi_search.search.trial import TrialRun
 from tests.payload import Payload
 from tests.processes import count_reports, read_trials, start, wait_for

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.search.directory import JOURNAL
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sesemi_search.config.aliases import install
+from sesemi_search.project.sesemi_modules import install
 
 _SOURCES = Path(__file__).parents[2] / "experiments" / "src"
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
+from sesemi_search.errors import ConfigError
 from sesemi_search.models import backbones
 from tests.models.contract import check_module
 

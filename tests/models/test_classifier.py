@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from sesemi_search.check.architecture import Architectures
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.models import build_classifier
+from sesemi_search.preflight.architecture import Architectures
 
 LENET = {"_target_": "sesemi_tutorials.models.LeNet5"}
 LINEAR = {"_target_": "sesemi_search.models.heads.LinearHead"}

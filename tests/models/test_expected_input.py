@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.preflight import check_experiment, check_space
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import plain
 from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.errors import ConfigError
 from sesemi_search.models.backbones import TimmBackbone, TorchVisionBackbone
 from sesemi_search.models.expected_input import (
     ExpectedInput,
@@ -19,6 +17,8 @@ from sesemi_search.models.expected_input import (
     describe_followed,
     follow_backbone,
 )
+from sesemi_search.preflight.architecture import Architectures
+from sesemi_search.preflight.branches import check_experiment, check_space
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 

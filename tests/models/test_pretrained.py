@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import instantiate
+from sesemi_search.errors import ConfigError
 from sesemi_search.models import build_classifier
 from sesemi_search.models.weight_files import are_weights
 from sesemi_search.models.weights import load_strictly, without_weights

@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
+from sesemi_search.formatting import format_count
 from sesemi_search.report.check_table import BranchRow, render_branches
-from sesemi_search.report.numbers import format_count
 
 
 def row(params: tuple[str, str], result: str = "OK", **choices: object) -> BranchRow:

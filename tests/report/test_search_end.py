@@ -6,10 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from sesemi_search.report.search_end import print_search_end
-from sesemi_search.search.driver import SearchResult
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.search.limits import Stop, find_common_error
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.stopping import Stop, find_common_error
 from sesemi_search.space.domains import Tree
 from sesemi_search.space.space import Space
 

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from sesemi_search.report.numbers import format_seconds, format_value
+from sesemi_search.formatting import format_seconds, format_value
 from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
 
 LINEAR = {"out_features": 128, "head": "linear", "dropout": 0.2081, "lr": 0.00312, "weight_decay": 1e-5}

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.search.cluster import connect
-from sesemi_search.search.driver import SearchResult, search
 from sesemi_search.search.plan import make_plan
+from sesemi_search.search.ray_tune.cluster import connect
+from sesemi_search.search.ray_tune.driver import search
+from sesemi_search.search.result import SearchResult
 from sesemi_search.search.resume import resume_plan
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import Tracker

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from sesemi_search.commands.track import track_command
 from sesemi_search.config.compose import Request
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialReport
-from sesemi_search.search.limits import StopKind
 from sesemi_search.search.resume import describe_resume
 from sesemi_search.search.session import Next, Session
-from sesemi_search.search.track import track_command
+from sesemi_search.search.stopping import StopKind
 from tests.search.told_search import metrics, open_session
 
 LR = "space.learner.hparams.optimizer.lr"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sesemi_search.search.driver import SearchResult
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.search.reader import read_search
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.stored_search import read_search
 
 KEPT = Path(__file__).parent / "kept"
 

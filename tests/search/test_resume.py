@@ -9,15 +9,15 @@ import pytest
 import yaml
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.config.project import Project
-from sesemi_search.search.driver import SearchResult
+from sesemi_search.errors import ConfigError
+from sesemi_search.project.project import Project
 from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.records import Outcome
-from sesemi_search.search.limits import StopKind
-from sesemi_search.search.opening import begin_ledger
+from sesemi_search.search.open_ledger import begin_ledger
 from sesemi_search.search.plan import make_plan
+from sesemi_search.search.result import SearchResult
 from sesemi_search.search.resume import describe_resume, find_drift
+from sesemi_search.search.stopping import StopKind
 
 RunSearch = Callable[..., SearchResult]
 BACKBONE = "space.learner.hparams.model.backbone"

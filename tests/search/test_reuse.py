@@ -13,17 +13,16 @@ import pytest
 from optuna.trial import TrialState
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.report.baseline import compare_with_baseline, describe_copies
-from sesemi_search.search.beginning import Beginning
-from sesemi_search.search.directory import trial_dir
-from sesemi_search.search.driver import SearchResult
-from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.search.directory import JOURNAL, trial_dir
+from sesemi_search.search.initial.initial_trials import Beginning
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.plan import make_plan, prepare
-from sesemi_search.search.reader import read_search
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.stored_search import read_search
 from sesemi_search.space.domains import Choice, Domain, Options
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.points import name_point

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import load_experiment
+from sesemi_search.errors import ConfigError
 from sesemi_search.final import train
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.search.directory import trial_dir
-from sesemi_search.search.driver import SearchResult
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome
-from sesemi_search.search.runs import run_summary
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.tracked_run import run_summary
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import RunStart
 from tests.processes import read_trials

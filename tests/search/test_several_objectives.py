@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.search.directory import JOURNAL
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.search.session import Next, Session

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.search.driver import SearchResult
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.ledger.records import Outcome, TrialRecord, TrialReport
 from sesemi_search.search.plan import make_plan
+from sesemi_search.search.result import SearchResult
 from sesemi_search.search.resume import resume_plan
 from tests.search.told_search import metrics, open_session
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from sesemi_search.commands.track import track_command
 from sesemi_search.config.compose import Request
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.lock import lock_directory
-from sesemi_search.search.track import track_command
 from sesemi_search.tracking.weights_and_biases import WandbTracker
 from tests.search.told_search import OUTCOMES, STUDY, tell_search
 from tests.tracking.wandb_files import WandbFile, read_wandb_files

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sesemi_search.check.architecture import Architectures
-from sesemi_search.check.preflight import Checked, check_space
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.experiment import load_experiment, to_yaml
 from sesemi_search.data import LabelledImages
+from sesemi_search.errors import ConfigError
+from sesemi_search.preflight.architecture import Architectures
+from sesemi_search.preflight.branches import Checked, check_space
 from sesemi_search.search.plan import Prepared, prepare
 from sesemi_search.search.trial_config import common_image_size, make_resolver
 

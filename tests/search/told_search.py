@@ -6,13 +6,12 @@ from pathlib import Path
 from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, to_yaml
-from sesemi_search.search.directory import SEARCH_YAML
-from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.search.directory import JOURNAL, SEARCH_YAML
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialReport
-from sesemi_search.search.limits import Budget
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.session import Session
+from sesemi_search.search.stopping import Budget
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import Tracker
 

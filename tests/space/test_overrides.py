@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.overrides import SpaceOverride
+from sesemi_search.errors import ConfigError
 from sesemi_search.space.overrides import override_space
 
 RAW = {

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, settings
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.space.domains import Choice, Constant, Entries, Float, Int, Listing, Options, Tree
 from sesemi_search.space.parse import parse_space
 from tests.space.strategies import anything

@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 
 from sesemi_search.space.parse import parse_space
-from sesemi_search.space.show import describe_size
-from sesemi_search.space.size import count_configs, count_discrete
+from sesemi_search.space.size import count_configs, count_discrete, describe_size
 from sesemi_search.space.space import Space
 from tests.space.strategies import sample_space
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.space.corners import branch_ends, count_branches
 from sesemi_search.space.domains import Choice, Options
 from sesemi_search.space.parse import parse_space

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from omegaconf import OmegaConf
 
 from sesemi_search.config.experiment import plain, to_yaml
-from sesemi_search.search.definition import define_search, find_changes
+from sesemi_search.search.fingerprint import define_search, find_changes
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.write import write_space
 from tests.space.strategies import raw_spaces

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sesemi_search.config.aliases import install
 from sesemi_search.config.schema import DataConfig, ExperimentConfig
 from sesemi_search.data import InMemoryImages, LabelledImages, Preparation, load_splits
+from sesemi_search.project.sesemi_modules import install
 from sesemi_search.training import Fit
 
 _SOURCES = Path(__file__).parents[2] / "experiments" / "src"

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import Accelerator, Precision
+from sesemi_search.errors import ConfigError
 from sesemi_search.training import build_loss, build_lr_scheduler, build_optimizer, resolve_device
 from sesemi_search.training.device import autocast_dtype, is_gpu_lost, is_out_of_memory
 

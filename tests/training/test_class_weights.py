@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.errors import ConfigError
 from sesemi_search.training import Fit, build_loss
 from sesemi_search.training.class_weights import class_weights
 

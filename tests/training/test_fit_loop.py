@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from sesemi_search.config.errors import ConfigError, SesemiSearchError
 from sesemi_search.config.schema import Accelerator, ExperimentConfig, Interval, Precision
 from sesemi_search.data import InMemoryImages, LabelledImages, Preparation
-from sesemi_search.training import METRICS, Diverged, Fit, load_checkpoint, resolve_device, save_checkpoint
+from sesemi_search.errors import ConfigError, SesemiSearchError
+from sesemi_search.metrics import METRICS
+from sesemi_search.training import Diverged, Fit, load_checkpoint, resolve_device, save_checkpoint
 
 Build = Callable[..., Fit]
 VARIANTS = {

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import Interval
+from sesemi_search.errors import ConfigError
 from sesemi_search.training import build_lr_scheduler, build_optimizer
 from sesemi_search.training.lr_schedules import _say_clipped
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.models.backbones.base import Backbone
 from sesemi_search.models.classifier import BACKBONE_KEY
 from sesemi_search.models.weight_files import check_path, read_weights

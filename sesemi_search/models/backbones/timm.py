@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sesemi_search.config.errors import suggest
+from sesemi_search.errors import suggest
 from sesemi_search.models.backbones.published import PublishedBackbone, check_beginning, load_file, loading_error
 from sesemi_search.models.expected_input import ExpectedInput
 from sesemi_search.models.weights import weights_wanted

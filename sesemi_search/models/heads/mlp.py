@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from sesemi_search.config.errors import suggest
+from sesemi_search.errors import suggest
 from sesemi_search.models.heads.base import Head
 
 __all__ = ["MLPHead"]

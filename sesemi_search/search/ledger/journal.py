@@ -7,9 +7,9 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-__all__ = ["JOURNAL", "open_storage", "repair_journal"]
+from sesemi_search.search.directory import JOURNAL
 
-JOURNAL = "study.journal"
+__all__ = ["open_storage", "repair_journal"]
 
 
 def open_storage(directory: Path, url: str | None) -> BaseStorage:

@@ -17,14 +17,23 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from sesemi_search.search.ledger.frozen import STATES, is_copy, report_attribute, reports, storable, to_copy, to_record
+from sesemi_search.search.ledger.conversion import (
+    STATES,
+    is_copy,
+    report_attribute,
+    reports,
+    storable,
+    to_copy,
+    to_record,
+)
+from sesemi_search.search.ledger.counts import Tally
 from sesemi_search.search.ledger.journal import open_storage, repair_journal
 from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.pruning import Verdicts
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.ledger.replay import Replay
-from sesemi_search.search.ledger.tally import Tally
-from sesemi_search.search.ledger.verdicts import Verdicts
-from sesemi_search.search.samplers.build import build_pruner, build_sampler, experimental_is_fine
+from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine
 from sesemi_search.space.space import Space
 
 __all__ = ["Ledger"]
@@ -282,7 +291,7 @@ class Ledger:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What the search began with (see `sesemi_search.search.definition`)."""
+        """What the search began with (see `sesemi_search.search.fingerprint`)."""
         return dict(self._study.user_attrs.get("definition", {}))
 
     def define(self, definition: Mapping[str, Any]) -> None:

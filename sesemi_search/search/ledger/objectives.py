@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sesemi_search.config.errors import raise_problems, suggest
 from sesemi_search.config.schema import SearchConfig
+from sesemi_search.errors import raise_problems, suggest
+from sesemi_search.metrics import METRICS
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.training.fit import METRICS
 
 __all__ = ["COSTS", "Objective", "Objectives", "parse_objectives"]
 

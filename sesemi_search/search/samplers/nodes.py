@@ -6,8 +6,8 @@ from typing import Any
 
 from optuna.samplers import BaseSampler, CmaEsSampler
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.targets import locate
+from sesemi_search.errors import ConfigError
 
 __all__ = ["is_sampler", "refuse_pickles"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.search.directory import JOURNAL
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from sesemi_search.config.errors import ConfigError
 from sesemi_search.config.schema import SearchConfig
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.ledger.objectives import Objective, Objectives, parse_objectives
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 

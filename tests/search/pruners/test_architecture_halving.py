@@ -7,12 +7,12 @@ from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome
 from sesemi_search.search.pruners import ArchitectureHalvingPruner
-from sesemi_search.search.samplers.build import build_pruner
+from sesemi_search.search.pruners.build import build_pruner
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 

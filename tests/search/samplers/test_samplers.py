@@ -14,14 +14,14 @@ from scipy.stats import qmc
 
 from benchmarks.conditional_sampling import GOOD, NUM_TRIALS, OPTIONS, search_options
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.errors import ConfigError
-from sesemi_search.search.ledger.journal import JOURNAL
+from sesemi_search.errors import ConfigError
+from sesemi_search.search.directory import JOURNAL
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.samplers.build import build_sampler
-from sesemi_search.search.samplers.serving import check_serves
+from sesemi_search.search.samplers.capabilities import check_serves
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 from tests.payload import Payload

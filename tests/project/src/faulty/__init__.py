@@ -113,6 +113,6 @@ class LosesGpu(Flat):
     def forward(self, images: Tensor) -> Tensor:
         if len(images) > 8 and not self._marker.exists():  # more than the check's batch
             self._marker.touch()
-            sys.modules["sesemi_search.search.trainable"].is_gpu_lost = lambda: True
+            sys.modules["sesemi_search.search.ray_tune.trainable"].is_gpu_lost = lambda: True
             raise RuntimeError("device-side assert triggered")
         return super().forward(images)

@@ -1,0 +1,1 @@
+"""One verb, one module: what is typed, handed over, and what is printed."""

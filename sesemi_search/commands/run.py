@@ -1,0 +1,66 @@
+"""The verb `run`: compose, plan, search, say what came out."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.console import make_console
+from sesemi_search.report.search_end import print_search_end
+from sesemi_search.search.directory import choose_directory
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.plan import Plan, make_plan
+from sesemi_search.search.ray_tune.driver import search
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.stopping import StopKind
+from sesemi_search.tracking import Tracker, search_tracker
+
+__all__ = ["carry_out", "run_command"]
+
+
+def run_command(request: Request, argv: Sequence[str]) -> int:
+    """Begins a search; returns the exit code."""
+    console, say = make_console()
+    composed = compose_config(request)
+    options = composed.config.search
+    now = datetime.now()
+    directory = choose_directory(options.dir, composed.project, options.name, now)
+    for note in composed.notes:
+        say(note)
+    if options.study is None:
+        # The random end tells searches of the same second apart.
+        options.study = f"{options.name}-{now:%Y%m%d_%H%M%S}-{os.urandom(2).hex()}"
+    return carry_out(make_plan(composed, say), directory, argv, console, say, resume=False)
+
+
+def carry_out(
+    plan: Plan,
+    directory: Path,
+    argv: Sequence[str],
+    console: Console,
+    say: Callable[[str], None],
+    resume: bool,
+) -> int:
+    """Runs a planned search to its end and prints what came of it; returns the exit code."""
+
+    def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
+        best = plan.objectives.best(earlier)
+        ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
+        leader = None if best is None or best.value is None else (best.value, best.number)
+        first = plan.objectives.first
+        return search_tracker(plan.settings, first.name, first.mode, directory, console, say, ended, leader)
+
+    result = search(plan, directory, argv, make_tracker, say, resume)
+    print_search_end(result, plan.space, plan.objectives, console)
+    return _exit_code(result)
+
+
+def _exit_code(result: SearchResult) -> int:
+    kind = result.stop.kind if result.stop else None
+    if kind is StopKind.signal:
+        return 130
+    return 1 if result.best is None or kind in (StopKind.error, StopKind.storage) else 0

@@ -1,0 +1,153 @@
+"""The verb `track`: writes the Weights & Biases runs of a search anew, from its ledger alone.
+
+It only reads the search: no lock, no write but to `wandb/`, and no code from its configs, so that a stranger's search
+can be shown as well as one's own.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sesemi_search.config.compose import Request
+from sesemi_search.config.experiment import to_typed
+from sesemi_search.config.overrides import override_config
+from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
+from sesemi_search.config.untrusted import sealed_environment
+from sesemi_search.errors import ConfigError
+from sesemi_search.search.directory import file_inside, trial_dir
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.lock import lock_holder
+from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search
+from sesemi_search.search.tracked_run import run_start, run_summary
+from sesemi_search.tracking import RunStart, wandb_tracker
+
+__all__ = ["track_command"]
+
+# A run takes 0.1 s offline and about 1 s with a server, four at a time; a slow server gets more.
+_SECONDS_PER_RUN = 2.0
+# What a trial is that no driver goes on with: in the ledger it is running still.
+_ORPHANED = "orphaned"
+
+
+@dataclass(frozen=True)
+class _Run:
+    start: RunStart
+    outcome: str
+    summary: dict[str, Any]
+
+
+def track_command(request: Request) -> int:
+    """Writes the runs of the search in the first override's directory; returns the exit code.
+
+    Raises:
+        ConfigError: There is no search, it cannot be read, a driver is at work there, or an override is not one of
+            `tracking.*`.
+    """
+    if not request.overrides or "=" in request.overrides[0]:
+        raise ConfigError("track: say which search to write the runs of, sesemi-search track DIR.")
+    directory = Path(request.overrides[0]).expanduser().absolute()
+    with sealed_environment():
+        stored = read_search(directory)
+        tracking = _tracking(directory, request.overrides[1:])
+        _check_files(directory)
+        runs, problems = _collect(stored)
+    for problem in problems:
+        print(f"left out: {problem}")
+    if not runs:
+        print("no runs written" if problems else f"no runs written: no trial of {directory} has begun")
+        return 1 if problems else 0
+    written = _write(runs, directory, tracking, print)
+    return 0 if written and not problems else 1
+
+
+def _tracking(directory: Path, overrides: Sequence[str]) -> TrackingConfig:
+    """Returns the search's tracking config with the overrides; a search that was not tracked then is now."""
+    config = load_search_yaml(directory)
+    config.tracking.kind = TrackingKind.wandb
+    config = override_config(config, overrides, ["tracking"])
+    tracking: TrackingConfig = to_typed(config.tracking)
+    if tracking.kind is TrackingKind.none:
+        raise ConfigError("tracking: got 'none', with which there is nothing to write; leave it out.")
+    return tracking
+
+
+def _check_files(directory: Path) -> None:
+    """Sees that runs can be written: nobody else does, and `wandb/` is a folder of the search."""
+    if holder := lock_holder(directory):
+        raise ConfigError(f"{directory} is in use by {holder}, which writes its runs; track it when the search ends.")
+    files = directory / "wandb"
+    if files.is_symlink() or (files.exists() and not files.is_dir()):
+        raise ConfigError(f"{files}: not a folder of the search; the runs would be written elsewhere. Move it away.")
+
+
+def _collect(stored: StoredSearch) -> tuple[list[_Run], list[str]]:
+    """Returns the runs of all trials that began, and what is wrong with the others."""
+    runs, problems = [], []
+    for record in stored.records:
+        # What was passed over never was a run, and neither was a trial that no worker got.
+        if record.attempts == 0 or not record.is_counted:
+            continue
+        try:
+            runs.append(_make_run(stored, record))
+        except ConfigError as error:
+            problems.append(f"trial {record.number}: {error}")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:  # a ledger of whoever's making
+            problems.append(f"trial {record.number}: not a trial of this search ({type(error).__name__}: {error})")
+    return runs, problems
+
+
+def _make_run(stored: StoredSearch, record: TrialRecord) -> _Run:
+    config = _load_config(stored.directory, record.number)
+    start = run_start(stored.name, record, stored.space, config)
+    for metrics in start.history.values():
+        for name, value in metrics.items():
+            if not isinstance(value, int | float):
+                raise TypeError(f"{name}={value!r} is not a number")
+    outcome = _ORPHANED if record.outcome is Outcome.running else record.outcome.value
+    return _Run(start, outcome, run_summary(record, outcome, stored.objectives))
+
+
+def _load_config(directory: Path, number: int) -> dict[str, Any]:
+    """Reads a trial's config as data: nothing in it is resolved or built."""
+    path = file_inside(directory, trial_dir(directory, number) / "config.yaml")
+    try:
+        text = path.read_text(encoding="utf-8")
+        # We write none. A handful of lines with aliases is gigabytes when written out.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise ConfigError(f"{path}: holds a YAML alias, which no config of a trial does.")
+        config = yaml.safe_load(text)
+        json.dumps(config, default=str)
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path} cannot be read ({type(error).__name__}).") from error
+    if not isinstance(config, dict) or not isinstance(config.get("run"), dict) or "num_epochs" not in config["run"]:
+        raise ConfigError(f"{path}: not the config of a trial; it has no run.num_epochs.")
+    return config
+
+
+def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig, say: Callable[[str], None]) -> bool:
+    """Writes the runs and says so; returns whether each is where it was to go."""
+    tracking.finish_timeout_s += _SECONDS_PER_RUN * len(runs)
+    tracker = wandb_tracker(tracking, directory, say)
+    say(f"writing {_count(len(runs))}, for {tracking.finish_timeout_s:.0f} s at most")
+    for run in runs:
+        tracker.start(run.start)
+        tracker.end(run.start.number, run.outcome, run.summary)
+    tracker.close()
+    number = f"{tracker.num_written} of {_count(len(runs))}" if tracker.num_written < len(runs) else _count(len(runs))
+    if not tracker.offline:
+        say(f"{number} written to the W&B project {tracking.project}, group {runs[0].start.group}")
+    elif tracking.mode is TrackingMode.offline or not tracker.has_said_how_to_sync:
+        say(f"{number} written. To upload: {tracker.sync_command}")
+    else:
+        say(f"{number} written")
+    return tracker.num_written == len(runs) and not tracker.server_failed
+
+
+def _count(number: int) -> str:
+    return f"{number} run{'s' * (number != 1)}"

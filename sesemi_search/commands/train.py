@@ -1,0 +1,85 @@
+"""The verb `train`: compose, check, train, score, say what came out."""
+
+import itertools
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from sesemi_search.atomic import write_text
+from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.experiment import plain, resolve_experiment, to_typed, to_yaml
+from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
+from sesemi_search.console import make_console
+from sesemi_search.errors import ConfigError
+from sesemi_search.final.result import FinalResult
+from sesemi_search.final.train import train
+from sesemi_search.models.expected_input import describe_followed, follow_backbone
+from sesemi_search.preflight.branches import check_experiment
+from sesemi_search.project.project import PROVENANCE, activate, project_path
+from sesemi_search.project.provenance import describe_provenance
+from sesemi_search.tracking import run_tracker
+
+__all__ = ["train_command"]
+
+
+def train_command(request: Request, argv: Sequence[str]) -> int:
+    """Trains one config and scores it on the test split; returns the exit code."""
+    console, say = make_console()
+    composed = compose_config(request)
+    config, project = composed.config, composed.project
+    for note in composed.notes:
+        say(note)
+    activate(project)
+    run = config.run
+    folder = _new_folder(project_path(project, run.dir) / run.id)
+    run.data_root = str(project_path(project, run.data_root))
+    for key in ("resume_from_checkpoint", "pretrained_checkpoint_path"):
+        if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
+            run[key] = str(project_path(None, run[key]))
+    with composed.addresses.added():
+        written = {key: config[key] for key in EXPERIMENT_KEYS}
+        open_config = plain(resolve_experiment(written))
+        experiment = follow_backbone(written, open_config)
+        notes = [*describe_followed(open_config, experiment), *check_experiment(experiment)]
+    for note in notes:
+        say(note)
+    typed: ExperimentConfig = to_typed(resolve_experiment(experiment))
+    tracker = run_tracker(to_typed(config).tracking, folder, console, say)
+
+    def begin() -> None:
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise ConfigError(f"run.dir: the folder {folder} cannot be made: {error.strerror}.") from error
+        # What was left open is measured by now, and whoever uses the model needs it.
+        experiment["data"] |= {"mean": typed.data.mean, "std": typed.data.std}
+        again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"
+        write_text(folder / "config.yaml", to_yaml(experiment, again))
+        write_text(folder / PROVENANCE, describe_provenance(argv, project))
+
+    try:
+        result = train(typed, folder, tracker, say, begin)
+    finally:
+        tracker.close()
+    _print_result(result, console)
+    return 0
+
+
+def _new_folder(parent: Path) -> Path:
+    """Returns the path of a folder that is not there yet, named by the time."""
+    name = f"{datetime.now():%Y%m%d_%H%M%S}"
+    names = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2)))
+    return next(folder for folder in (parent / name for name in names) if not folder.exists())
+
+
+def _print_result(result: FinalResult, console: Console) -> None:
+    test = result.test
+    console.print(
+        f"val/top1   {result.last_top1:.4f} after {result.num_epochs} epochs, "
+        f"best {result.best_top1:.4f} in epoch {result.best_epoch}"
+    )
+    console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
+    console.print(f"run directory: {result.run_dir}", soft_wrap=True)

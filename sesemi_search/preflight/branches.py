@@ -1,0 +1,291 @@
+"""The check before any trial: every branch of a space is composed, built and given one batch.
+
+It composes and gathers what is wrong; `sesemi_search.preflight.architecture` builds the models.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
+from sesemi_search.config.schema import Accelerator, ExperimentConfig
+from sesemi_search.config.targets import check_target, without_arguments
+from sesemi_search.config.validate import check_values
+from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
+from sesemi_search.data.transforms import check_transforms
+from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
+from sesemi_search.models.expected_input import describe_difference, describe_followed, follow_backbone
+from sesemi_search.preflight.architecture import Architecture, Architectures
+from sesemi_search.preflight.excluded_branches import Excluded, find_excluded, holds
+from sesemi_search.preflight.probe import undisturbed
+from sesemi_search.preflight.space_paths import check_tree
+from sesemi_search.space.corners import branch_ends, choices_of, count_branches
+from sesemi_search.space.overlay_paths import find_condition, find_place
+from sesemi_search.space.space import Space
+from sesemi_search.training.build import OPTIMIZER_KEY, build_lr_scheduler, build_optimizer
+
+__all__ = ["Branch", "Checked", "End", "check_experiment", "check_space"]
+
+_MAX_BRANCHES = 256
+
+
+@dataclass(frozen=True)
+class End:
+    """A branch with all its numbers at one end of their ranges.
+
+    Attributes:
+        params: Its parameters, by full name.
+        problems: What is wrong with it.
+        config: The resolved, plain config; None where it does not compose or a value is out of its range.
+        architecture: What its model costs; None where it was not built.
+    """
+
+    params: Mapping[str, Any]
+    problems: Sequence[str]
+    config: Mapping[str, Any] | None = None
+    architecture: Architecture | None = None
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A combination of choices, at its low and at its high end."""
+
+    choices: Mapping[str, Any]
+    low: End
+    high: End
+
+    @property
+    def ends(self) -> tuple[End, End]:
+        """Low and high."""
+        return self.low, self.high
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong at either end."""
+        return list(dict.fromkeys([*self.low.problems, *self.high.problems]))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was checked.
+
+    Attributes:
+        space: The space.
+        branches: The branches that were visited.
+        num_branches: Branches that there are.
+        notes: Remarks for the user.
+    """
+
+    space: Space
+    branches: Sequence[Branch]
+    num_branches: int
+    notes: Sequence[str]
+
+    @property
+    def bad(self) -> list[Branch]:
+        """The branches with a problem."""
+        return [branch for branch in self.branches if branch.problems]
+
+    def describe_problems(self) -> list[str]:
+        """Returns each problem with a place where it was found, unless it is everywhere, and what to do without."""
+        found: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+        ends = [end for branch in self.branches for end in branch.ends]
+        for end in ends:
+            for problem in end.problems:
+                found.setdefault(without_arguments(problem), []).append((self.locate(problem, end), end.params))
+        texts: list[str] = []
+        for places in found.values():
+            text, params = places[0]
+            remarks = [] if len(places) == len(ends) else [f"found at {self._shown(params)}"]
+            if len(texts) == len(found) - 1 and len(self.bad) < len(self.branches):
+                good = f"{len(self.branches) - len(self.bad)} of {len(self.branches)} branches work"
+                remarks.append(f"{good}, and search.skip_bad_branches=true searches those alone")
+            texts.append(f"{text} ({'; '.join(remarks)})" if remarks else text)
+        return texts
+
+    def describe_bad(self) -> list[str]:
+        """Returns the first problem of each bad branch, those of several once."""
+        found: dict[str, str] = {}
+        for branch in self.bad:
+            end = branch.low if branch.low.problems else branch.high
+            found.setdefault(without_arguments(end.problems[0]), self.locate(end.problems[0], end))
+        return list(found.values())
+
+    def locate(self, problem: str, end: End) -> str:
+        """Returns a problem of an end with the key that it begins with as the space writes it, where it does."""
+        key = _key_of(problem)
+        return problem if " " in key else find_place(self.space, end.params, key) + problem.removeprefix(key)
+
+    def exclude_bad(self) -> Excluded:
+        """Returns what keeps a search out of the bad branches.
+
+        Raises:
+            ConfigError: There is no other.
+        """
+        if len(self.bad) == len(self.branches):
+            raise_problems(self.describe_problems())
+        good = [branch.choices for branch in self.branches if not branch.problems]
+        return find_excluded(good, [(branch.choices, branch.problems[0]) for branch in self.bad])
+
+    def _shown(self, params: Mapping[str, Any]) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.space.shorten(params).items())
+
+
+def check_experiment(config: Mapping[str, Any]) -> list[str]:
+    """Checks one resolved experiment config, after `follow_backbone`; returns remarks for the user.
+
+    Raises:
+        ConfigError: With all that is wrong.
+    """
+    architectures = Architectures()
+    raise_problems(list(_check_config(config, architectures, {})))
+    return [*architectures.notes, *architectures.describe_fallback()]
+
+
+def check_space(
+    space: Space, experiment: Mapping[str, Any], architectures: Architectures, max_branches: int = _MAX_BRANCHES
+) -> Checked:
+    """Checks every branch of a space over an experiment, its numbers all low and all high.
+
+    Args:
+        space: The space.
+        experiment: The experiment's config, plain and unresolved.
+        architectures: Keeps what it measures.
+        max_branches: Of a space with more, so many are visited; more where it takes more to visit every choice once.
+
+    Raises:
+        ConfigError: The space itself is wrong, whatever the branch. What is wrong with a branch, or inside an option,
+            is in what it returns.
+    """
+    inside = [(find_condition(space, _key_of(problem)), problem) for problem in check_tree(space.root, experiment)]
+    raise_problems([problem for condition, problem in inside if not condition])
+    seen: dict[str, list[str]] = {}
+
+    def check_end(params: Mapping[str, Any]) -> End:
+        problems = [problem for condition, problem in inside if holds(condition, params)]
+        return End(params, problems) if problems else _check_end(space, experiment, params, architectures, seen)
+
+    branches = [
+        Branch(choices_of(space, low), check_end(low), check_end(high))
+        for low, high in branch_ends(space, max_branches)
+    ]
+    notes = [*architectures.notes, *architectures.describe_fallback()]
+    return Checked(space, branches, count_branches(space), notes)
+
+
+def _key_of(problem: str) -> str:
+    return problem.partition(": ")[0]
+
+
+def _check_end(
+    space: Space,
+    experiment: Mapping[str, Any],
+    params: Mapping[str, Any],
+    architectures: Architectures,
+    seen: dict[str, list[str]],
+) -> End:
+    try:
+        written = space.apply(experiment, params)
+        resolved = resolve_experiment(written)
+        raise_problems(list(check_values(resolved)))
+        before = plain(resolved)
+        config = follow_backbone(written, before)
+    except ConfigError as error:
+        return End(params, error.problems)
+    architectures.note(*describe_followed(before, config))
+    return End(params, list(_check_config(config, architectures, seen)), config, architectures.known(config))
+
+
+def _check_config(config: Mapping[str, Any], architectures: Architectures, seen: dict[str, list[str]]) -> Iterator[str]:
+    """Yields what is wrong with the parts of a config; a part that was seen before is not looked at again."""
+    hparams, data = config["learner"]["hparams"], config["data"]
+    schedule = [hparams["optimizer"], hparams["lr_scheduler"], config["run"]["num_epochs"]]
+    parts: list[tuple[Any, Callable[[], list[str]]]] = [
+        (["source", data["source"], data["test_source"]], lambda: _check_sources(data)),
+        (
+            ["transforms", data["train_transforms"], data["image_size"], data["channels"]],
+            lambda: _check_transforms(data),
+        ),
+        (["model", hparams["model"], hparams["num_classes"], data], lambda: _check_model(config, architectures)),
+        (["optimization", *schedule], lambda: _check_optimization(config)),
+    ]
+    for inputs, check in parts:
+        key = json.dumps(inputs, sort_keys=True)
+        if key not in seen:
+            seen[key] = check()
+        yield from seen[key]
+
+
+def _check_sources(data: Mapping[str, Any]) -> list[str]:
+    test = data["test_source"]
+    return check_source(data["source"]) + ([] if test is None else check_source(test, TEST_SOURCE_KEY))
+
+
+def _check_transforms(data: Mapping[str, Any]) -> list[str]:
+    return check_transforms(data["train_transforms"], data["image_size"], data["channels"])
+
+
+def _check_model(config: Mapping[str, Any], architectures: Architectures) -> list[str]:
+    model = config["learner"]["hparams"]["model"]
+    problems = check_target(model["backbone"], BACKBONE_KEY)
+    problems += check_target(model["head"], HEAD_KEY, ("in_features", "out_features"))
+    weights = () if config["data"]["class_weights"] is None else ("weight",)
+    problems += check_target(model["loss"], "learner.hparams.model.loss", weights)
+    if problems:
+        return problems
+    try:
+        architectures.check(config)
+    except ConfigError as error:
+        return [str(error)]
+    difference = describe_difference(model["backbone"], config["data"])
+    architectures.note(*([] if difference is None else [difference]))
+    return []
+
+
+def _check_optimization(config: Mapping[str, Any]) -> list[str]:
+    """Builds the optimizer and the schedule around one parameter, and takes a step of the optimizer.
+
+    On the CPU: on torch's meta device an optimizer that looks at a value would fail. What fails there is tried on a GPU
+    if trials get one; where that is on another node only, nothing is said of it.
+    """
+    typed: ExperimentConfig = to_typed(resolve_experiment(config))
+    run = typed.run
+    try:
+        error = _take_step(typed, torch.device("cpu"))
+        if error is not None and run.gpus and run.accelerator is not Accelerator.cpu:
+            if torch.cuda.is_available():
+                error = _take_step(typed, torch.device("cuda", 0))
+            elif run.accelerator is Accelerator.gpu:
+                error = None
+    except ConfigError as wrong:
+        return [str(wrong)]
+    if error is None:
+        return []
+    target = typed.learner.hparams.optimizer["_target_"]
+    return [f"{OPTIMIZER_KEY}: the first step of {target} raised {type(error).__name__}: {error}"]
+
+
+def _take_step(typed: ExperimentConfig, device: torch.device) -> Exception | None:
+    """Returns what the first step of the optimizer raises on a device.
+
+    Raises:
+        ConfigError: The optimizer or the schedule cannot be built.
+    """
+    hparams, schedule = typed.learner.hparams, typed.learner.hparams.lr_scheduler
+    with undisturbed():
+        parameter = nn.Parameter(torch.zeros(1, device=device))
+        optimizer = build_optimizer(hparams.optimizer, [parameter])
+        build_lr_scheduler(
+            schedule.scheduler, optimizer, 1, typed.run.num_epochs, schedule.interval, schedule.frequency
+        )
+        parameter.grad = torch.ones_like(parameter)
+        try:
+            optimizer.step()
+        except Exception as error:
+            return error
+    return None

@@ -1,0 +1,1 @@
+"""What a search begins with: its first trials, and those of earlier searches."""

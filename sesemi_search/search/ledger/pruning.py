@@ -1,0 +1,110 @@
+"""A pruner's verdicts, from a study in memory that follows the ledger's first objective.
+
+Optuna refuses reports and verdicts in a study of several objectives; and a pruner that notes in the study that it has
+judged says "go on" when it is asked again, so that a verdict is lost with the driver that heard it. The study here has
+one objective and is thrown away: after a crash it is made anew from the ledger's reports, each judged as it was, unless
+the pruner notes nothing. The verdict on the last report of an unfinished trial is kept until it is asked for.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from sesemi_search.search.ledger.conversion import is_copy, reports
+from sesemi_search.search.pruners import ArchitectureHalvingPruner
+
+__all__ = ["Verdicts"]
+
+# They note nothing of a trial that they have judged: there is no need to judge it again.
+_STATELESS = (ArchitectureHalvingPruner, optuna.pruners.NopPruner, optuna.pruners.PercentilePruner)
+
+
+class Verdicts:
+    """Follows the trials of one ledger.
+
+    Args:
+        name: Name of the ledger's study; Hyperband makes its brackets from it.
+        maximize: Whether more of the first objective is better.
+        pruner: Who judges.
+        trials: The ledger's trials so far, by number.
+    """
+
+    def __init__(
+        self, name: str, maximize: bool, pruner: optuna.pruners.BasePruner, trials: Sequence[FrozenTrial] = ()
+    ) -> None:
+        self._study = optuna.create_study(
+            study_name=name,
+            direction="maximize" if maximize else "minimize",
+            pruner=pruner,
+            sampler=optuna.samplers.RandomSampler(),
+        )
+        self._trials: list[Trial] = []
+        for trial in trials:
+            self._replay(trial)
+        self._unheard = self._judge_last([t.number for t in trials if not t.state.is_finished() and not is_copy(t)])
+
+    def begin(self) -> None:
+        """The next trial begins: it gets the next number."""
+        self._trials.append(self._study.ask())
+
+    def set_params(self, trial: FrozenTrial) -> None:
+        """A trial has all its parameters: a pruner may judge it among its like."""
+        trial_id = self._trials[trial.number]._trial_id
+        for name, value in trial.params.items():
+            distribution = trial.distributions[name]
+            self._study._storage.set_trial_param(trial_id, name, distribution.to_internal_repr(value), distribution)
+        self._trials[trial.number] = Trial(self._study, trial_id)  # the one before remembers that it had none
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """A trial has finished an epoch."""
+        self._trials[number].report(value, epoch)
+
+    def should_prune(self, number: int) -> bool:
+        """Whether a trial is to stop after its last report. It is asked once about each."""
+        return self._unheard.pop(number, False) or self._trials[number].should_prune()
+
+    def end(self, number: int, state: TrialState) -> None:
+        """A trial has ended."""
+        trial = self._trials[number]
+        values = self._frozen(number).intermediate_values
+        if state is TrialState.COMPLETE and values:
+            self._study._storage.set_trial_state_values(trial._trial_id, state, [values[max(values)]])
+        else:  # without a report there is nothing to judge others by
+            state = TrialState.FAIL if state is TrialState.COMPLETE else state
+            self._study._storage.set_trial_state_values(trial._trial_id, state)
+
+    def _judge_last(self, numbers: Sequence[int]) -> dict[int, bool]:
+        """Judges the last reports of unfinished trials, each as if it came after those of all the others."""
+        notes = {number: self._notes(number) for number in numbers}
+        for number in numbers:
+            self._trials[number].should_prune()
+        verdicts = {}
+        for number in numbers:
+            self._frozen(number).system_attrs = notes[number]
+            verdicts[number] = self._trials[number].should_prune()
+        return verdicts
+
+    def _notes(self, number: int) -> dict[str, Any]:
+        """What the pruner has noted of a trial: the rungs it has reached."""
+        return dict(self._frozen(number).system_attrs)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self._study._storage.get_trial(self._trials[number]._trial_id)
+
+    def _replay(self, trial: FrozenTrial) -> None:
+        """Tells of a trial that the ledger has already."""
+        self.begin()
+        self.set_params(trial)
+        # A copied trial stood on no rung: it ran under other settings, and not beside the trials of this search.
+        stands_aside = is_copy(trial) and isinstance(self._study.pruner, ArchitectureHalvingPruner)
+        values = {} if stands_aside else reports(trial)
+        ended = trial.state.is_finished()
+        for epoch in sorted(values):
+            self.report(trial.number, epoch, values[epoch])
+            was_judged = epoch < max(values) or (ended and trial.state is not TrialState.COMPLETE)
+            if was_judged and not is_copy(trial) and not isinstance(self._study.pruner, _STATELESS):
+                self._trials[trial.number].should_prune()
+        if ended:
+            self.end(trial.number, trial.state)

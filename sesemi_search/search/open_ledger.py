@@ -1,0 +1,111 @@
+"""Opens the ledger of a search directory: a new one for a search that begins, or the one that is there.
+
+Call it under the directory's lock. It writes what belongs to the search as a whole: `search.yaml`, the provenance, the
+definition that a search which goes on is held against.
+"""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sesemi_search.atomic import remove_torn, write_text
+from sesemi_search.config.experiment import plain, to_yaml
+from sesemi_search.errors import ConfigError
+from sesemi_search.project.project import PROVENANCE
+from sesemi_search.project.provenance import describe_provenance
+from sesemi_search.search.directory import SEARCH_YAML, refuse_used
+from sesemi_search.search.fingerprint import define_search, find_changes
+from sesemi_search.search.initial.initial_trials import plan_beginning
+from sesemi_search.search.ledger.journal import repair_journal
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.plan import Plan
+
+__all__ = ["begin_ledger", "open_ledger", "resume_ledger"]
+
+
+def begin_ledger(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
+    """Begins the search that a plan describes.
+
+    Raises:
+        ConfigError: Another driver began one in the same directory while this one made its plan.
+    """
+    refuse_used(directory)
+    for name in (PROVENANCE, SEARCH_YAML):  # of a driver that was killed before there was a search
+        remove_torn(directory, name)
+    write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
+    _save_config(plan, directory)
+    return _create_ledger(plan, directory)
+
+
+def _create_ledger(plan: Plan, directory: Path) -> Ledger:
+    options = plan.settings.search
+    ledger = Ledger.create(directory, options.study or options.name, plan.space, **_parts(plan))
+    ledger.define(_definition(plan))
+    _fill(ledger, plan)
+    return ledger
+
+
+def _fill(ledger: Ledger, plan: Plan) -> None:
+    """Gives a new ledger what the search begins with, or the rest of it, where a driver died in the middle of that."""
+    if not ledger.has_begun:
+        beginning = plan.beginning or plan_beginning(
+            plan.settings.search, plan.objectives, plan.space, plan.experiment, lambda _: None
+        )
+        ledger.begin(beginning.copies, beginning.given)
+
+
+def resume_ledger(plan: Plan, directory: Path) -> Ledger:
+    """Goes on with the search in a directory, if it still is the one that began there.
+
+    Raises:
+        ConfigError: It is not; the text says what has changed.
+    """
+    repair_journal(directory)
+    for folder in (directory, *directory.glob("trials/*")):
+        remove_torn(folder)
+    try:
+        ledger = open_ledger(plan, directory)
+    except KeyError:  # Optuna has no such study: the driver died before it made one
+        ledger = _create_ledger(plan, directory)
+    if not ledger.definition and not len(ledger):
+        ledger.define(_definition(plan))
+    ledger.settle()
+    changes = list(find_changes(ledger.definition, _definition(plan)))
+    if changes:
+        raise ConfigError(
+            f"{directory / SEARCH_YAML} is not what the search began with, and its trials would not compare: "
+            + "; ".join(changes)
+            + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]"
+        )
+    _save_config(plan, directory)
+    _fill(ledger, plan)
+    return ledger
+
+
+def open_ledger(plan: Plan, directory: Path) -> Ledger:
+    """Opens the ledger that is there, as it is."""
+    return Ledger.open(directory, plan.settings.search.study, plan.space, **_parts(plan))
+
+
+def _parts(plan: Plan) -> dict[str, Any]:
+    """What a ledger works with, whether it is new or not."""
+    options = plan.settings.search
+    return {
+        "sampler": options.sampler,
+        "pruner": options.pruner,
+        "seed": options.seed,
+        "objectives": plan.objectives,
+        "storage": options.storage,
+    }
+
+
+def _save_config(plan: Plan, directory: Path) -> None:
+    write_text(
+        directory / SEARCH_YAML, to_yaml(plain(plan.config), f"sesemi-search resume {shlex.quote(str(directory))}")
+    )
+
+
+def _definition(plan: Plan) -> dict[str, Any]:
+    search = plan.settings.search
+    return define_search(plan.experiment, plain(plan.config)["space"], search.metric, search.mode)

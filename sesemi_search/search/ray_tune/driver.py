@@ -1,0 +1,214 @@
+"""A search from its plan to its end: Ray, signals, best.yaml."""
+
+import contextlib
+import shlex
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+import ray
+from optuna.exceptions import StorageInternalError
+from ray import tune
+
+from sesemi_search.atomic import write_text
+from sesemi_search.config.durations import parse_duration
+from sesemi_search.errors import SesemiSearchError
+from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.ledger.journal import repair_journal
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.records import TrialRecord
+from sesemi_search.search.lock import lock_directory
+from sesemi_search.search.open_ledger import begin_ledger, open_ledger, resume_ledger
+from sesemi_search.search.plan import Plan
+from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
+from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots
+from sesemi_search.search.ray_tune.trainable import TrialTrainable
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.session import Session
+from sesemi_search.search.stopping import Budget, Stop, StopKind
+from sesemi_search.tracking.tracker import Tracker
+
+__all__ = ["search"]
+
+
+class _Signals:
+    """SIGINT or SIGTERM once ends a search in order, twice at once."""
+
+    def __init__(self, session: Session, say: Callable[[str], None]) -> None:
+        self._session = session
+        self._say = say
+        self._count = 0
+
+    @property
+    def twice(self) -> bool:
+        """Whether the search was told to stop at once."""
+        return self._count > 1
+
+    def __enter__(self) -> "_Signals":
+        # After ray.init, which sets a handler for SIGTERM.
+        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._count += 1
+        if self._count > 1:
+            raise KeyboardInterrupt
+        # A signal comes before other reasons to stop: the exit code tells that the user did it.
+        self._session.stop = Stop(StopKind.signal, signal.Signals(number).name)
+        running = len(self._session.running)
+        trials = f"{running} running trial{'s' * (running != 1)}"
+        self._say(f"stopping: {trials} will end the epoch; once more to stop at once")
+
+
+def search(
+    plan: Plan,
+    directory: Path,
+    argv: Sequence[str],
+    make_tracker: Callable[[Sequence[TrialRecord]], Tracker],
+    say: Callable[[str], None],
+    resume: bool = False,
+) -> SearchResult:
+    """Runs trials until all that were asked for have ended.
+
+    Args:
+        plan: What to search.
+        directory: The search directory.
+        argv: The command line, for the provenance.
+        make_tracker: Makes what is shown every event, from the trials of earlier sittings; closed at the end.
+        say: Prints a line for the user.
+        resume: Goes on with the search in `directory` instead of beginning one.
+
+    Raises:
+        ConfigError: Another driver is at work there, or no node can hold a trial.
+    """
+    run, options = plan.settings.run, plan.settings.search
+    with connect(plan.settings.ray.address, plan.project):
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        slots = count_slots(run, options.max_concurrent, nodes)
+        _say_placement(plan, slots, say)
+        with lock_directory(directory):
+            ledger = resume_ledger(plan, directory) if resume else begin_ledger(plan, directory, argv)
+            earlier, earlier_s = ledger.records(), ledger.wall_s
+            # Tune writes pickles of its own state; nobody reads them.
+            scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
+            with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
+                session = _make_session(plan, ledger, directory, tracker, slots)
+                start = time.perf_counter()
+                _run_trials(plan, session, directory, slots, say, scratch.name)
+                seconds = time.perf_counter() - start
+            if session.stop is not None:
+                # After an end in the middle of things this study object may not know the whole of its file.
+                ledger = open_ledger(plan, directory)
+            records, copied, best = ledger.records(), ledger.copied(), ledger.best()
+            if best is not None:
+                _write_best(directory, best, plan.objectives)
+    trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
+    return SearchResult(
+        directory, records, copied, best, session.stop, ledger.is_exhausted, seconds, earlier_s, trained, slots.count
+    )
+
+
+def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker, slots: Slots) -> Session:
+    options = plan.settings.search
+    return Session(
+        ledger,
+        plan.space,
+        plan.experiment,
+        plan.resolve,
+        directory,
+        tracker,
+        plan.architectures,
+        limits=options.constraints,
+        num_trials=options.num_trials,
+        max_concurrent=slots.count,
+        max_attempts=options.max_attempts,
+        keep_checkpoints=options.keep_checkpoints,
+        budget=_make_budget(plan, ledger, slots),
+        excluded=plan.excluded,
+    )
+
+
+def _make_budget(plan: Plan, ledger: Ledger, slots: Slots) -> Budget:
+    options = plan.settings.search
+    time_s = None if options.time_budget is None else parse_duration(options.time_budget, "search.time_budget")
+    share, unit = (slots.gpus, "GPU") if slots.gpus else (float(slots.cpus), "core")
+    earlier = sum(record.seconds for record in ledger.records())
+    return Budget(time_s, options.compute_budget, share, unit, ledger.wall_s, earlier)
+
+
+def _run_trials(
+    plan: Plan, session: Session, directory: Path, slots: Slots, say: Callable[[str], None], scratch: str
+) -> None:
+    """Lets Ray run the session. Afterwards no trial is running, whatever ended it."""
+    adapters = Adapters(session)
+    trainable = tune.with_parameters(TrialTrainable, directory=directory, project=plan.project, data=dict(plan.data))
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": slots.cpus, "gpu": slots.gpus}),
+        tune_config=tune.TuneConfig(
+            search_alg=LedgerSearcher(adapters),
+            scheduler=LedgerScheduler(adapters),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            storage_path=scratch,
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=0),
+        ),
+    )
+    signals = _Signals(session, say)
+    try:
+        with signals:
+            tuner.fit()
+        if adapters.failure is not None:
+            raise adapters.failure
+        session.interrupt()
+    except BaseException as error:  # Ray makes other exceptions of a KeyboardInterrupt
+        _leave_resumable(plan, directory)
+        if isinstance(error, OSError | StorageInternalError):
+            raise SesemiSearchError(
+                f"{directory}: {error}. The search stopped; what was recorded before is kept. "
+                f"Once that is mended: sesemi-search resume {directory}"
+            ) from error
+        if not signals.twice:
+            raise
+
+
+def _leave_resumable(plan: Plan, directory: Path) -> None:
+    """Leaves no trial running after an end in the middle of things.
+
+    The study object is done with: after a write that failed half way it no longer knows its file. A fresh one does. On
+    a full disk that one fails too; then its torn line is taken away, and the trials stay orphaned, as after a kill.
+    """
+    with contextlib.suppress(Exception):
+        open_ledger(plan, directory).release()
+    if plan.settings.search.storage is None:
+        repair_journal(directory)
+
+
+def _say_placement(plan: Plan, slots: Slots, say: Callable[[str], None]) -> None:
+    run = plan.settings.run
+    if run.gpus and not slots.gpus and run.accelerator.value == "auto":
+        say(f"run.gpus={run.gpus:g}, but there is no GPU here: training on the CPU")
+    where = f"{slots.gpus:g} GPU, " if slots.gpus else ""
+    trials = f"{slots.count} trial{'s' * (slots.count != 1)} at a time"
+    say(f"{trials}, {where}{slots.cpus} CPU thread{'s' * (slots.cpus != 1)} each")
+
+
+def _write_best(directory: Path, best: TrialRecord, objectives: Objectives) -> None:
+    """Copies the best trial's config."""
+    text = (trial_dir(directory, best.number) / "config.yaml").read_text()
+    values = ", ".join(f"{name} {value:.6g}" for name, value in objectives.by_name(best).items())
+    head = f"# Trial {best.number:04d}, {values} after {best.epochs} epochs. The final run:\n"
+    command = f"#   sesemi-search train --config-dir {shlex.quote(str(directory))} --config-name best\n"
+    write_text(directory / "best.yaml", head + command + text.split("\n", 1)[1])

@@ -1,0 +1,131 @@
+"""A search as its directory tells it, read only: no lock, no write, no code from its configs is run.
+
+The directory may be a stranger's. Its interpolations get nothing from the environment while it is read here; whoever
+resolves more of `StoredSearch.config` does so in `sealed_environment` as well.
+
+The report, `track`, a dry run and a warm start read here. Whoever goes on with a search opens its `Ledger` instead.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from optuna.storages import BaseStorage
+from yaml import YAMLError
+
+from sesemi_search.config.experiment import plain, to_typed
+from sesemi_search.config.hydra_errors import explain
+from sesemi_search.config.schema import EXPERIMENT_KEYS, SearchConfig, SearchExperimentConfig
+from sesemi_search.config.untrusted import sealed_environment
+from sesemi_search.errors import ConfigError
+from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, file_inside, holds_search
+from sesemi_search.search.ledger.conversion import is_copy, to_record
+from sesemi_search.search.ledger.journal import open_storage
+from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
+from sesemi_search.search.ledger.records import TrialRecord
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.space import Space
+
+__all__ = ["StoredSearch", "load_search_yaml", "read_search"]
+
+
+@dataclass(frozen=True)
+class StoredSearch:
+    """What a search directory holds.
+
+    Attributes:
+        directory: The search directory.
+        name: Name of the study, the group of its runs.
+        config: The composed config, typed and unresolved.
+        space: The space.
+        experiment: The experiment's config, plain and unresolved.
+        records: Every trial of this search; one that a dead driver left is `running`.
+        copied: Trials of earlier searches that this one began with.
+        objectives: What it optimizes.
+    """
+
+    directory: Path
+    name: str
+    config: DictConfig
+    space: Space
+    experiment: Mapping[str, Any]
+    records: list[TrialRecord]
+    copied: list[TrialRecord]
+    objectives: Objectives
+
+
+def read_search(directory: Path) -> StoredSearch:
+    """Reads a search directory.
+
+    Raises:
+        ConfigError: It holds no search, or one that cannot be read.
+    """
+    config = load_search_yaml(directory)
+    content = plain(config)
+    try:
+        space = Space(parse_space(content["space"]))
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{directory / SEARCH_YAML}: space: not a space ({error}).") from error
+    experiment = {key: content[key] for key in EXPERIMENT_KEYS}
+    with sealed_environment():
+        return _read_study(directory, config, space, experiment)
+
+
+def _read_study(directory: Path, config: DictConfig, space: Space, experiment: Mapping[str, Any]) -> StoredSearch:
+    try:
+        search: SearchConfig = to_typed(config.search)
+        url, name, objectives = search.storage, search.study, parse_objectives(search)
+    except ConfigError as error:
+        raise ConfigError(f"{directory / SEARCH_YAML}: {error}") from error
+    try:
+        # With Optuna's own sampler and pruner: the search's are `_target_`s, and reading runs none of those.
+        study = optuna.load_study(storage=_open_to_read(directory, url), study_name=name)
+        trials = study.get_trials(deepcopy=False)
+        copied = [to_record(trial) for trial in trials if is_copy(trial)]
+        records = [to_record(trial) for trial in trials if not is_copy(trial)]
+    except ConfigError:
+        raise
+    except Exception as error:  # Optuna's replay of a file of whoever's making fails in any way
+        text = str(error).partition("\n")[0]
+        raise ConfigError(f"{directory}: the ledger cannot be read ({type(error).__name__}: {text})") from error
+    return StoredSearch(directory, study.study_name, config, space, experiment, records, copied, objectives)
+
+
+def load_search_yaml(directory: Path) -> DictConfig:
+    """Returns the config that a search began with.
+
+    Raises:
+        ConfigError: There is none, or it is not one of ours.
+    """
+    if not holds_search(directory):
+        raise ConfigError(f"{directory} holds no search (it has no {SEARCH_YAML}).")
+    path = directory / SEARCH_YAML
+    file_inside(directory, path)
+    try:
+        config = OmegaConf.merge(OmegaConf.structured(SearchExperimentConfig), OmegaConf.load(path))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{path}: {explain(error)}") from error
+    except (OSError, YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def _open_to_read(directory: Path, url: str | None) -> BaseStorage:
+    """Opens what `open_storage` opens without making anything: Optuna makes files and tables that it does not find.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
+    if url is None:
+        file_inside(directory, directory / JOURNAL)
+        return open_storage(directory, None)
+    _, _, file = url.partition("?")[0].partition(":///")
+    if url.startswith("sqlite") and not Path(file).is_file():
+        raise ConfigError(f"search.storage: there is no SQLite file {file!r}.")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.RDBStorage(url, skip_table_creation=True)
