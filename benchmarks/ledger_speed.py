@@ -78,7 +78,7 @@ def make_search(sampler: str, pruner: str) -> Plan:
     project = Path(__file__).parents[1] / "experiments"
     overrides = (*_SPACE, f"search/sampler={sampler}", f"search/pruner={pruner}")
     request = Request(search=True, overrides=overrides, project=project)
-    return make_plan(compose_config(request), lambda _: None)
+    return make_plan(compose_config(request))
 
 
 def top1(number: int, epoch: int) -> float:

@@ -1,16 +1,21 @@
-"""The terminal that the verbs print to."""
+"""The terminal that the verbs print to, and what the program says there.
 
+All that is said goes through the logger `sesemi_search`: INFO and above are lines in the terminal, as they are. What
+was said is remembered, so that a search can begin its `search.log` with it once its directory is there.
+"""
+
+import logging
+import logging.handlers
 import os
 import sys
-from collections.abc import Callable
-from functools import partial
 
 from rich.console import Console
 
-__all__ = ["make_console"]
+__all__ = ["make_console", "said_so_far"]
 
 # A log file has no width of its own; tables read better than at rich's 80.
 _FILE_WIDTH = 120
+_REMEMBERED = 1000  # lines
 
 
 class _Console(Console):
@@ -22,9 +27,36 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def make_console() -> tuple[Console, Callable[[str], None]]:
-    """Returns the terminal, and what prints a line of text there as it is."""
+class _ConsoleHandler(logging.handlers.BufferingHandler):
+    """Prints what is said, and remembers it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(_REMEMBERED)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a line."""
+        if len(self.buffer) < self.capacity:
+            self.buffer.append(record)
+        if record.levelno >= logging.INFO:
+            self._console.print(self.format(record), soft_wrap=True, markup=False)
+
+
+def make_console() -> Console:
+    """Returns the terminal, on which from now on appears what the program says, and on no earlier one."""
     console = _Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _FILE_WIDTH
-    return console, partial(console.print, soft_wrap=True, markup=False)
+    ours = logging.getLogger("sesemi_search")
+    for handler in [each for each in ours.handlers if isinstance(each, _ConsoleHandler)]:
+        ours.removeHandler(handler)
+    ours.addHandler(_ConsoleHandler(console))
+    ours.setLevel(logging.DEBUG)
+    ours.propagate = False  # the module of a user may have set up Python's root logger
+    return console
+
+
+def said_so_far() -> list[logging.LogRecord]:
+    """Returns what was said since the terminal was made, the first thousand lines of it."""
+    handlers = logging.getLogger("sesemi_search").handlers
+    return [record for each in handlers if isinstance(each, _ConsoleHandler) for record in each.buffer]

@@ -1,12 +1,34 @@
 """What tests of several folders use: the command line in this process, empty caches, W&B without an account."""
 
+import logging
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sesemi_search.cli import main
+
+
+class Lines(logging.Handler):
+    """Keeps what is said to the user."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What the program says to the user meanwhile, line by line."""
+    ours, handler = logging.getLogger("sesemi_search"), Lines()
+    ours.addHandler(handler)
+    ours.setLevel(logging.DEBUG)
+    yield handler.lines
+    ours.removeHandler(handler)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The verb `check`: compose, visit every branch, show what each costs and what is wrong. Nothing is written."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,8 @@ from sesemi_search.training.device import resolve_device
 
 __all__ = ["check_command", "describe_space"]
 
+logger = logging.getLogger(__name__)
+
 
 def check_command(request: Request, measure: bool) -> int:
     """Shows every branch of a space; returns the exit code: 0 when all work, 1 when one does not.
@@ -34,18 +37,18 @@ def check_command(request: Request, measure: bool) -> int:
         request: What to compose.
         measure: Also loads the data and trains a few steps of each architecture.
     """
-    console, say = make_console()
+    console = make_console()
     composed = compose_config(request)
     for note in composed.notes:
-        say(note)
+        logger.info(note)
     with composed.addresses.added():
         prepared = prepare(composed)
         checked = _check(prepared)
     speeds: dict[str, Speed] | None = None
     if measure:
-        data = load_data(prepared.settings, say)
+        data = load_data(prepared.settings)
         for line in describe_data(data, prepared.settings.learner.hparams.num_classes):
-            say(line)
+            logger.info(line)
         with console.status("") as status:
             speeds = measure_speeds(checked, data, lambda done, of: status.update(f"training {done + 1} of {of}"))
         console.print()

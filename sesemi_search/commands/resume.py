@@ -1,5 +1,6 @@
 """The verb `resume`: go on with a search, or say what that would do."""
 
+import logging
 from collections.abc import Sequence
 
 from sesemi_search.commands.run import carry_out
@@ -9,13 +10,15 @@ from sesemi_search.search.resume import describe_resume, resume_directory, resum
 
 __all__ = ["resume_command"]
 
+logger = logging.getLogger(__name__)
+
 
 def resume_command(request: Request, argv: Sequence[str], dry_run: bool = False) -> int:
     """Goes on with the search in a directory, or says what that would do; returns the exit code."""
-    console, say = make_console()
+    console = make_console()
     if dry_run:
         for line in describe_resume(request):
-            say(line)
+            logger.info(line)
         return 0
-    plan = resume_plan(request, say)
-    return carry_out(plan, resume_directory(request), argv, console, say, resume=True)
+    plan = resume_plan(request)
+    return carry_out(plan, resume_directory(request), argv, console, resume=True)

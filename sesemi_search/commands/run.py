@@ -1,8 +1,9 @@
 """The verb `run`: compose, plan, search, say what came out."""
 
+import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,20 +22,22 @@ from sesemi_search.tracking import Tracker, search_tracker
 
 __all__ = ["carry_out", "run_command"]
 
+logger = logging.getLogger(__name__)
+
 
 def run_command(request: Request, argv: Sequence[str]) -> int:
     """Begins a search; returns the exit code."""
-    console, say = make_console()
+    console = make_console()
     composed = compose_config(request)
     options = composed.config.search
     now = datetime.now()
     directory = choose_directory(options.dir, composed.project, options.name, now)
     for note in composed.notes:
-        say(note)
+        logger.info(note)
     if options.study is None:
         # The random end tells searches of the same second apart.
         options.study = f"{options.name}-{now:%Y%m%d_%H%M%S}-{os.urandom(2).hex()}"
-    return carry_out(make_plan(composed, say), directory, argv, console, say, resume=False)
+    return carry_out(make_plan(composed), directory, argv, console, resume=False)
 
 
 def carry_out(
@@ -42,7 +45,6 @@ def carry_out(
     directory: Path,
     argv: Sequence[str],
     console: Console,
-    say: Callable[[str], None],
     resume: bool,
 ) -> int:
     """Runs a planned search to its end and prints what came of it; returns the exit code."""
@@ -52,9 +54,9 @@ def carry_out(
         ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
         leader = None if best is None or best.value is None else (best.value, best.number)
         first = plan.objectives.first
-        return search_tracker(plan.settings, first.name, first.mode, directory, console, say, ended, leader)
+        return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader)
 
-    result = search(plan, directory, argv, make_tracker, say, resume)
+    result = search(plan, directory, argv, make_tracker, resume)
     print_search_end(result, plan.space, plan.objectives, console)
     return _exit_code(result)
 

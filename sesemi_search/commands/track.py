@@ -5,7 +5,8 @@ can be shown as well as one's own.
 """
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
 from sesemi_search.config.untrusted import sealed_environment
+from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import file_inside, trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
@@ -26,6 +28,8 @@ from sesemi_search.search.tracked_run import run_start, run_summary
 from sesemi_search.tracking import RunStart, wandb_tracker
 
 __all__ = ["track_command"]
+
+logger = logging.getLogger(__name__)
 
 # A run takes 0.1 s offline and about 1 s with a server, four at a time; a slow server gets more.
 _SECONDS_PER_RUN = 2.0
@@ -49,6 +53,7 @@ def track_command(request: Request) -> int:
     """
     if not request.overrides or "=" in request.overrides[0]:
         raise ConfigError("track: say which search to write the runs of, sesemi-search track DIR.")
+    make_console()
     directory = Path(request.overrides[0]).expanduser().absolute()
     with sealed_environment():
         stored = read_search(directory)
@@ -60,7 +65,7 @@ def track_command(request: Request) -> int:
     if not runs:
         print("no runs written" if problems else f"no runs written: no trial of {directory} has begun")
         return 1 if problems else 0
-    written = _write(runs, directory, tracking, print)
+    written = _write(runs, directory, tracking)
     return 0 if written and not problems else 1
 
 
@@ -130,22 +135,22 @@ def _load_config(directory: Path, number: int) -> dict[str, Any]:
     return config
 
 
-def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig, say: Callable[[str], None]) -> bool:
+def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig) -> bool:
     """Writes the runs and says so; returns whether each is where it was to go."""
     tracking.finish_timeout_s += _SECONDS_PER_RUN * len(runs)
-    tracker = wandb_tracker(tracking, directory, say)
-    say(f"writing {_count(len(runs))}, for {tracking.finish_timeout_s:.0f} s at most")
+    tracker = wandb_tracker(tracking, directory)
+    logger.info(f"writing {_count(len(runs))}, for {tracking.finish_timeout_s:.0f} s at most")
     for run in runs:
         tracker.start(run.start)
         tracker.end(run.start.number, run.outcome, run.summary)
     tracker.close()
     number = f"{tracker.num_written} of {_count(len(runs))}" if tracker.num_written < len(runs) else _count(len(runs))
     if not tracker.offline:
-        say(f"{number} written to the W&B project {tracking.project}, group {runs[0].start.group}")
+        logger.info(f"{number} written to the W&B project {tracking.project}, group {runs[0].start.group}")
     elif tracking.mode is TrackingMode.offline or not tracker.has_said_how_to_sync:
-        say(f"{number} written. To upload: {tracker.sync_command}")
+        logger.info(f"{number} written. To upload: {tracker.sync_command}")
     else:
-        say(f"{number} written")
+        logger.info(f"{number} written")
     return tracker.num_written == len(runs) and not tracker.server_failed
 
 

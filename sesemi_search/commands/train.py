@@ -1,6 +1,7 @@
 """The verb `train`: compose, check, train, score, say what came out."""
 
 import itertools
+import logging
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,14 +25,16 @@ from sesemi_search.tracking import run_tracker
 
 __all__ = ["train_command"]
 
+logger = logging.getLogger(__name__)
+
 
 def train_command(request: Request, argv: Sequence[str]) -> int:
     """Trains one config and scores it on the test split; returns the exit code."""
-    console, say = make_console()
+    console = make_console()
     composed = compose_config(request)
     config, project = composed.config, composed.project
     for note in composed.notes:
-        say(note)
+        logger.info(note)
     activate(project)
     run = config.run
     folder = _new_folder(project_path(project, run.dir) / run.id)
@@ -45,9 +48,9 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         experiment = follow_backbone(written, open_config)
         notes = [*describe_followed(open_config, experiment), *check_experiment(experiment)]
     for note in notes:
-        say(note)
+        logger.info(note)
     typed: ExperimentConfig = to_typed(resolve_experiment(experiment))
-    tracker = run_tracker(to_typed(config).tracking, folder, console, say)
+    tracker = run_tracker(to_typed(config).tracking, folder, console)
 
     def begin() -> None:
         try:
@@ -61,7 +64,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
     try:
-        result = train(typed, folder, tracker, say, begin)
+        result = train(typed, folder, tracker, begin)
     finally:
         tracker.close()
     _print_result(result, console)

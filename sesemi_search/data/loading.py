@@ -3,6 +3,7 @@
 A file that cannot be decoded is found here, before anything starts, with all others that cannot.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, Stor
 from sesemi_search.errors import ConfigError
 
 __all__ = ["Part", "load_parts"]
+
+logger = logging.getLogger(__name__)
 
 _SHOWN = 20
 _PROBES = 16  # images of a data set of which one at least can be read, or none is taken to be readable
@@ -47,7 +50,6 @@ def load_parts(
     parts: Mapping[str, Part],
     data: DataConfig,
     memory_share: float,
-    say: Callable[[str], None],
     later: Mapping[str, Part] | None = None,
 ) -> dict[str, ImageSplit]:
     """Loads parts, the smallest first, into memory as long as they fit.
@@ -56,7 +58,6 @@ def load_parts(
         parts: By the names of the splits.
         data: The data config, its image size settled.
         memory_share: Share of the available memory that the images may take, in [0, 1].
-        say: Is told what is where.
         later: Parts that are to be loaded another time, of whose files the broken ones are found now.
 
     Raises:
@@ -81,13 +82,13 @@ def load_parts(
         place = (
             "in memory" if fits else f"streamed, as it is more than run.memory_share={memory_share:g} leaves room for"
         )
-        say(f"data: {name}, {len(loaded[name]):,} images ({size / 1e6:,.0f} MB), {place}")
+        logger.info(f"data: {name}, {len(loaded[name]):,} images ({size / 1e6:,.0f} MB), {place}")
     # Where broken files are left out, they are when the part is loaded.
     for name, part in ({} if data.skip_corrupt else later or {}).items():
         reasons = [reason for _, reason in _read_all(part, shape)] if part.reader.is_file_reader else []
         unreadable += reasons
         empty += [name] if len(reasons) == len(part.indices) else []
-    _report_unreadable(unreadable, empty, data.skip_corrupt, say)
+    _report_unreadable(unreadable, empty, data.skip_corrupt)
     return {name: loaded[name] for name in parts}
 
 
@@ -166,7 +167,7 @@ def _try_data_set(name: str, part: Part, shape: _Shape, data: DataConfig) -> Non
     raise ConfigError(f"{key}: none of the images tried for {name} can be read. The first: {first}")
 
 
-def _report_unreadable(reasons: list[str], empty: list[str], skip: bool, say: Callable[[str], None]) -> None:
+def _report_unreadable(reasons: list[str], empty: list[str], skip: bool) -> None:
     """Refuses images that cannot be decoded, or says that they are left out; `empty` names parts that have no other."""
     more = [f"and {len(reasons) - _SHOWN} more"] if len(reasons) > _SHOWN else []
     shown = "".join(f"\n  {reason}" for reason in [*reasons[:_SHOWN], *more])
@@ -179,4 +180,4 @@ def _report_unreadable(reasons: list[str], empty: list[str], skip: bool, say: Ca
             f"data.source: {images} cannot be read; mend or delete them, or set data.skip_corrupt=true:{shown}"
         )
     if reasons:
-        say(f"data.skip_corrupt: left out {images} that cannot be read:{shown}")
+        logger.info(f"data.skip_corrupt: left out {images} that cannot be read:{shown}")

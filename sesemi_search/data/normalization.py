@@ -1,6 +1,7 @@
 """Mean and standard deviation of the training images, where the config leaves them open."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,17 +13,19 @@ from sesemi_search.errors import ConfigError
 
 __all__ = ["fill_normalization"]
 
+logger = logging.getLogger(__name__)
+
 _MOST = 10_000  # images that are measured, evenly spaced: the third digit no longer moves
 _CHUNK = 500
 
 
-def fill_normalization(data: DataConfig, train: ImageSplit, say: Callable[[str], None]) -> DataConfig:
+def fill_normalization(data: DataConfig, train: ImageSplit, quiet: bool = False) -> DataConfig:
     """Returns a data config whose `mean` and `std` are numbers: its own, or those of the training images.
 
     Args:
         data: The data config.
         train: The training split.
-        say: Is told the numbers that were measured.
+        quiet: Does not say what was measured.
 
     Raises:
         ConfigError: A channel is constant.
@@ -35,7 +38,8 @@ def fill_normalization(data: DataConfig, train: ImageSplit, say: Callable[[str],
     if data.std is None and min(std) == 0:
         raise ConfigError(f"data.std: got null, but the training images measure {std}; give numbers above 0.")
     filled = replace(data, mean=mean if data.mean is None else data.mean, std=std if data.std is None else data.std)
-    say(f"data.mean={filled.mean} and data.std={filled.std}, measured on train")
+    if not quiet:
+        logger.info(f"data.mean={filled.mean} and data.std={filled.std}, measured on train")
     return filled
 
 

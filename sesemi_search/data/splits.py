@@ -6,7 +6,7 @@ alone, so a search that asks for train and val and a final run that asks for tes
 splits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +38,6 @@ def load_splits(
     data_root: Path,
     names: Sequence[str],
     memory_share: float = RunConfig.memory_share,
-    say: Callable[[str], None] = lambda line: None,  # noqa: ARG005
     later: Sequence[str] = (),
 ) -> dict[str, ImageSplit]:
     """Loads the splits `names`, of which an official test split is read only when asked for.
@@ -48,7 +47,6 @@ def load_splits(
         data_root: Folder of data sets.
         names: Of `train`, `val`, `test`.
         memory_share: Share of the available memory that images may take; what does not fit stays where it is stored.
-        say: Is told which splits are in memory and which are streamed, and what was left out.
         later: Splits that will be asked for later. Where the training images are files, theirs are each decoded once,
             so that broken ones are found now, and forgotten.
 
@@ -76,7 +74,7 @@ def load_splits(
     if "test" in wanted and "test" not in carved:
         parts["test"] = _whole(_open_test(source, data, data_root), data)
     now, then = ({name: parts[name] for name in group} for group in (names, later))
-    return load_parts(now, data, memory_share, say, then)
+    return load_parts(now, data, memory_share, then)
 
 
 def check_labels(labelled: _Labelled, num_classes: int) -> None:

@@ -7,6 +7,7 @@ the caller's to write.
 """
 
 import copy
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,6 +25,8 @@ from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint,
 
 __all__ = ["train"]
 
+logger = logging.getLogger(__name__)
+
 _NUMBER = 0  # a final run's number in tracking
 
 
@@ -31,7 +34,6 @@ def train(
     config: ExperimentConfig,
     run_dir: Path,
     tracker: Tracker,
-    say: Callable[[str], None],
     before_start: Callable[[], None] | None = None,
 ) -> FinalResult:
     """Trains a config in full, keeps its checkpoints, and scores one of them on the test split.
@@ -40,7 +42,6 @@ def train(
         config: The experiment, with absolute paths. Normalization that it leaves open is filled in.
         run_dir: The run's folder; made if missing.
         tracker: Gets the start, every epoch (those before a resumed one too) and the end. It is not closed.
-        say: Prints a line for the user.
         before_start: Called once, when all is built and before the first file is written: a mistake in the config comes
             out earlier.
 
@@ -51,14 +52,14 @@ def train(
     run = config.run
     placement = resolve_device(run.accelerator, run.gpus)
     if placement.note is not None:
-        say(placement.note)
-    images = _load(config, ("train", "val"), placement.device.type, say, later=("test",))
+        logger.info(placement.note)
+    images = _load(config, ("train", "val"), placement.device.type, later=("test",))
     fit = Fit(config, images["train"], images["val"])
     if (note := describe_classes(images["train"].labels, config.learner.hparams.num_classes)) is not None:
-        say(note)
+        logger.info(note)
     best = begin(fit, run)
     if fit.epoch:
-        say(f"going on from {run.resume_from_checkpoint} after epoch {fit.epoch} of {fit.num_epochs}")
+        logger.info(f"going on from {run.resume_from_checkpoint} after epoch {fit.epoch} of {fit.num_epochs}")
     if before_start is not None:
         before_start()
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ def train(
     with _tracked(config, run_dir, tracker, fit) as ended:
         while fit.epoch < fit.num_epochs:
             _train_epoch(fit, run_dir, tracker)
-        test = _score_test(config, fit, run_dir, placement.device.type, say)
+        test = _score_test(config, fit, run_dir, placement.device.type)
         result = _result(fit, run_dir, test)
         write_metrics(run_dir / "metrics.json", "complete", fit.history, test)
         ended.update(result.summary())
@@ -78,14 +79,13 @@ def _load(
     config: ExperimentConfig,
     names: tuple[str, ...],
     device: str,
-    say: Callable[[str], None],
     later: tuple[str, ...] = (),
 ) -> dict[str, Images]:
     """Loads splits for the device; files of those for later are only seen to be readable."""
     run = config.run
-    splits = load_splits(config.data, Path(run.data_root), names, run.memory_share, say, later)
+    splits = load_splits(config.data, Path(run.data_root), names, run.memory_share, later)
     if "train" in splits:
-        config.data = fill_normalization(config.data, splits["train"], say)
+        config.data = fill_normalization(config.data, splits["train"])
     return {name: open_images(name, split, config.data, run, device) for name, split in splits.items()}
 
 
@@ -138,9 +138,7 @@ def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker) -> None:
     tracker.log(_NUMBER, fit.epoch, metrics)
 
 
-def _score_test(
-    config: ExperimentConfig, fit: Fit, run_dir: Path, device: str, say: Callable[[str], None]
-) -> FinalScore:
+def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) -> FinalScore:
     """Writes the weights of the chosen checkpoint as model.pt and scores them on the test split."""
     name = f"{config.run.test_checkpoint.value}.pt"
     # The last epoch is in memory, and on disk only if this attempt trained one.
@@ -149,7 +147,7 @@ def _score_test(
     model.load_state_dict(eval_weights(state))
     # From the CPU: a plain torch.load on a machine without a GPU refuses what was saved from one.
     save_checkpoint(run_dir / "model.pt", {name: value.cpu() for name, value in model.state_dict().items()})
-    scores = fit.evaluate(_load(config, ("test",), device, say)["test"], "test", model)
+    scores = fit.evaluate(_load(config, ("test",), device)["test"], "test", model)
     return FinalScore(name, state["epoch"], scores["test/loss"], scores["test/top1"])
 
 

@@ -143,7 +143,7 @@ def _images(config: ExperimentConfig, name: str, data: Mapping[str, ImageSplit],
     """Returns so many images of a split, over and over where it has fewer, as a trial would have them."""
     device = resolve_device(config.run.accelerator, config.run.gpus).device
     few = data[name].select(np.arange(num_images) % len(data[name]))
-    normalized = fill_normalization(config.data, data["train"], lambda _: None)
+    normalized = fill_normalization(config.data, data["train"], quiet=True)
     return open_images(name, few, normalized, config.run, device)
 
 

@@ -5,7 +5,8 @@ cache when the trials look for them.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,15 +18,16 @@ from sesemi_search.preflight.probe import undisturbed
 
 __all__ = ["load_pretrained"]
 
+logger = logging.getLogger(__name__)
+
 _AT_ONCE = 4
 
 
-def load_pretrained(branches: Sequence[Branch], say: Callable[[str], None]) -> None:
+def load_pretrained(branches: Sequence[Branch]) -> None:
     """Builds every pretrained backbone of some branches, which downloads what is missing.
 
     Args:
         branches: The branches; those with a problem are passed over.
-        say: Prints a line for the user.
 
     Raises:
         ConfigError: With each of the weights that cannot be had or do not fit.
@@ -34,7 +36,7 @@ def load_pretrained(branches: Sequence[Branch], say: Callable[[str], None]) -> N
     if not nodes:
         return
     names = list(dict.fromkeys(str(node.get("name", node["_target_"])) for node in nodes.values()))
-    say(f"pretrained weights of {', '.join(names)}: loading, and downloading what is missing")
+    logger.info(f"pretrained weights of {', '.join(names)}: loading, and downloading what is missing")
     # Side by side: without a network each would wait three quarters of a minute for the hub's client to give up.
     with undisturbed(), ThreadPoolExecutor(_AT_ONCE) as pool:
         raise_problems([problem for problems in pool.map(_load, nodes.values()) for problem in problems])

@@ -9,7 +9,9 @@ from sesemi_search.project.project import Project
 
 __all__ = [
     "JOURNAL",
+    "SEARCH_LOG",
     "SEARCH_YAML",
+    "output_file",
     "choose_directory",
     "error_file",
     "file_inside",
@@ -20,6 +22,7 @@ __all__ = [
 
 SEARCH_YAML = "search.yaml"
 JOURNAL = "study.journal"
+SEARCH_LOG = "search.log"
 
 
 def trial_dir(directory: Path, number: int) -> Path:
@@ -30,6 +33,11 @@ def trial_dir(directory: Path, number: int) -> Path:
 def error_file(directory: Path, number: int) -> Path:
     """Returns the file that has the error of a trial that failed."""
     return trial_dir(directory, number) / "error.txt"
+
+
+def output_file(directory: Path, number: int) -> Path:
+    """Returns the file that has what a trial's modules printed, in all its attempts."""
+    return trial_dir(directory, number) / "output.txt"
 
 
 def holds_search(directory: Path) -> bool:

@@ -49,9 +49,7 @@ def _create_ledger(plan: Plan, directory: Path) -> Ledger:
 def _fill(ledger: Ledger, plan: Plan) -> None:
     """Gives a new ledger what the search begins with, or the rest of it, where a driver died in the middle of that."""
     if not ledger.has_begun:
-        beginning = plan.beginning or plan_beginning(
-            plan.settings.search, plan.objectives, plan.space, plan.experiment, lambda _: None
-        )
+        beginning = plan.beginning or plan_beginning(plan.settings.search, plan.objectives, plan.space, plan.experiment)
         ledger.begin(beginning.copies, beginning.given)
 
 

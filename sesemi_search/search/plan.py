@@ -1,6 +1,7 @@
 """A search that can start: composed, checked, its data loaded, nothing begun and nothing written."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ __all__ = [
     "prepare",
     "settle_image_size",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,22 +109,21 @@ def prepare(composed: Composed) -> Prepared:
     return Prepared(config, settings, Space(tree), experiment)
 
 
-def make_plan(composed: Composed, say: Callable[[str], None], resume: bool = False) -> Plan:
+def make_plan(composed: Composed, resume: bool = False) -> Plan:
     """Checks a composed search and loads its data.
 
     Args:
         composed: The composed config.
-        say: Prints a line for the user.
         resume: The search goes on; what it began with is in its ledger.
 
     Raises:
         ConfigError: With all that is wrong, and where it is written.
     """
     with composed.addresses.added():
-        return _make_plan(composed, say, resume)
+        return _make_plan(composed, resume)
 
 
-def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> Plan:
+def _make_plan(composed: Composed, resume: bool) -> Plan:
     prepared = prepare(composed)
     settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
     architectures, excluded = Architectures(), Excluded()
@@ -139,13 +141,13 @@ def _make_plan(composed: Composed, say: Callable[[str], None], resume: bool) -> 
         problems += error.problems
     raise_problems(problems)
     for note in serving.notes:
-        say(note)
-    _say_checked(checked, composed.addresses, say)
+        logger.info(note)
+    _say_checked(checked, composed.addresses)
     objectives = parse_objectives(settings.search)
-    beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment, say)
-    load_pretrained(checked.branches, say)
-    data = load_data(settings, say)
-    resolve = make_resolver(settings.data, checked, data["train"], say)
+    beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment)
+    load_pretrained(checked.branches)
+    data = load_data(settings)
+    resolve = make_resolver(settings.data, checked, data["train"])
     project = composed.project
     return Plan(
         prepared.config,
@@ -174,17 +176,19 @@ def settle_image_size(prepared: Prepared, checked: Checked) -> None:
         prepared.config.data.image_size = prepared.experiment["data"]["image_size"] = data.image_size
 
 
-def _say_checked(checked: Checked, addresses: Addresses, say: Callable[[str], None]) -> None:
+def _say_checked(checked: Checked, addresses: Addresses) -> None:
     for note in checked.notes:
-        say(note)
+        logger.info(note)
     branches = f"{checked.num_branches} branch{'es' if checked.num_branches > 1 else ''}"
     visited, bad = len(checked.branches), checked.bad
     some = "" if visited == checked.num_branches else f" ({visited} of them, at random)"
-    say(f"pre-flight: {branches} of {len(checked.space.dimensions)} dimensions built and run on one batch{some}")
+    logger.info(
+        f"pre-flight: {branches} of {len(checked.space.dimensions)} dimensions built and run on one batch{some}"
+    )
     if bad:
-        say(f"{len(bad)} of {visited} branches are left out (search.skip_bad_branches):")
+        logger.info(f"{len(bad)} of {visited} branches are left out (search.skip_bad_branches):")
         for problem in checked.describe_bad():
-            say(f"- {addresses.add(problem)}")
+            logger.info(f"- {addresses.add(problem)}")
 
 
 def _settings(config: DictConfig) -> SearchExperimentConfig:
@@ -245,12 +249,12 @@ def check_sampler(prepared: Prepared) -> Serving:
     return serving
 
 
-def load_data(settings: ExperimentConfig, say: Callable[[str], None]) -> dict[str, ImageSplit]:
+def load_data(settings: ExperimentConfig) -> dict[str, ImageSplit]:
     """Loads what a search sees. The test split stays closed."""
     run = settings.run
-    data = load_splits(settings.data, Path(run.data_root), ("train", "val"), run.memory_share, say)
+    data = load_splits(settings.data, Path(run.data_root), ("train", "val"), run.memory_share)
     for split in data.values():
         check_labels(split, settings.learner.hparams.num_classes)
     if (note := describe_classes(data["train"].labels, settings.learner.hparams.num_classes)) is not None:
-        say(note)
+        logger.info(note)
     return data

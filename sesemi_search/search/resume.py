@@ -1,8 +1,9 @@
 """Going on with a search: what may change, what has changed since it began, and what `--dry-run` says."""
 
 import json
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, r
 
 __all__ = ["changeable_keys", "describe_resume", "find_drift", "resume_directory", "resume_plan"]
 
+logger = logging.getLogger(__name__)
+
 
 def changeable_keys() -> list[str]:
     """Returns what a search may change while it goes on; all else would make its trials incomparable."""
@@ -39,7 +42,7 @@ def resume_directory(request: Request) -> Path:
     return Path(request.overrides[0]).expanduser().absolute()
 
 
-def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
+def resume_plan(request: Request) -> Plan:
     """Returns the plan of a search that goes on, having said what changed since it began.
 
     Raises:
@@ -50,8 +53,8 @@ def resume_plan(request: Request, say: Callable[[str], None]) -> Plan:
         config = override_config(load_search_yaml(directory), request.overrides[1:], changeable_keys())
     project = find_project(request.project, directory)
     for line in find_drift(directory, project):
-        say(line)
-    return make_plan(Composed(config, project, [], [], addresses), say, resume=True)
+        logger.info(line)
+    return make_plan(Composed(config, project, [], [], addresses), resume=True)
 
 
 def _addresses(request: Request) -> Addresses:

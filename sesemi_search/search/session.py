@@ -4,6 +4,7 @@ The rules are here, free of Ray: its adapters translate their callbacks into cal
 thread and is the only caller of the ledger's writing methods.
 """
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -23,12 +24,14 @@ from sesemi_search.search.directory import error_file, trial_dir
 from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialRecord, TrialReport
-from sesemi_search.search.stopping import Budget, Stop, StopKind, find_common_error
+from sesemi_search.search.stopping import Budget, Stop, StopKind, error_line, find_common_error
 from sesemi_search.search.tracked_run import run_start, run_summary
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["Next", "Session"]
+
+logger = logging.getLogger(__name__)
 
 # Draws in a row that bring nothing to train before a search gives up.
 _MAX_USELESS = 100
@@ -163,6 +166,7 @@ class Session:
             return
         # Workers lost, not starts: an orderly stop and its resume cost no attempt, nor does a GPU that was lost before.
         num_lost = self._ledger.record(number).num_lost + ("GpuLost" not in reason)
+        logger.debug(f"trial {number}: worker lost ({num_lost} of {self._max_attempts}): {error_line(reason)}")
         self._ledger.describe(number, num_lost=num_lost)
         if num_lost >= self._max_attempts:
             self._end(number, Outcome.lost, reason)
@@ -172,6 +176,8 @@ class Session:
 
     def request_stop(self, stop: Stop | None) -> None:
         """Lets the running trials end their epoch and begins no more; the first reason stays, None is none."""
+        if stop is not None and self.stop is None:
+            logger.debug(f"the search stops: {stop.text}")
         self.stop = self.stop or stop
 
     def interrupt(self) -> None:
@@ -215,11 +221,13 @@ class Session:
         facts = {"run_id": run.run_id, "digest": digest}
         self._ledger.describe(number, **facts, num_params=measured.num_params, flops=measured.flops)
         self._tracker.start(run)
+        logger.debug(f"trial {number} begins, attempt {record.attempts}, after epoch {record.epochs}: {run.params}")
         return True
 
     def _pass_over(self, number: int, outcome: Outcome, reason: str) -> bool:
         """Ends a trial that is not trained; gives up when none of the last draws was."""
         self._ledger.tell(number, outcome, reason)
+        logger.debug(f"trial {number}: {outcome.value}: {reason}")
         if self._ledger.num_useless >= _MAX_USELESS:
             text = f"of the last {_MAX_USELESS} draws none could be trained; trial {number}: {reason}"
             self.request_stop(Stop(StopKind.error, text))
@@ -247,6 +255,9 @@ class Session:
         self._ledger.note_wall(self._budget.wall_s)
         del self._num_epochs[number]
         record = self._ledger.record(number)
+        said = f": {error_line(message)}" if message else ""
+        on = f" on {record.node}" if record.node else ""
+        logger.debug(f"trial {number}: {outcome.value} after epoch {record.epochs}, {record.value}{on}{said}")
         self._tracker.end(number, outcome.value, run_summary(record, outcome.value, self._ledger.objectives))
         if outcome is Outcome.lost:  # its config may be tried again
             self._trained = {digest: n for digest, n in self._trained.items() if n != number}

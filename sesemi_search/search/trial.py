@@ -17,9 +17,10 @@ from sesemi_search.config.experiment import load_experiment, plain
 from sesemi_search.data.images import open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
-from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.directory import output_file, trial_dir
 from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.ledger.records import Outcome, TrialReport
+from sesemi_search.search.trial_output import keep_output
 from sesemi_search.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from sesemi_search.training.device import is_out_of_memory, resolve_device
 from sesemi_search.training.fit import Diverged, Fit
@@ -40,6 +41,7 @@ class TrialRun:
 
     def __init__(self, directory: Path, number: int, data: Mapping[str, ImageSplit]) -> None:
         self._folder = trial_dir(directory, number)
+        self._output = output_file(directory, number)
         self._number = number
         self._data = data
         self._fit: Fit | None = None
@@ -51,6 +53,10 @@ class TrialRun:
 
         After a crash the first report is the checkpoint's own epoch once more: whoever died may not have recorded it.
         """
+        with keep_output(self._output):
+            return self._step()
+
+    def _step(self) -> TrialReport:
         try:
             if self._fit is None:
                 self._fit = self._begin()
@@ -72,7 +78,7 @@ class TrialRun:
         config = load_experiment(self._folder / "config.yaml")
         self._digest = digest_experiment(plain(OmegaConf.structured(config)))
         device = resolve_device(config.run.accelerator, config.run.gpus).device
-        data = fill_normalization(config.data, self._data["train"], lambda _: None)
+        data = fill_normalization(config.data, self._data["train"], quiet=True)
         train, val = (open_images(name, self._data[name], data, config.run, device) for name in ("train", "val"))
         fit = Fit(config, train, val)
         remove_torn(self._folder, "checkpoint.pt")

@@ -35,7 +35,7 @@ def common_image_size(checked: Checked) -> int | None:
     return next(iter(sizes), None)
 
 
-def make_resolver(data: DataConfig, checked: Checked, train: ImageSplit, say: Callable[[str], None]) -> Resolver:
+def make_resolver(data: DataConfig, checked: Checked, train: ImageSplit) -> Resolver:
     """Returns what turns a trial's unresolved config into a resolved, plain one with nothing left open.
 
     Each can then be run again, and its model used, without these images.
@@ -44,11 +44,10 @@ def make_resolver(data: DataConfig, checked: Checked, train: ImageSplit, say: Ca
         data: The data config.
         checked: The space as it was checked.
         train: The training images, which are measured if a backbone leaves the normalization open.
-        say: Is told what was measured.
     """
     measured: dict[str, list[float] | None] = {}
     if any(config["data"][key] is None for config in _working(checked) for key in _NORMALIZATION):
-        filled = fill_normalization(data, train, say)
+        filled = fill_normalization(data, train)
         measured = {key: getattr(filled, key) for key in _NORMALIZATION}
     return partial(follow_backbone, measured=measured)
 

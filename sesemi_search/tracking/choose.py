@@ -1,6 +1,6 @@
 """Which trackers a search or a final run gets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -20,7 +20,6 @@ def search_tracker(
     mode: str,
     directory: Path,
     console: Console,
-    say: Callable[[str], None],
     ended: Mapping[str, int],
     best: tuple[float, int] | None,
 ) -> Tracker:
@@ -32,20 +31,19 @@ def search_tracker(
         mode: `max` or `min`.
         directory: The search directory.
         console: The terminal.
-        say: Prints a line for the user.
         ended: Trials of earlier sittings by outcome.
         best: Value and number of the best of them.
     """
     progress = TerminalProgress(console, metric, mode, settings.search.num_trials, ended, best)
-    return _with_wandb(progress, settings.tracking, directory, say)
+    return _with_wandb(progress, settings.tracking, directory)
 
 
-def run_tracker(tracking: TrackingConfig, directory: Path, console: Console, say: Callable[[str], None]) -> Tracker:
+def run_tracker(tracking: TrackingConfig, directory: Path, console: Console) -> Tracker:
     """Returns what shows a final run."""
-    return _with_wandb(TerminalEpochs(console), tracking, directory, say)
+    return _with_wandb(TerminalEpochs(console), tracking, directory)
 
 
-def wandb_tracker(tracking: TrackingConfig, directory: Path, say: Callable[[str], None]) -> WandbTracker:
+def wandb_tracker(tracking: TrackingConfig, directory: Path) -> WandbTracker:
     """Returns what writes W&B runs, whatever `tracking.kind` says."""
     return WandbTracker(
         directory=directory,
@@ -54,12 +52,11 @@ def wandb_tracker(tracking: TrackingConfig, directory: Path, say: Callable[[str]
         mode=tracking.mode.value,
         init_timeout_s=tracking.init_timeout_s,
         finish_timeout_s=tracking.finish_timeout_s,
-        say=say,
     )
 
 
-def _with_wandb(terminal: Tracker, tracking: TrackingConfig, directory: Path, say: Callable[[str], None]) -> Tracker:
+def _with_wandb(terminal: Tracker, tracking: TrackingConfig, directory: Path) -> Tracker:
     trackers: list[Tracker] = [terminal]
     if tracking.kind is TrackingKind.wandb:
-        trackers.append(wandb_tracker(tracking, directory, say))
-    return Trackers(trackers, say)
+        trackers.append(wandb_tracker(tracking, directory))
+    return Trackers(trackers)

@@ -1,6 +1,7 @@
 """Several trackers as one. A tracker that raises is dropped: what shows a search must not end it."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,18 +9,18 @@ from sesemi_search.tracking.tracker import RunStart, Tracker
 
 __all__ = ["Trackers"]
 
+logger = logging.getLogger(__name__)
+
 
 class Trackers:
     """Passes every event to each tracker.
 
     Args:
         trackers: In the order in which they get events.
-        say: Called with a note when a tracker is dropped.
     """
 
-    def __init__(self, trackers: Sequence[Tracker], say: Callable[[str], None] = print) -> None:
+    def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = list(trackers)
-        self._say = say
 
     def start(self, run: RunStart) -> None:
         """A run begins."""
@@ -48,6 +49,6 @@ class Trackers:
     def _drop(self, tracker: Tracker, error: Exception) -> None:
         # A broken tracker may fail to close, and a closed terminal cannot be told.
         with contextlib.suppress(Exception):
-            self._say(f"{type(tracker).__name__} is switched off: {type(error).__name__}: {error}")
+            logger.warning(f"{type(tracker).__name__} is switched off: {type(error).__name__}: {error}")
         with contextlib.suppress(Exception):
             tracker.close()

@@ -5,11 +5,12 @@ place where wandb is imported. Runs that a server does not take, because it is d
 such process that writes them offline; nothing that was logged is lost by the change.
 """
 
+import logging
 import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from sesemi_search.tracking.tracker import RunStart
 from sesemi_search.tracking.wandb_pipe import WandbPipe
 
 __all__ = ["WandbTracker"]
+
+logger = logging.getLogger(__name__)
 
 _Event = dict[str, Any]
 
@@ -38,7 +41,6 @@ class WandbTracker:
         mode: `online`, `offline`, or `auto`: online when an API key is found, offline otherwise.
         init_timeout_s: Seconds a server gets to answer before this and all later runs go offline.
         finish_timeout_s: Most seconds that `close` waits for uploads, all runs together.
-        say: Called with one-time notes, from another thread.
 
     Attributes:
         num_written: Runs that are finished, at the server or on disk.
@@ -56,7 +58,6 @@ class WandbTracker:
         mode: str = "auto",
         init_timeout_s: float = 10.0,
         finish_timeout_s: float = 30.0,
-        say: Callable[[str], None] = print,
     ) -> None:
         self._files = directory.absolute() / "wandb"
         self._settings: dict[str, Any] = {
@@ -68,7 +69,6 @@ class WandbTracker:
             "finish_timeout_s": finish_timeout_s,
         }
         self._finish_timeout_s = finish_timeout_s
-        self._say = say
         self._keys: dict[int, int] = {}
         self._run_ids: list[str] = []
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
@@ -146,7 +146,7 @@ class WandbTracker:
                 except queue.Empty:
                     self._rescue()
         except Exception as error:
-            self._say(f"W&B: logging stopped: {type(error).__name__}: {error}")
+            logger.warning(f"W&B: logging stopped: {type(error).__name__}: {error}")
         finally:
             self._shut_down()
             self._closed.set()
@@ -220,13 +220,13 @@ class WandbTracker:
         self._offline.update(self._unfinished)
         advice = "wandb login, then " if event["no_key"] else ""
         self.has_said_how_to_sync = True
-        self._say(f"W&B: {event['reason']}; runs are kept offline. To upload them: {advice}{self.sync_command}")
+        logger.warning(f"W&B: {event['reason']}; runs are kept offline. To upload them: {advice}{self.sync_command}")
 
     def _on_failed(self, event: _Event) -> None:
         key = event["key"]
         if key in self._offline:
             self._unfinished.pop(key, None)
-            self._say(f"W&B: run {self._run_ids[key]} could not be written: {event['reason']}")
+            logger.warning(f"W&B: run {self._run_ids[key]} could not be written: {event['reason']}")
         else:
             self._fail_server(event["reason"])
             self._replay_offline(key)
@@ -234,7 +234,7 @@ class WandbTracker:
     def _fail_server(self, reason: str) -> None:
         if not self.server_failed:
             self.server_failed = self.has_said_how_to_sync = True
-            self._say(f"W&B: {reason}; runs are kept offline from here on. To upload them: {self.sync_command}")
+            logger.warning(f"W&B: {reason}; runs are kept offline from here on. To upload them: {self.sync_command}")
 
     def _replay_offline(self, key: int) -> None:
         self._offline.add(key)
@@ -256,9 +256,10 @@ class WandbTracker:
         for mode, process in self._processes.items():
             process.stop(timeout_s=0.0 if mode in busy else _STOP_S)
         if self.server_failed:
-            self._say(f"W&B: {_count(len(self._offline), 'run')} not fully uploaded. To upload: {self.sync_command}")
+            runs = _count(len(self._offline), "run")
+            logger.warning(f"W&B: {runs} not fully uploaded. To upload: {self.sync_command}")
         if self._unfinished:
-            self._say(f"W&B: {_count(len(self._unfinished), 'run')} not fully written under {self._files}")
+            logger.warning(f"W&B: {_count(len(self._unfinished), 'run')} not fully written under {self._files}")
 
 
 def _environment_mode() -> str:

@@ -55,7 +55,7 @@ def plan_search(project: Path) -> Callable[..., Plan]:
 
     def plan(space: str, *overrides: str) -> Plan:
         request = Request(search=True, overrides=[f"space={space}", "tracking=none", *overrides], project=project)
-        return make_plan(compose_config(request), lambda line: None)
+        return make_plan(compose_config(request))
 
     return plan
 

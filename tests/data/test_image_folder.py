@@ -95,10 +95,11 @@ def test_a_file_that_is_gone_is_named_once(whole: Path) -> None:
 
 
 @pytest.mark.parametrize("memory_share", [0.25, 0.0], ids=["in memory", "streamed"])
-def test_broken_files_are_left_out_when_asked_for(root: Path, config: DataConfig, memory_share: float) -> None:
-    said: list[str] = []
+def test_broken_files_are_left_out_when_asked_for(
+    root: Path, config: DataConfig, memory_share: float, said: list[str]
+) -> None:
     config = replace(config, skip_corrupt=True)
-    splits = load_splits(config, root, ("train", "val", "test"), memory_share, said.append)
+    splits = load_splits(config, root, ("train", "val", "test"), memory_share)
     kind = LabelledImages if memory_share else StoredImages
     assert all(isinstance(split, kind) for split in splits.values())
     assert sum(len(split) for split in splits.values()) == 97
@@ -111,16 +112,17 @@ def test_a_streamed_split_is_checked_before_the_start_too(root: Path, config: Da
         load_splits(config, root, ("train", "val", "test"), 0.0)
 
 
-def test_a_split_without_a_readable_file_is_not_told_to_skip_them(tmp_path: Path, config: DataConfig) -> None:
+def test_a_split_without_a_readable_file_is_not_told_to_skip_them(
+    tmp_path: Path, config: DataConfig, said: list[str]
+) -> None:
     fill(tmp_path / "animals" / "train", ["ant", "bee"], 6)
     (tmp_path / "animals" / "val" / "ant").mkdir(parents=True)
     (tmp_path / "animals" / "val" / "ant" / "broken.png").write_bytes(b"broken")
-    said: list[str] = []
     config = replace(config, val_size=None, test_size=2)
     with pytest.raises(
         ConfigError, match=r"(?s)no image is left for val; 1 image cannot be read:.*broken\.png"
     ) as told:
-        load_splits(config, tmp_path, ("train", "val"), say=said.append)
+        load_splits(config, tmp_path, ("train", "val"))
     assert "skip_corrupt" not in str(told.value)
     assert not any("val" in line for line in said)
 

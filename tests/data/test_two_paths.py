@@ -173,12 +173,11 @@ def test_a_streamed_split_crosses_processes_as_a_recipe(config: DataConfig) -> N
 
 
 def test_the_smallest_splits_come_into_memory_first_and_it_is_said(
-    config: DataConfig, monkeypatch: pytest.MonkeyPatch
+    config: DataConfig, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     # 30, 9 and 6 images of 432 bytes; room for the two smaller splits.
     monkeypatch.setattr("sesemi_search.data.loading.available_bytes", lambda: 4 * 432 * 20)
-    said: list[str] = []
-    splits = load_splits(config, Path("none"), ("train", "val", "test"), 0.25, said.append)
+    splits = load_splits(config, Path("none"), ("train", "val", "test"), 0.25)
     assert [type(split) for split in splits.values()] == [StoredImages, LabelledImages, LabelledImages]
     assert said == [
         "data: test, 6 images (0 MB), in memory",

@@ -128,7 +128,7 @@ def test_reading_runs_nothing_and_writes_nothing_outside_wandb(
 def test_a_checkpoint_that_is_a_pickle_is_not_run_and_its_trial_begins_anew(
     told: Path, marker: Path, project: Path
 ) -> None:
-    plan: Plan = resume_plan(Request(search=True, overrides=[str(told)], project=project), lambda line: None)
+    plan: Plan = resume_plan(Request(search=True, overrides=[str(told)], project=project))
     plant_pickle(told / "trials/0005/checkpoint.pt", marker)
     report = TrialRun(told, 5, plan.data).step()
     assert (report.epoch, report.outcome) == (1, None), report.message

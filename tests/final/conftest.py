@@ -84,12 +84,12 @@ def experiment(tmp_path: Path) -> ExperimentConfig:
 
 @pytest.fixture
 def run(
-    experiment: ExperimentConfig, tracker: RememberingTracker, tmp_path: Path
+    experiment: ExperimentConfig, tracker: RememberingTracker, tmp_path: Path, said: list[str]
 ) -> Callable[..., tuple[FinalResult, list[str]]]:
     """Carries out a final run; gives its result and what it said."""
 
     def carry_out(name: str = "first", with_tracker: RememberingTracker = tracker) -> tuple[FinalResult, list[str]]:
-        said: list[str] = []
-        return train(experiment, tmp_path / name, with_tracker, said.append), said
+        said.clear()
+        return train(experiment, tmp_path / name, with_tracker), list(said)
 
     return carry_out

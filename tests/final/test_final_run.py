@@ -396,10 +396,10 @@ def test_the_caller_writes_first_and_only_when_all_is_built(
     good = experiment.learner.hparams.optimizer
     experiment.learner.hparams.optimizer = {"_target_": "torch.optim.SGD", "lr": -1.0}
     with pytest.raises(ConfigError, match="Invalid learning rate"):
-        final.train(experiment, folder, tracker, print, write_config)
+        final.train(experiment, folder, tracker, write_config)
     assert calls == []
     experiment.learner.hparams.optimizer = good
-    final.train(experiment, folder, tracker, print, write_config)
+    final.train(experiment, folder, tracker, write_config)
     assert calls == ["written"]
 
 

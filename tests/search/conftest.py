@@ -37,8 +37,8 @@ def run_search(ray: None, project: Path, tmp_path: Path) -> Callable[..., Search
 
     def run(*overrides: str, directory: Path = tmp_path / "search", tracker: Tracker | None = None) -> SearchResult:
         request = Request(search=True, overrides=["space=tiny", "search.study=tiny-test", *overrides], project=project)
-        plan = make_plan(compose_config(request), lambda line: None)
-        return search(plan, directory, [], lambda earlier: tracker or Trackers([]), lambda line: None)
+        plan = make_plan(compose_config(request))
+        return search(plan, directory, [], lambda earlier: tracker or Trackers([]))
 
     return run
 
@@ -48,7 +48,7 @@ def resume_search(ray: None) -> Callable[..., SearchResult]:
     """Goes on with a search, in this process."""
 
     def resume(directory: Path, *overrides: str, tracker: Tracker | None = None) -> SearchResult:
-        plan = resume_plan(Request(search=True, overrides=[str(directory), *overrides]), lambda line: None)
-        return search(plan, directory, [], lambda earlier: tracker or Trackers([]), lambda line: None, resume=True)
+        plan = resume_plan(Request(search=True, overrides=[str(directory), *overrides]))
+        return search(plan, directory, [], lambda earlier: tracker or Trackers([]), resume=True)
 
     return resume

@@ -136,7 +136,7 @@ def test_a_search_that_begins_loses_what_a_driver_left_that_was_killed_before(pr
     for torn in (".search.yaml.123.abc.tmp", ".provenance.json.123.abc.tmp"):
         (directory / torn).write_text("run")
     (directory / ".mine.tmp").touch()
-    begin_ledger(make_plan(composed, lambda line: None), directory, [])
+    begin_ledger(make_plan(composed), directory, [])
     assert [path.name for path in directory.glob(".*")] == [".mine.tmp"]
 
 

@@ -306,16 +306,16 @@ def test_what_is_not_in_the_space_is_an_error_that_says_why(given: dict[str, Any
 
 
 @pytest.fixture
-def begin(project: Path) -> Callable[..., tuple[Beginning, list[str]]]:
+def begin(project: Path, said: list[str]) -> Callable[..., tuple[Beginning, list[str]]]:
     """Plans a search of `tiny` and returns what it would begin with, and what it said."""
 
     def plan(*overrides: str, project: Path = project) -> tuple[Beginning, list[str]]:
         space = [] if any(o.startswith("space=") for o in overrides) else ["space=tiny"]
-        lines: list[str] = []
+        said.clear()
         request = Request(search=True, overrides=[*space, *overrides], project=project)
-        beginning = make_plan(compose_config(request), lines.append).beginning
+        beginning = make_plan(compose_config(request)).beginning
         assert beginning is not None
-        return beginning, lines
+        return beginning, list(said)
 
     return plan
 

@@ -127,7 +127,7 @@ def test_every_trial_runs_again_from_its_config_with_the_same_numbers(
     result, _ = finished
     for record in result.records[:3]:
         config = load_experiment(trial_dir(result.directory, record.number) / "config.yaml")
-        train(config, tmp_path / str(record.number), Trackers([]), lambda line: None)
+        train(config, tmp_path / str(record.number), Trackers([]))
         again = yaml.safe_load((tmp_path / str(record.number) / "metrics.json").read_text())["epochs"]
         for epoch, metrics in record.metrics.items():
             for name in ("train/loss", "val/loss", "val/top1"):

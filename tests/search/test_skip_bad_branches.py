@@ -57,10 +57,10 @@ def test_trials_of_bad_branches_are_infeasible_and_not_counted_in_either_sitting
     assert [r.params for r in both[: len(first)]] == [r.params for r in first]
 
 
-def test_a_resumed_search_leaves_the_same_branches_out(project: Path, tmp_path: Path) -> None:
+def test_a_resumed_search_leaves_the_same_branches_out(project: Path, tmp_path: Path, said: list[str]) -> None:
     sit(project, tmp_path / "search", 1)
-    said: list[str] = []
-    plan = resume_plan(Request(search=True, overrides=[str(tmp_path / "search")], project=project), said.append)
+    said.clear()
+    plan = resume_plan(Request(search=True, overrides=[str(tmp_path / "search")], project=project))
     assert any("2 of 4 branches are left out (search.skip_bad_branches)" in line for line in said)
     assert any("TupleBackbone says out_features" in line for line in said)
     with pytest.raises(ConfigError, match="TupleBackbone"):
@@ -68,18 +68,19 @@ def test_a_resumed_search_leaves_the_same_branches_out(project: Path, tmp_path: 
     plan.excluded.refuse({BACKBONE: "good"})
 
 
-def test_an_option_whose_module_is_not_there_is_left_out_like_others(project: Path, tmp_path: Path) -> None:
+def test_an_option_whose_module_is_not_there_is_left_out_like_others(
+    project: Path, tmp_path: Path, said: list[str]
+) -> None:
     options = "{good: {_target_: faulty.Flat}, tuple: {_target_: fautly.Flat, out_features: {int: [4, 8]}}}"
     overrides = [*OVERRIDES, f"space.{BACKBONE}={{choice: {options}}}", "search.num_trials=4"]
-    said: list[str] = []
     request = Request(search=True, overrides=["space=tiny", *overrides], project=project)
-    make_plan(compose_config(request), said.append)
+    make_plan(compose_config(request))
     (line,) = [line for line in said if "'fautly.Flat' cannot be imported" in line]
     assert line.startswith(f"- space.{BACKBONE}.choice.tuple._target_: ")
     assert line.endswith(" (command line)")
     request = Request(search=True, overrides=[*request.overrides, "search.skip_bad_branches=false"], project=project)
     with pytest.raises(ConfigError, match=r"'fautly.Flat' cannot be .*search.skip_bad_branches=true searches those"):
-        make_plan(compose_config(request), said.append)
+        make_plan(compose_config(request))
     session, ledger = open_session(project, tmp_path / "search", *overrides)
     while isinstance(number := session.next_trial(), int):
         session.trial_ended(TrialReport(number, 1, metrics(0.5), Outcome.complete))
@@ -91,7 +92,7 @@ def test_a_search_over_bad_branches_alone_does_not_start(project: Path) -> None:
     only = f"space.{BACKBONE}={{_target_: faulty.bad_modules.TupleBackbone}}"
     composed = compose_config(Request(search=True, overrides=["space=tiny", *OVERRIDES, only], project=project))
     with pytest.raises(ValueError, match="TupleBackbone"):
-        make_plan(composed, lambda line: None)
+        make_plan(composed)
 
 
 @pytest.mark.slow

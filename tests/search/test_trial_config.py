@@ -43,7 +43,7 @@ def images(value: int) -> LabelledImages:
 
 
 def test_each_trial_is_normalized_as_its_own_backbone_expects(
-    checked: Callable[..., tuple[Prepared, Checked]], tmp_path: Path
+    checked: Callable[..., tuple[Prepared, Checked]], tmp_path: Path, said: list[str]
 ) -> None:
     options = {
         "fresh": "name: test_resnet",
@@ -51,8 +51,8 @@ def test_each_trial_is_normalized_as_its_own_backbone_expects(
         "imagenet": "name: resnet10t, pretrained: true",
     }
     prepared, found = checked(options, "data.image_size=64", *OPEN)
-    said: list[str] = []
-    resolve = make_resolver(prepared.settings.data, found, images(51), said.append)
+    said.clear()
+    resolve = make_resolver(prepared.settings.data, found, images(51))
     assert said == ["data.mean=[0.1, 0.1, 0.1] and data.std=[0.1, 0.1, 0.1], measured on train"]
     means: dict[str, Any] = {}
     for branch in found.branches:
@@ -69,7 +69,7 @@ def test_each_trial_is_normalized_as_its_own_backbone_expects(
 
 def test_nothing_is_measured_that_no_branch_needs(checked: Callable[..., tuple[Prepared, Checked]]) -> None:
     prepared, found = checked({"one": "name: test_resnet, pretrained: true"}, "data.image_size=64", *OPEN)
-    make_resolver(prepared.settings.data, found, images(0), lambda line: pytest.fail(line))  # black has no deviation
+    make_resolver(prepared.settings.data, found, images(0))  # black has no deviation
 
 
 def test_the_size_of_all_backbones_is_the_size_of_the_images(

@@ -27,7 +27,7 @@ def open_session(
 ) -> tuple[Session, Ledger]:
     """Begins the search of `tiny` that the overrides describe, or goes on with it, as far as its driver would."""
     overrides = ("space=tiny", f"search.study={STUDY}", "tracking=none", "search.baseline=false", *overrides)
-    plan = make_plan(compose_config(Request(search=True, overrides=overrides, project=project)), lambda line: None)
+    plan = make_plan(compose_config(Request(search=True, overrides=overrides, project=project)))
     options = plan.settings.search
     directory.mkdir(exist_ok=True)
     write_text(directory / SEARCH_YAML, to_yaml(plain(plan.config)))

@@ -21,14 +21,11 @@ KEY = "f" * 40
 
 
 class Tracked:
-    """A tracker, and the notes that it made."""
+    """A tracker, and how a trial is told to it."""
 
     def __init__(self, directory: Path, **settings: Any) -> None:
-        self.notes: list[str] = []
         limits = {"init_timeout_s": 10.0, "finish_timeout_s": 20.0}
-        self.tracker = WandbTracker(
-            directory=directory, project="digits", say=self.notes.append, **{**limits, **settings}
-        )
+        self.tracker = WandbTracker(directory=directory, project="digits", **{**limits, **settings})
 
     def start(self, number: int, history: dict[int, dict[str, float]] | None = None) -> None:
         params = {"lr": 0.1, "head": "cosine"}
@@ -64,7 +61,7 @@ def refused() -> Iterator[str]:
     yield f"http://127.0.0.1:{free_port()}"
 
 
-def test_offline_files_hold_every_run(tmp_path: Path) -> None:
+def test_offline_files_hold_every_run(tmp_path: Path, said: list[str]) -> None:
     tracked = Tracked(tmp_path, mode="offline")
     for number, outcome in enumerate(["complete", "stopped", "error"]):
         tracked.trial(number, outcome)
@@ -85,11 +82,11 @@ def test_offline_files_hold_every_run(tmp_path: Path) -> None:
         assert run.tags == [outcome]
         assert (run.summary["best"], run.summary["outcome"], run.summary["epochs"]) == (0.3, outcome, 3)
         assert run.exit_code == (1 if outcome == "error" else 0)
-    assert tracked.notes == []
+    assert said == []
 
 
 def test_final_run_has_its_job_type_and_no_group(tmp_path: Path) -> None:
-    tracker = WandbTracker(directory=tmp_path, project="digits", mode="offline", say=print)
+    tracker = WandbTracker(directory=tmp_path, project="digits", mode="offline")
     tracker.start(RunStart(0, "final-1", "final", "final", None, {}, CONFIG, 1))
     tracker.log(0, 1, metrics(1))
     tracker.end(0, "complete", {"test/top1": 0.98})
@@ -98,24 +95,26 @@ def test_final_run_has_its_job_type_and_no_group(tmp_path: Path) -> None:
     assert (run.job_type, run.group, run.summary["test/top1"]) == ("final", "", 0.98)
 
 
-def test_no_key_means_offline_and_says_how_to_sync(tmp_path: Path) -> None:
+def test_no_key_means_offline_and_says_how_to_sync(tmp_path: Path, said: list[str]) -> None:
     tracked = Tracked(tmp_path)
     tracked.trial(0)
     tracked.trial(1)
     tracked.tracker.close()
     assert sorted(read_wandb_files(tmp_path)) == ["digits-0000", "digits-0001"]
-    [note] = tracked.notes
+    [note] = said
     assert f"wandb login, then wandb sync {tmp_path}/wandb/offline-run-*" in note
 
 
-def test_key_of_a_wrong_form_means_offline_and_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_of_a_wrong_form_means_offline_and_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "much-too-short")
     tracked = Tracked(tmp_path)
     tracked.trial(0)
     tracked.tracker.close()
     assert list(read_wandb_files(tmp_path)) == ["digits-0000"]
-    assert len(tracked.notes) == 1
-    assert "much-too-short" not in tracked.notes[0]
+    assert len(said) == 1
+    assert "much-too-short" not in said[0]
 
 
 def test_readopted_offline_run_replaces_the_partial_one(tmp_path: Path) -> None:
@@ -132,7 +131,7 @@ def test_readopted_offline_run_replaces_the_partial_one(tmp_path: Path) -> None:
     assert [row["_step"] for row in read_wandb_files(tmp_path)["digits-0000"].history] == [1, 2]
 
 
-def test_run_that_starts_again_after_a_lost_worker_is_one_run(tmp_path: Path) -> None:
+def test_run_that_starts_again_after_a_lost_worker_is_one_run(tmp_path: Path, said: list[str]) -> None:
     tracked = Tracked(tmp_path, mode="offline")
     tracked.trial(0, "interrupted", epochs=1)
     tracked.start(0, history={1: metrics(1)})
@@ -142,15 +141,15 @@ def test_run_that_starts_again_after_a_lost_worker_is_one_run(tmp_path: Path) ->
     run = read_wandb_files(tmp_path)["digits-0000"]
     assert [row["_step"] for row in run.history] == [1, 2]
     assert run.tags == ["complete"]
-    assert tracked.notes == []
+    assert said == []
 
 
-def test_server_gets_every_run(tmp_path: Path, openwandb: OpenWandb) -> None:
+def test_server_gets_every_run(tmp_path: Path, openwandb: OpenWandb, said: list[str]) -> None:
     tracked = Tracked(tmp_path)
     for number, outcome in enumerate(["complete", "stopped"]):
         tracked.trial(number, outcome)
     tracked.tracker.close()
-    assert tracked.notes == []
+    assert said == []
     runs = openwandb.runs()
     assert sorted(runs) == ["digits-0000", "digits-0001"]
     for number, outcome in enumerate(["complete", "stopped"]):
@@ -165,7 +164,7 @@ def test_server_gets_every_run(tmp_path: Path, openwandb: OpenWandb) -> None:
 
 
 def test_readopted_run_goes_on_at_the_server_with_each_step_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     with serve_resuming_openwandb(tmp_path / "server") as server:
         for name, value in server.environment.items():
@@ -181,14 +180,14 @@ def test_readopted_run_goes_on_at_the_server_with_each_step_once(
         second.tracker.log(0, 4, metrics(4))
         second.tracker.end(0, "complete", {"best": 0.4})
         second.tracker.close()
-        assert first.notes == second.notes == []
+        assert said == []
         assert server.history("digits-0000", "epoch") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
         assert server.history("digits-0000", "val/top1") == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
         assert server.runs()["digits-0000"]["tags"] == ["complete"]
         assert len(server.runs()) == 1
 
 
-def test_server_that_disappears_costs_no_data(tmp_path: Path, openwandb: OpenWandb) -> None:
+def test_server_that_disappears_costs_no_data(tmp_path: Path, openwandb: OpenWandb, said: list[str]) -> None:
     tracked = Tracked(tmp_path, init_timeout_s=2.0, finish_timeout_s=6.0)
     tracked.start(0)
     tracked.tracker.log(0, 1, metrics(1))
@@ -202,8 +201,8 @@ def test_server_that_disappears_costs_no_data(tmp_path: Path, openwandb: OpenWan
     runs = read_wandb_files(tmp_path)
     assert sorted(runs) == ["digits-0000", "digits-0001"]
     assert all([row["_step"] for row in run.history] == [1, 2, 3] for run in runs.values())
-    assert "2 runs were not fully uploaded" in tracked.notes[-1]
-    assert f"wandb sync {tmp_path}/wandb/offline-run-*" in tracked.notes[-1]
+    assert "2 runs were not fully uploaded" in said[-1]
+    assert f"wandb sync {tmp_path}/wandb/offline-run-*" in said[-1]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +211,7 @@ def test_server_that_disappears_costs_no_data(tmp_path: Path, openwandb: OpenWan
     ids=["hangs", "500", "401", "refuses"],
 )
 def test_server_that_takes_nothing_delays_nothing(
-    server: Callable[[], AbstractContextManager[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Callable[[], AbstractContextManager[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
     with server() as url:
         monkeypatch.setenv("WANDB_BASE_URL", url)
@@ -223,9 +222,9 @@ def test_server_that_takes_nothing_delays_nothing(
     runs = read_wandb_files(tmp_path)
     assert sorted(runs) == [f"digits-{number:04d}" for number in range(6)]
     assert all(len(run.history) == 3 and run.tags == ["complete"] for run in runs.values())
-    assert len(tracked.notes) == 2
-    assert all(f"wandb sync {tmp_path}/wandb/offline-run-*" in note and KEY not in note for note in tracked.notes)
-    assert "6 runs were not fully uploaded" in tracked.notes[-1]
+    assert len(said) == 2
+    assert all(f"wandb sync {tmp_path}/wandb/offline-run-*" in note and KEY not in note for note in said)
+    assert "6 runs were not fully uploaded" in said[-1]
     assert not files_with_key(tmp_path, KEY)
 
 
@@ -287,7 +286,9 @@ def test_own_process_ends_soon_after_the_driver_was_killed(tmp_path: Path) -> No
     assert [row["_step"] for row in read_wandb_files(tmp_path)["run-0"].history] == [1]
 
 
-def test_environment_and_working_directory_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_and_working_directory_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
     # A user's file of that name must not be taken for the library.
     tmp_path.joinpath("wandb.py").write_text("raise RuntimeError")
     monkeypatch.chdir(tmp_path)
@@ -296,7 +297,7 @@ def test_environment_and_working_directory_are_left_alone(tmp_path: Path, monkey
     tracked.trial(0)
     tracked.tracker.close()
     assert dict(os.environ) == before
-    assert tracked.notes == []
+    assert said == []
     assert list(read_wandb_files(tmp_path / "search")) == ["digits-0000"]
 
 

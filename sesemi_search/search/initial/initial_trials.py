@@ -1,6 +1,7 @@
 """What a search begins with: trials of earlier searches, the experiment's own config, and configs to try first."""
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from sesemi_search.space.points import Outside, name_point
 from sesemi_search.space.space import Space
 
 __all__ = ["Beginning", "plan_beginning"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,6 @@ def plan_beginning(
     objectives: Objectives,
     space: Space,
     experiment: Mapping[str, Any],
-    say: Callable[[str], None],
 ) -> Beginning:
     """Reads earlier searches and holds what is to be tried first against the space; writes nothing.
 
@@ -43,14 +45,13 @@ def plan_beginning(
         objectives: What it optimizes.
         space: The space.
         experiment: The experiment's config, plain and unresolved.
-        say: Prints a line for the user.
 
     Raises:
         ConfigError: A search that cannot be read, or a config that is not in the space.
     """
     problems: list[str] = []
     given = list(_enqueued(search, space, problems))
-    baseline = _baseline(space, experiment, say) if search.baseline else []
+    baseline = _baseline(space, experiment) if search.baseline else []
     first = len(baseline) + len(given)
     if given and first > search.num_trials:
         own = " and the experiment's own" if baseline else ""
@@ -63,18 +64,18 @@ def plan_beginning(
     try:
         copies, lines = collect_trials(search.warm_start, space, experiment, objectives)
         for line in lines:
-            say(line)
+            logger.info(line)
     except ConfigError as error:
         problems.append(str(error))
     raise_problems(problems)
     return Beginning(copies, [*baseline, *given])
 
 
-def _baseline(space: Space, experiment: Mapping[str, Any], say: Callable[[str], None]) -> list[Given]:
+def _baseline(space: Space, experiment: Mapping[str, Any]) -> list[Given]:
     try:
         return [Given(find_baseline(space, experiment), Origin.baseline)]
     except Outside as reason:
-        say(f"no baseline: the experiment's own config is not in the space: {reason}")
+        logger.info(f"no baseline: the experiment's own config is not in the space: {reason}")
         return []
 
 

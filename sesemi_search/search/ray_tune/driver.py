@@ -1,6 +1,7 @@
 """A search from its plan to its end: Ray, signals, best.yaml."""
 
 import contextlib
+import logging
 import shlex
 import signal
 import tempfile
@@ -28,19 +29,21 @@ from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, Le
 from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots
 from sesemi_search.search.ray_tune.trainable import TrialTrainable
 from sesemi_search.search.result import SearchResult
+from sesemi_search.search.search_log import log_to
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget, Stop, StopKind
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["search"]
 
+logger = logging.getLogger(__name__)
+
 
 class _Signals:
     """SIGINT or SIGTERM once ends a search in order, twice at once."""
 
-    def __init__(self, session: Session, say: Callable[[str], None]) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._say = say
         self._count = 0
 
     @property
@@ -65,7 +68,7 @@ class _Signals:
         self._session.stop = Stop(StopKind.signal, signal.Signals(number).name)
         running = len(self._session.running)
         trials = f"{running} running trial{'s' * (running != 1)}"
-        self._say(f"stopping: {trials} will end the epoch; once more to stop at once")
+        logger.info(f"stopping: {trials} will end the epoch; once more to stop at once")
 
 
 def search(
@@ -73,7 +76,6 @@ def search(
     directory: Path,
     argv: Sequence[str],
     make_tracker: Callable[[Sequence[TrialRecord]], Tracker],
-    say: Callable[[str], None],
     resume: bool = False,
 ) -> SearchResult:
     """Runs trials until all that were asked for have ended.
@@ -83,7 +85,6 @@ def search(
         directory: The search directory.
         argv: The command line, for the provenance.
         make_tracker: Makes what is shown every event, from the trials of earlier sittings; closed at the end.
-        say: Prints a line for the user.
         resume: Goes on with the search in `directory` instead of beginning one.
 
     Raises:
@@ -93,8 +94,8 @@ def search(
     with connect(plan.settings.ray.address, plan.project):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         slots = count_slots(run, options.max_concurrent, nodes)
-        _say_placement(plan, slots, say)
-        with lock_directory(directory):
+        with lock_directory(directory), log_to(directory):
+            _say_placement(plan, slots)
             ledger = resume_ledger(plan, directory) if resume else begin_ledger(plan, directory, argv)
             earlier, earlier_s = ledger.records(), ledger.wall_s
             # Tune writes pickles of its own state; nobody reads them.
@@ -102,7 +103,7 @@ def search(
             with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
                 start = time.perf_counter()
-                _run_trials(plan, session, directory, slots, say, scratch.name)
+                _run_trials(plan, session, directory, slots, scratch.name)
                 seconds = time.perf_counter() - start
             if session.stop is not None:
                 # After an end in the middle of things this study object may not know the whole of its file.
@@ -144,9 +145,7 @@ def _make_budget(plan: Plan, ledger: Ledger, slots: Slots) -> Budget:
     return Budget(time_s, options.compute_budget, share, unit, ledger.wall_s, earlier)
 
 
-def _run_trials(
-    plan: Plan, session: Session, directory: Path, slots: Slots, say: Callable[[str], None], scratch: str
-) -> None:
+def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scratch: str) -> None:
     """Lets Ray run the session. Afterwards no trial is running, whatever ended it."""
     adapters = Adapters(session)
     trainable = tune.with_parameters(TrialTrainable, directory=directory, project=plan.project, data=dict(plan.data))
@@ -166,7 +165,7 @@ def _run_trials(
             failure_config=tune.FailureConfig(max_failures=0),
         ),
     )
-    signals = _Signals(session, say)
+    signals = _Signals(session)
     try:
         with signals:
             tuner.fit()
@@ -174,6 +173,7 @@ def _run_trials(
             raise adapters.failure
         session.interrupt()
     except BaseException as error:  # Ray makes other exceptions of a KeyboardInterrupt
+        logger.debug("the search ends in the middle of things", exc_info=True)
         _leave_resumable(plan, directory)
         if isinstance(error, OSError | StorageInternalError):
             raise SesemiSearchError(
@@ -196,13 +196,13 @@ def _leave_resumable(plan: Plan, directory: Path) -> None:
         repair_journal(directory)
 
 
-def _say_placement(plan: Plan, slots: Slots, say: Callable[[str], None]) -> None:
+def _say_placement(plan: Plan, slots: Slots) -> None:
     run = plan.settings.run
     if run.gpus and not slots.gpus and run.accelerator.value == "auto":
-        say(f"run.gpus={run.gpus:g}, but there is no GPU here: training on the CPU")
+        logger.info(f"run.gpus={run.gpus:g}, but there is no GPU here: training on the CPU")
     where = f"{slots.gpus:g} GPU, " if slots.gpus else ""
     trials = f"{slots.count} trial{'s' * (slots.count != 1)} at a time"
-    say(f"{trials}, {where}{slots.cpus} CPU thread{'s' * (slots.cpus != 1)} each")
+    logger.info(f"{trials}, {where}{slots.cpus} CPU thread{'s' * (slots.cpus != 1)} each")
 
 
 def _write_best(directory: Path, best: TrialRecord, objectives: Objectives) -> None:

@@ -185,7 +185,7 @@ def test_a_verdict_of_hyperband_that_was_not_carried_out_is_given_again(tmp_path
 def test_hyperband_takes_the_epochs_of_the_run(project: Path) -> None:
     overrides = ["space=tiny", "search/pruner=hyperband", "run.num_epochs=9"]
     request = Request(search=True, overrides=overrides, project=project)
-    plan = make_plan(compose_config(request), lambda line: None)
+    plan = make_plan(compose_config(request))
     assert plan.settings.search.pruner["max_resource"] == 9
 
 
@@ -344,11 +344,11 @@ def test_the_size_of_the_grid_is_said() -> None:
     assert "25 points" in check_serves(shipped("sampler", "grid"), shipped("pruner", "none"), DISCRETE).notes[0]
 
 
-def test_a_problem_stops_a_search_and_a_note_is_said(project: Path) -> None:
+def test_a_problem_stops_a_search_and_a_note_is_said(project: Path, said: list[str]) -> None:
     def plan(sampler: str) -> list[str]:
-        said: list[str] = []
+        said.clear()
         request = Request(search=True, overrides=["space=tiny", f"search/sampler={sampler}"], project=project)
-        make_plan(compose_config(request), said.append)
+        make_plan(compose_config(request))
         return said
 
     with pytest.raises(ConfigError, match=r"space\.learner\.hparams\.optimizer\.lr: a continuous dimension"):

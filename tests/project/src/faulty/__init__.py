@@ -73,6 +73,16 @@ class RaisesInEpoch2(Flat):
         return super().train(mode)
 
 
+class PrintsAndRaises(RaisesInEpoch2):
+    """Prints to both streams before it raises."""
+
+    def train(self, mode: bool = True) -> "PrintsAndRaises":
+        if mode and self.training is False and self.evaluations.device.type != "meta":
+            print("to standard output")
+            print("to standard error", file=sys.stderr)
+        return super().train(mode)
+
+
 class Diverges(Flat):
     """Gives NaN from its second training batch on."""
 

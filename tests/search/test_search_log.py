@@ -1,0 +1,103 @@
+"""`search.log` and what trials print: what is left to read of a search on a machine that is gone."""
+
+import io
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sesemi_search.search.directory import SEARCH_LOG, output_file
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.search_log import log_to
+from sesemi_search.search.trial_output import keep_output
+
+logger = logging.getLogger("sesemi_search.search.somewhere")
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (DEBUG|INFO|WARNING) +(.*)")
+
+
+def messages(directory: Path) -> list[str]:
+    lines = [line for line in (directory / SEARCH_LOG).read_text().splitlines() if not line.startswith("    ")]
+    found = [LINE.fullmatch(line) for line in lines]
+    assert all(found), lines
+    return [match[2] for match in found if match]
+
+
+def test_a_search_tells_of_each_trial_and_of_what_was_said(run_search: Callable[..., SearchResult]) -> None:
+    result = run_search("search.num_trials=2", "run.num_epochs=1")
+    told = messages(result.directory)
+    assert any(line.endswith("CPU thread each") for line in told)
+    for number in (0, 1):
+        assert any(line.startswith(f"trial {number} begins, attempt 1, after epoch 0: ") for line in told)
+        assert any(line.startswith(f"trial {number}: complete after epoch 1, 0.") for line in told)
+
+
+def test_a_search_that_goes_on_adds_to_it(
+    run_search: Callable[..., SearchResult], resume_search: Callable[..., SearchResult]
+) -> None:
+    result = run_search("search.num_trials=1", "run.num_epochs=1")
+    before = messages(result.directory)
+    resume_search(result.directory, "search.num_trials=2")
+    assert messages(result.directory)[: len(before)] == before
+    assert any(line.startswith("trial 1: complete") for line in messages(result.directory))
+
+
+def test_an_error_has_its_line_and_what_its_module_printed_is_kept(
+    run_search: Callable[..., SearchResult], said: list[str]
+) -> None:
+    backbone = "space.learner.hparams.model.backbone={_target_: faulty.PrintsAndRaises}"
+    result = run_search(backbone, "search.num_trials=1", "run.num_epochs=2")
+    assert any(
+        "trial 0: error after epoch 1" in line and "does not like its second epoch" in line
+        for line in messages(result.directory)
+    )
+    assert output_file(result.directory, 0).read_text() == "to standard output\nto standard error\n"
+
+
+def test_no_key_and_no_password_is_in_it(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "f" * 40)
+    with log_to(tmp_path):
+        logger.info(f"asking with {'f' * 40} at postgresql://me:secret@host/db")
+    assert messages(tmp_path) == ["asking with *** at postgresql://***@host/db"]
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path, said: list[str]) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("as it was")
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / SEARCH_LOG).symlink_to(outside)
+    with log_to(tmp_path / "search"):
+        logger.info("a line")
+    assert outside.read_text() == "as it was"
+    assert said[0].startswith(f"no {SEARCH_LOG}: ")
+
+
+def test_a_full_disk_loses_lines_and_no_search(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with log_to(tmp_path):
+        monkeypatch.setattr(os, "open", lambda *_: os.dup(2))
+        with Path("/dev/full").open("wb", buffering=0) as full:
+            monkeypatch.setattr(os, "write", lambda file, content: full.write(content))
+            logger.info("a line")
+        monkeypatch.undo()
+        logger.info("another line")
+    assert messages(tmp_path) == ["another line"]
+
+
+def test_what_prints_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", passed_on := io.StringIO())
+    with keep_output(tmp_path / "output.txt"):
+        for _ in range(30):
+            print("x" * 50_000)
+    assert (tmp_path / "output.txt").stat().st_size == 1_000_000
+    assert len(passed_on.getvalue()) == 30 * 50_001
+
+
+def test_a_trial_that_prints_nothing_has_no_file(tmp_path: Path) -> None:
+    with keep_output(tmp_path / "output.txt"):
+        sys.stdout.flush()
+    assert not (tmp_path / "output.txt").exists()
