@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
@@ -13,15 +13,16 @@ from sesemi_search.config.schema import ConstraintsConfig, SearchExperimentConfi
 from sesemi_search.config.source_lines import Addresses
 from sesemi_search.config.targets import without_arguments
 from sesemi_search.console import make_console
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import format_count, format_seconds
 from sesemi_search.preflight.architecture import MAX_VALUE_FLOPS, MAX_VALUE_PARAMS, Architectures
-from sesemi_search.preflight.branches import Branch, Checked, End, check_space
-from sesemi_search.preflight.constraints import check_any_within, check_limits
+from sesemi_search.preflight.branches import Branch, Checked, End
+from sesemi_search.preflight.constraints import check_limits
 from sesemi_search.preflight.cost import Trial, estimate_cost
 from sesemi_search.preflight.measure import Speed, describe_data, measure_speeds, speed_key
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
-from sesemi_search.search.plan import Prepared, check_sampler, check_search, load_data, prepare, settle_image_size
+from sesemi_search.search.plan import load_data
+from sesemi_search.search.preparation import check_prepared, prepare
 from sesemi_search.space.size import count_discrete
 from sesemi_search.training.device import resolve_device
 
@@ -43,7 +44,7 @@ def check_command(request: Request, measure: bool) -> int:
         logger.info(note)
     with composed.addresses.added():
         prepared = prepare(composed)
-        checked = _check(prepared)
+        checked = check_prepared(prepared, Architectures(), refuse_bad=False)
     speeds: dict[str, Speed] | None = None
     if measure:
         data = load_data(prepared.settings)
@@ -57,25 +58,6 @@ def check_command(request: Request, measure: bool) -> int:
     if speeds is not None:
         _show_cost(checked, speeds, prepared.settings, console)
     return 1 if report.num_bad else 0
-
-
-def _check(prepared: Prepared) -> Checked:
-    """Checks the space.
-
-    Raises:
-        ConfigError: With all that is wrong with the search or with the space, whatever the branch.
-    """
-    architectures = Architectures()
-    serving = check_sampler(prepared)
-    problems = [*check_search(prepared.settings), *serving.problems]
-    try:
-        checked = check_space(prepared.space, prepared.experiment, architectures)
-        settle_image_size(prepared, checked)
-        check_any_within(checked, prepared.experiment, architectures, prepared.settings.search.constraints)
-    except ConfigError as error:
-        problems += error.problems
-    raise_problems(problems)
-    return replace(checked, notes=[*serving.notes, *checked.notes])
 
 
 @dataclass

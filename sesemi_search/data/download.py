@@ -5,9 +5,7 @@ checked. A process that is killed on the way leaves that folder, which nobody ta
 it.
 """
 
-import fcntl
 import logging
-import os
 import shutil
 import socket
 import tempfile
@@ -15,12 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from sesemi_search.errors import ConfigError
 
 __all__ = ["provide"]
 
+logger = logging.getLogger(__name__)
+
 _TIMEOUT_S = 20.0
-_logger = logging.getLogger("sesemi_search")
 
 
 def provide(
@@ -84,42 +85,26 @@ def _move(source: Path, folder: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock among processes. Lock file and new folders are gone afterwards, unless something is in them."""
-    made: list[Path] = []
-    while True:
-        made += [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # another process took the folder away between the two lines
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            _wait_for(handle, path)
-            if _is_same(handle, path):
-                break
-            os.close(handle)  # whoever held the lock has deleted its file: this was a lock on nothing
+    """Holds a lock among processes, and says so when another one has it.
+
+    Lock file and new folders are gone afterwards, unless something is in them.
+    """
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        logger.warning(f"another process downloads to {path.parent}; waiting for it")
+        lock.acquire()
     try:
         yield
     finally:
-        path.unlink()
-        os.close(handle)
+        path.unlink(missing_ok=True)
+        lock.release()
         with suppress(OSError):
             for folder in made:
                 folder.rmdir()
-
-
-def _wait_for(handle: int, path: Path) -> None:
-    """Takes the lock; says so when another process has it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _logger.warning("another process downloads to %s; waiting for it", path.parent)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-
-
-def _is_same(handle: int, path: Path) -> bool:
-    """Whether an open file is still the one at its path."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager

@@ -2,21 +2,22 @@
 
 import math
 import shlex
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from sesemi_search.formatting import format_metrics, format_seconds, shorten
-from sesemi_search.report.baseline import compare_with_baseline, describe_copies
+from sesemi_search.formatting import format_metric, format_metrics, format_seconds, shorten
 from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
 from sesemi_search.search.directory import error_file
 from sesemi_search.search.ledger.objectives import Objectives
-from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stopping import StopKind, error_line
 from sesemi_search.space.space import Space
 
-__all__ = ["print_search_end"]
+__all__ = ["compare_with_baseline", "describe_copies", "print_search_end"]
 
 _NUM_SHOWN = 10
 _NUM_ERRORS = 3  # different ones that are shown
@@ -112,3 +113,26 @@ def _shown(directory: Path) -> Path:
     """A path as one would type it: relative where that is shorter."""
     here = Path.cwd()
     return directory.relative_to(here) if directory.is_relative_to(here) else directory
+
+
+def compare_with_baseline(best: TrialRecord, records: Sequence[TrialRecord]) -> str:
+    """Returns by how much the best trial beat the experiment's own config, as the end of a line; "" without one."""
+    baseline = next((r for r in records if r.origin is Origin.baseline), None)
+    if baseline is None:
+        return ""
+    own = f"the experiment's own config (trial {baseline.number})"
+    if baseline.number == best.number:
+        return ": the experiment's own config, which no trial beat"
+    if baseline.outcome is not Outcome.complete or baseline.value is None or best.value is None:
+        epochs = f"{baseline.epochs} epoch{'s' * (baseline.epochs != 1)}"
+        at = "" if baseline.value is None else f" at {format_metric(baseline.value)}"
+        return f"; {own}: {baseline.outcome.value.replace('_', ' ')} after {epochs}{at}"
+    gain = best.value - baseline.value
+    return f", {format_metric(abs(gain))} {'above' if gain > 0 else 'below'} {own}"
+
+
+def describe_copies(copied: Sequence[TrialRecord]) -> str:
+    """One line: `12 trials copied from wide-20260101_120000-ab12`; "" without any."""
+    counts = Counter(record.copied_from.rpartition("/")[0] for record in copied)
+    parts = [f"{count} trial{'s' * (count != 1)} copied from {study}" for study, count in counts.items()]
+    return ", ".join(parts)

@@ -1,9 +1,12 @@
 """Builds loss, optimizer and schedule from their `_target_` nodes. All of it also works on torch's meta device."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -13,7 +16,15 @@ from sesemi_search.config.schema import Interval
 from sesemi_search.config.targets import instantiate, locate
 from sesemi_search.errors import ConfigError
 
-__all__ = ["LOSS_KEY", "OPTIMIZER_KEY", "SCHEDULER_KEY", "build_loss", "build_lr_scheduler", "build_optimizer"]
+__all__ = [
+    "LOSS_KEY",
+    "OPTIMIZER_KEY",
+    "SCHEDULER_KEY",
+    "build_loss",
+    "build_lr_scheduler",
+    "build_optimizer",
+    "class_weights",
+]
 
 LOSS_KEY = "learner.hparams.model.loss"
 OPTIMIZER_KEY = "learner.hparams.optimizer"
@@ -109,3 +120,26 @@ def _accepted(node: Mapping[str, Any], known: Mapping[str, int]) -> dict[str, in
     except (TypeError, ValueError):
         return {}
     return {name: value for name, value in known.items() if name in names and name not in node}
+
+
+def class_weights(
+    setting: str | Sequence[float] | None, labels: npt.NDArray[np.int64], num_classes: int
+) -> Tensor | None:
+    """Returns the weights that a loss gets.
+
+    Args:
+        setting: `data.class_weights`: None, `balanced`, or a number for each class.
+        labels: (N,) the training images' classes.
+        num_classes: K.
+
+    Returns:
+        (K,) float32, or None. Balanced ones are N / (K n) for a class with n images (King and Zeng, 2001): in all, each
+        class weighs the same. One without images has 1.
+    """
+    if setting is None:
+        return None
+    if setting == "balanced":
+        counts = np.bincount(labels, minlength=num_classes)
+        weights = np.where(counts > 0, len(labels) / (num_classes * np.maximum(counts, 1)), 1.0)
+        return torch.from_numpy(weights).float()
+    return torch.tensor(setting, dtype=torch.float32)

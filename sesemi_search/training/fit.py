@@ -21,8 +21,7 @@ from sesemi_search.data.splits import check_labels
 from sesemi_search.errors import SesemiSearchError
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.models.weights import load_strictly
-from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer
-from sesemi_search.training.class_weights import class_weights
+from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer, class_weights
 from sesemi_search.training.device import autocast_dtype, make_deterministic
 from sesemi_search.training.seeds import seed_epoch
 

@@ -13,7 +13,7 @@ from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import SearchExperimentConfig
 from sesemi_search.config.targets import locate
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.plan import Prepared, prepare
+from sesemi_search.search.preparation import Prepared, prepare
 
 Compose = Callable[..., DictConfig]
 ROOT = Path(__file__).parents[2]

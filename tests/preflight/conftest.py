@@ -8,7 +8,7 @@ import pytest
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import Checked, check_space
-from sesemi_search.search.plan import prepare
+from sesemi_search.search.preparation import prepare
 
 PROJECT = Path(__file__).parents[1] / "project"
 

@@ -7,7 +7,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import check_space
 from sesemi_search.preflight.constraints import check_any_within
-from sesemi_search.search.plan import prepare
+from sesemi_search.search.preparation import prepare
 from tests.preflight.conftest import PROJECT
 
 BACKBONE = "space.learner.hparams.model.backbone"

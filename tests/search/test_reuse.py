@@ -14,13 +14,14 @@ from optuna.trial import TrialState
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.errors import ConfigError
-from sesemi_search.report.baseline import compare_with_baseline, describe_copies
+from sesemi_search.report.search_end import compare_with_baseline, describe_copies
 from sesemi_search.search.directory import JOURNAL, trial_dir
 from sesemi_search.search.initial.initial_trials import Beginning
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
-from sesemi_search.search.plan import make_plan, prepare
+from sesemi_search.search.plan import make_plan
+from sesemi_search.search.preparation import prepare
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stored_search import read_search
 from sesemi_search.space.domains import Choice, Domain, Options

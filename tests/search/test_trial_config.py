@@ -13,7 +13,7 @@ from sesemi_search.data import LabelledImages
 from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import Checked, check_space
-from sesemi_search.search.plan import Prepared, prepare
+from sesemi_search.search.preparation import Prepared, prepare
 from sesemi_search.search.trial_config import common_image_size, make_resolver
 
 BACKBONE = "learner.hparams.model.backbone"

@@ -9,7 +9,7 @@ import torch
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.training import Fit, build_loss
-from sesemi_search.training.class_weights import class_weights
+from sesemi_search.training.build import class_weights
 
 LOSS = {"_target_": "torch.nn.CrossEntropyLoss"}
 

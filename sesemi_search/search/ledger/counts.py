@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from sesemi_search.search.ledger.conversion import is_copy, to_outcome
 from sesemi_search.search.ledger.records import Outcome
-from sesemi_search.space.grid import grid_point
+from sesemi_search.space.domains import Choice, Float, Int, Options
 from sesemi_search.space.size import count_configs
 from sesemi_search.space.space import Space
 
@@ -66,7 +66,7 @@ class Tally:
         if self._num_configs is None or self._num_trials < self._num_configs:
             return False
         while self._sampled:
-            self._tried.add(grid_point(self._space, self._sampled.pop()))
+            self._tried.add(_grid_point(self._space, self._sampled.pop()))
         return len(self._tried) >= self._num_configs
 
     @property
@@ -92,3 +92,15 @@ class Tally:
         """A trial has ended."""
         if not outcome.is_counted:
             self._passed_over[number] = outcome
+
+
+def _grid_point(space: Space, params: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
+    """Returns what is equal for two trials exactly when they are one point of the grid."""
+    domains = {dimension.name: dimension.domain for dimension in space.dimensions}
+    return frozenset((name, _coordinate(domains[name], value)) for name, value in params.items())
+
+
+def _coordinate(domain: Float | Int | Choice | Options, value: Any) -> Any:
+    if isinstance(domain, Float) and domain.step is not None:
+        return round((value - domain.low) / domain.step)
+    return value if isinstance(domain, Int | Float) else repr(value)  # 1, 1.0 and True are one in a set

@@ -1,0 +1,155 @@
+"""A composed search with its space read, and all that is checked of it before its data is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sesemi_search.config.compose import Composed
+from sesemi_search.config.durations import parse_duration
+from sesemi_search.config.experiment import plain, to_typed
+from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, SearchExperimentConfig
+from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.preflight.architecture import Architectures
+from sesemi_search.preflight.branches import Checked, check_space
+from sesemi_search.preflight.constraints import check_any_within
+from sesemi_search.preflight.space_paths import check_tree
+from sesemi_search.project.project import activate, project_path
+from sesemi_search.search.ledger.objectives import parse_objectives
+from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.samplers.build import build_sampler
+from sesemi_search.search.samplers.capabilities import Serving, check_serves
+from sesemi_search.search.trial_config import common_image_size
+from sesemi_search.space.overrides import override_space
+from sesemi_search.space.parse import scan_space
+from sesemi_search.space.space import Space
+
+__all__ = ["Prepared", "check_prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A composed search with its space read, nothing checked; attributes as of `Plan`."""
+
+    config: DictConfig
+    settings: SearchExperimentConfig
+    space: Space
+    experiment: Mapping[str, Any]
+
+
+def prepare(composed: Composed) -> Prepared:
+    """Reads the space of a composed search, and makes its project's modules importable.
+
+    Raises:
+        ConfigError: The space cannot be read; with all else that is wrong.
+    """
+    activate(composed.project)
+    config = composed.config
+    config.run.data_root = str(project_path(composed.project, config.run.data_root))
+    raw = override_space(plain(config).pop("space"), composed.space_overrides)
+    tree, problems = scan_space(raw)
+    config.space = raw
+    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
+    config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
+    settings = _settings(config)
+    if problems:
+        raise_problems([*problems, *check_tree(tree, experiment), *_check_search(settings)])
+    return Prepared(config, settings, Space(tree), experiment)
+
+
+def check_prepared(prepared: Prepared, architectures: Architectures, refuse_bad: bool) -> Checked:
+    """Visits every branch of a prepared search, and holds its settings, its sampler and its limits against its space.
+
+    Args:
+        prepared: The search; an image size that it leaves open is set.
+        architectures: Measures its models.
+        refuse_bad: Whether a branch that cannot work is an error.
+
+    Raises:
+        ConfigError: With all that is wrong.
+    """
+    serving = _check_sampler(prepared)
+    problems = [*_check_search(prepared.settings), *serving.problems]
+    try:
+        checked = check_space(prepared.space, prepared.experiment, architectures)
+        if refuse_bad:
+            problems += checked.describe_problems()
+        _settle_image_size(prepared, checked)
+        check_any_within(checked, prepared.experiment, architectures, prepared.settings.search.constraints)
+    except ConfigError as error:
+        problems += error.problems
+    raise_problems(problems)
+    return replace(checked, notes=[*serving.notes, *checked.notes])
+
+
+def _settle_image_size(prepared: Prepared, checked: Checked) -> None:
+    """Puts the size that the backbones are made for where the config leaves it open.
+
+    Raises:
+        ConfigError: They are made for different sizes.
+    """
+    data = prepared.settings.data
+    if data.image_size is None:
+        data.image_size = common_image_size(checked)
+        prepared.config.data.image_size = prepared.experiment["data"]["image_size"] = data.image_size
+
+
+def _settings(config: DictConfig) -> SearchExperimentConfig:
+    """Types everything but the space, which has a language of its own, and what the space is yet to supply."""
+    without_space = config.copy()
+    without_space.space = None
+    for key in OPEN_NODES:
+        if key.startswith("learner.") and not _is_complete(without_space, key):
+            OmegaConf.update(without_space, key, None)
+    settings: SearchExperimentConfig = to_typed(without_space)
+    return settings
+
+
+def _is_complete(config: DictConfig, key: str) -> bool:
+    """Whether a node is there, and all that it refers to."""
+    try:
+        node = OmegaConf.select(config, key, throw_on_missing=True)
+        if OmegaConf.is_config(node):
+            OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException:
+        return False
+    return True
+
+
+def _check_search(settings: SearchExperimentConfig) -> list[str]:
+    """Returns what is wrong with `search.*`."""
+    search, problems = settings.search, []
+    problems += [
+        f"run.{key}: got {getattr(settings.run, key)!r}; the trials of a search begin from their seed. It is for train."
+        for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
+        if getattr(settings.run, key) is not None
+    ]
+    if search.time_budget is not None:
+        try:
+            parse_duration(search.time_budget, "search.time_budget")
+        except ConfigError as error:
+            problems.append(str(error))
+    for build in (
+        lambda: parse_objectives(search),
+        lambda: build_sampler(search.sampler, search.seed, 0),
+    ):
+        try:
+            build()
+        except ConfigError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _check_sampler(prepared: Prepared) -> Serving:
+    """Holds the sampler, and what a pruner names of the space, against the space and the number of objectives."""
+    search = prepared.settings.search
+    num_objectives = len(search.metric) if isinstance(search.metric, list) else 1
+    serving = check_serves(search.sampler, search.pruner, prepared.space, num_objectives)
+    try:
+        build_pruner(search.pruner, prepared.space)
+    except ConfigError as error:
+        serving.problems.append(str(error))
+    return serving
