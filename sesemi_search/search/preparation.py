@@ -15,7 +15,7 @@ from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, SearchExper
 from sesemi_search.errors import ConfigError, raise_problems
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import Checked, check_space
-from sesemi_search.preflight.constraints import check_any_within
+from sesemi_search.preflight.constraints import describe_limits
 from sesemi_search.preflight.space_paths import check_tree
 from sesemi_search.project.project import activate, project_path
 from sesemi_search.search.ledger.objectives import parse_objectives
@@ -78,11 +78,11 @@ def check_prepared(prepared: Prepared, architectures: Architectures, refuse_bad:
         if refuse_bad:
             problems += checked.describe_problems()
         _settle_image_size(prepared, checked)
-        check_any_within(checked, prepared.experiment, architectures, prepared.settings.search.constraints)
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
-    return replace(checked, notes=[*serving.notes, *checked.notes])
+    limits = describe_limits(checked, prepared.settings.search.constraints)
+    return replace(checked, notes=[*serving.notes, *checked.notes, *limits])
 
 
 def _settle_image_size(prepared: Prepared, checked: Checked) -> None:
