@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.schema import ConstraintsConfig, SearchExperimentConfig
-from sesemi_search.config.source_lines import Addresses
+from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.config.targets import without_arguments
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
@@ -42,7 +42,7 @@ def check_command(request: Request, measure: bool) -> int:
     composed = compose_config(request)
     for note in composed.notes:
         logger.info(note)
-    with composed.addresses.added():
+    with composed.source_lines.added():
         prepared = prepare(composed)
         checked = check_prepared(prepared, Architectures(), refuse_bad=False)
     speeds: dict[str, Speed] | None = None
@@ -53,7 +53,7 @@ def check_command(request: Request, measure: bool) -> int:
         with console.status("") as status:
             speeds = measure_speeds(checked, data, lambda done, of: status.update(f"training {done + 1} of {of}"))
         console.print()
-    report = _Report(checked, speeds, composed.addresses, prepared.settings.search.constraints)
+    report = _Report(checked, speeds, composed.source_lines, prepared.settings.search.constraints)
     report.show(prepared.settings.search.name, console)
     if speeds is not None:
         _show_cost(checked, speeds, prepared.settings, console)
@@ -70,7 +70,7 @@ class _Report:
 
     checked: Checked
     speeds: Mapping[str, Speed] | None
-    addresses: Addresses
+    source_lines: SourceLines
     limits: ConstraintsConfig
     num_bad: int = 0
     _reasons: dict[str, str] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class _Report:
         console.print(f"{self.num_bad} of {of} cannot work" if self.num_bad else f"{of}: OK", soft_wrap=True)
         reasons = Table.grid(padding=(0, 1))
         for number, reason in enumerate(self._reasons.values(), 1):
-            reasons.add_row(f"({number})", Text(self.addresses.add(reason), overflow="fold"))
+            reasons.add_row(f"({number})", Text(self.source_lines.add(reason), overflow="fold"))
         console.print(reasons)
         for line in [*self.checked.notes, *_describe_limits(self.checked)]:
             console.print(line, soft_wrap=True)

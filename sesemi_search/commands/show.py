@@ -17,7 +17,7 @@ __all__ = ["show_command"]
 def show_command(request: Request) -> int:
     """Prints the space that a command line composes, overrides applied; returns the exit code."""
     composed = compose_config(replace(request, is_shown=True))
-    with composed.addresses.added():
+    with composed.source_lines.added():
         root = parse_space(override_space(plain(composed.config).pop("space"), composed.space_overrides))
     for note in composed.notes:
         print(note, file=sys.stderr)

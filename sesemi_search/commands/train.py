@@ -42,7 +42,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
     for key in ("resume_from_checkpoint", "pretrained_checkpoint_path"):
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
-    with composed.addresses.added():
+    with composed.source_lines.added():
         written = {key: config[key] for key in EXPERIMENT_KEYS}
         open_config = plain(resolve_experiment(written))
         experiment = follow_backbone(written, open_config)

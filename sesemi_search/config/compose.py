@@ -35,7 +35,7 @@ from sesemi_search.config.schema import (
     SearchExperimentConfig,
 )
 from sesemi_search.config.sesemi_keys import settle_aliases
-from sesemi_search.config.source_lines import Addresses
+from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.config.validate import check_values
 from sesemi_search.errors import ConfigError, raise_problems, suggest
 from sesemi_search.project.project import Project, find_project, list_options, resource_dirs, tutorial_configs
@@ -82,14 +82,14 @@ class Composed:
         project: The user's project.
         space_overrides: What the command line says of the space.
         notes: Lines for the user.
-        addresses: Where each key was written.
+        source_lines: Where each key was written.
     """
 
     config: DictConfig
     project: Project | None
     space_overrides: Sequence[SpaceOverride]
     notes: Sequence[str]
-    addresses: Addresses = field(default_factory=Addresses)
+    source_lines: SourceLines = field(default_factory=SourceLines)
 
 
 def compose_config(request: Request) -> Composed:
@@ -102,10 +102,10 @@ def compose_config(request: Request) -> Composed:
     folders = search_path(request, project)
     overrides = parse_overrides(request.overrides)
     primary = _primary(request, overrides, folders)
-    addresses = Addresses(primary.sources, overrides)
-    with addresses.added():
+    source_lines = SourceLines(primary.sources, overrides)
+    with source_lines.added():
         config = _checked(request, primary, overrides, folders)
-    return Composed(config, project, space_overrides(overrides), _shadowed(project, request.config_dir), addresses)
+    return Composed(config, project, space_overrides(overrides), _shadowed(project, request.config_dir), source_lines)
 
 
 def _checked(request: Request, primary: Primary, overrides: Sequence[Override], folders: list[Path]) -> DictConfig:

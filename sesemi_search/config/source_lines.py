@@ -20,7 +20,7 @@ from sesemi_search.config.sesemi_keys import their_key
 from sesemi_search.config.targets import is_other_class
 from sesemi_search.errors import ConfigError, raise_problems
 
-__all__ = ["Addresses", "Source"]
+__all__ = ["SourceLines", "Source"]
 
 _COMMAND_LINE = "command line"
 _TARGET, _CHOICE, _SPACE = "_target_", "choice", "space"
@@ -72,7 +72,7 @@ class _Place:
         return self.children[_TARGET].where if _TARGET in self.children else None
 
 
-class Addresses:
+class SourceLines:
     """Answers where the keys of one composed config were written.
 
     Args:

@@ -16,7 +16,7 @@ from sesemi_search.project.project import PROVENANCE
 from sesemi_search.project.provenance import describe_provenance
 from sesemi_search.search.directory import SEARCH_YAML, refuse_used
 from sesemi_search.search.fingerprint import define_search, find_changes
-from sesemi_search.search.initial.initial_trials import plan_beginning
+from sesemi_search.search.initial.initial_trials import plan_initial_trials
 from sesemi_search.search.ledger.journal import repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.plan import Plan
@@ -49,8 +49,10 @@ def _create_ledger(plan: Plan, directory: Path) -> Ledger:
 def _fill(ledger: Ledger, plan: Plan) -> None:
     """Gives a new ledger what the search begins with, or the rest of it, where a driver died in the middle of that."""
     if not ledger.has_begun:
-        beginning = plan.beginning or plan_beginning(plan.settings.search, plan.objectives, plan.space, plan.experiment)
-        ledger.begin(beginning.copies, beginning.given)
+        initial = plan.initial_trials or plan_initial_trials(
+            plan.settings.search, plan.objectives, plan.space, plan.experiment
+        )
+        ledger.begin(initial.copies, initial.given)
 
 
 def resume_ledger(plan: Plan, directory: Path) -> Ledger:

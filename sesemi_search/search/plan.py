@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.schema import ExperimentConfig, SearchExperimentConfig
-from sesemi_search.config.source_lines import Addresses
+from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.data.splits import check_labels, describe_classes, load_splits
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.preflight.architecture import Architectures
@@ -18,7 +18,7 @@ from sesemi_search.preflight.branches import Checked
 from sesemi_search.preflight.excluded_branches import Excluded
 from sesemi_search.preflight.pretrained import load_pretrained
 from sesemi_search.project.project import Project
-from sesemi_search.search.initial.initial_trials import Beginning, plan_beginning
+from sesemi_search.search.initial.initial_trials import InitialTrials, plan_initial_trials
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
 from sesemi_search.search.preparation import check_prepared, prepare
 from sesemi_search.search.trial_config import Resolver, make_resolver
@@ -44,7 +44,7 @@ class Plan:
         architectures: Models measured so far.
         data: The splits `train` and `val`.
         excluded: Branches that are left out.
-        beginning: What the search begins with; None of one that goes on.
+        initial_trials: What the search begins with; None of one that goes on.
     """
 
     config: DictConfig
@@ -57,7 +57,7 @@ class Plan:
     architectures: Architectures
     data: Mapping[str, ImageSplit]
     excluded: Excluded
-    beginning: Beginning | None = None
+    initial_trials: InitialTrials | None = None
 
 
 def make_plan(composed: Composed, resume: bool = False) -> Plan:
@@ -70,7 +70,7 @@ def make_plan(composed: Composed, resume: bool = False) -> Plan:
     Raises:
         ConfigError: With all that is wrong, and where it is written.
     """
-    with composed.addresses.added():
+    with composed.source_lines.added():
         return _make_plan(composed, resume)
 
 
@@ -79,9 +79,9 @@ def _make_plan(composed: Composed, resume: bool) -> Plan:
     settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
     architectures, skips = Architectures(), settings.search.skip_bad_branches
     checked = check_prepared(prepared, architectures, refuse_bad=not skips)
-    _say_checked(checked, composed.addresses)
+    _say_checked(checked, composed.source_lines)
     objectives = parse_objectives(settings.search)
-    beginning = None if resume else plan_beginning(settings.search, objectives, space, experiment)
+    initial_trials = None if resume else plan_initial_trials(settings.search, objectives, space, experiment)
     load_pretrained(checked.branches)
     data = load_data(settings)
     resolve = make_resolver(settings.data, checked, data["train"])
@@ -97,11 +97,11 @@ def _make_plan(composed: Composed, resume: bool) -> Plan:
         architectures,
         data,
         checked.exclude_bad() if skips else Excluded(),
-        beginning,
+        initial_trials,
     )
 
 
-def _say_checked(checked: Checked, addresses: Addresses) -> None:
+def _say_checked(checked: Checked, source_lines: SourceLines) -> None:
     for note in checked.notes:
         logger.info(note)
     branches = f"{checked.num_branches} branch{'es' if checked.num_branches > 1 else ''}"
@@ -113,7 +113,7 @@ def _say_checked(checked: Checked, addresses: Addresses) -> None:
     if bad:
         logger.info(f"{len(bad)} of {visited} branches are left out (search.skip_bad_branches):")
         for problem in checked.describe_bad():
-            logger.info(f"- {addresses.add(problem)}")
+            logger.info(f"- {source_lines.add(problem)}")
 
 
 def load_data(settings: ExperimentConfig) -> dict[str, ImageSplit]:

@@ -11,7 +11,7 @@ from sesemi_search.config.compose import Composed, Request
 from sesemi_search.config.keys import known_keys
 from sesemi_search.config.overrides import override_config, parse_overrides
 from sesemi_search.config.schema import SearchExperimentConfig
-from sesemi_search.config.source_lines import Addresses, Source
+from sesemi_search.config.source_lines import Source, SourceLines
 from sesemi_search.config.untrusted import sealed_environment
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import PROVENANCE, Project, find_project
@@ -48,19 +48,19 @@ def resume_plan(request: Request) -> Plan:
     Raises:
         ConfigError: There is no search, or an override would change what its trials are.
     """
-    directory, addresses = resume_directory(request), _addresses(request)
-    with addresses.added():
+    directory, source_lines = resume_directory(request), _source_lines(request)
+    with source_lines.added():
         config = override_config(load_search_yaml(directory), request.overrides[1:], changeable_keys())
     project = find_project(request.project, directory)
     for line in find_drift(directory, project):
         logger.info(line)
-    return make_plan(Composed(config, project, [], [], addresses), resume=True)
+    return make_plan(Composed(config, project, [], [], source_lines), resume=True)
 
 
-def _addresses(request: Request) -> Addresses:
+def _source_lines(request: Request) -> SourceLines:
     """Knows where the keys of a search that goes on are written: its own file, or the command line."""
     directory = resume_directory(request)
-    return Addresses(
+    return SourceLines(
         lambda: [Source(file_inside(directory, directory / SEARCH_YAML), package="")],
         parse_overrides(request.overrides[1:]),
     )
@@ -87,7 +87,7 @@ def find_drift(directory: Path, project: Project | None) -> list[str]:
 def describe_resume(request: Request) -> list[str]:
     """Returns, line by line, what `resume` would do; writes nothing, and runs nothing that the directory names."""
     directory = resume_directory(request)
-    with _addresses(request).added():
+    with _source_lines(request).added():
         stored = read_search(directory)
         config = override_config(stored.config, request.overrides[1:], changeable_keys())
     counts = Counter(record.outcome.value for record in stored.records)

@@ -54,7 +54,7 @@ def test_any_override_composes_or_is_a_config_error(overrides: list[str], search
     try:
         composed = compose_config(Request(search, [*known, *overrides], request.config_name, project=request.project))
         if search:
-            with composed.addresses.added():
+            with composed.source_lines.added():
                 parse_space(override_space(plain(composed.config)["space"], composed.space_overrides))
     except ConfigError as error:
         assert str(error).strip()

@@ -120,9 +120,9 @@ def test_an_argument_that_the_new_class_lacks_is_missed_at_its_own_line(
     write: Callable[..., None], project: Path
 ) -> None:
     write("mine", "/small", f"{nested(OPTIMIZER, '{_target_: torch.optim.Adam}')}", "run: {id: x}")
-    addresses = compose_config(Request(search=False, config_name="mine", project=project)).addresses
-    assert str(addresses.find(f"{OPTIMIZER}.momentum")).endswith("mine.yaml, line 3")
-    assert str(addresses.find(f"{OPTIMIZER}._target_")).endswith("mine.yaml, line 3")
+    source_lines = compose_config(Request(search=False, config_name="mine", project=project)).source_lines
+    assert str(source_lines.find(f"{OPTIMIZER}.momentum")).endswith("mine.yaml, line 3")
+    assert str(source_lines.find(f"{OPTIMIZER}._target_")).endswith("mine.yaml, line 3")
 
 
 def test_a_deleted_node_stays_deleted(write: Callable[..., None], compose_train: Compose) -> None:

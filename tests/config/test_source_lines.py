@@ -176,7 +176,7 @@ def test_the_last_to_write_a_key_is_found(
     monkeypatch.chdir(project)
     (project / "search_spaces" / "space" / "over.yaml").write_text(OVER)
     request = Request(search=True, overrides=["space=over", *overrides])
-    found = compose_config(request).addresses.find(key)
+    found = compose_config(request).source_lines.find(key)
     assert found == where or (found is not None and where is not None and found.endswith(where))
 
 

@@ -16,7 +16,7 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.errors import ConfigError
 from sesemi_search.report.search_end import compare_with_baseline, describe_copies
 from sesemi_search.search.directory import JOURNAL, trial_dir
-from sesemi_search.search.initial.initial_trials import Beginning
+from sesemi_search.search.initial.initial_trials import InitialTrials
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
@@ -307,27 +307,27 @@ def test_what_is_not_in_the_space_is_an_error_that_says_why(given: dict[str, Any
 
 
 @pytest.fixture
-def begin(project: Path, said: list[str]) -> Callable[..., tuple[Beginning, list[str]]]:
+def begin(project: Path, said: list[str]) -> Callable[..., tuple[InitialTrials, list[str]]]:
     """Plans a search of `tiny` and returns what it would begin with, and what it said."""
 
-    def plan(*overrides: str, project: Path = project) -> tuple[Beginning, list[str]]:
+    def plan(*overrides: str, project: Path = project) -> tuple[InitialTrials, list[str]]:
         space = [] if any(o.startswith("space=") for o in overrides) else ["space=tiny"]
         said.clear()
         request = Request(search=True, overrides=[*space, *overrides], project=project)
-        beginning = make_plan(compose_config(request)).beginning
-        assert beginning is not None
-        return beginning, list(said)
+        initial = make_plan(compose_config(request)).initial_trials
+        assert initial is not None
+        return initial, list(said)
 
     return plan
 
 
-Begin = Callable[..., tuple[Beginning, list[str]]]
+Begin = Callable[..., tuple[InitialTrials, list[str]]]
 
 
 def test_the_tutorials_experiment_lies_in_its_space(begin: Begin) -> None:
-    beginning, _ = begin("space=lenet_cosine", project=EXPERIMENTS)
+    initial, _ = begin("space=lenet_cosine", project=EXPERIMENTS)
     model = "learner.hparams.model"
-    assert [(dict(g.params), g.origin) for g in beginning.given] == [
+    assert [(dict(g.params), g.origin) for g in initial.given] == [
         (
             {
                 f"{model}.backbone.out_features": 84,
@@ -355,8 +355,8 @@ def test_the_tutorials_experiment_lies_in_its_space(begin: Begin) -> None:
     ],
 )  # fmt: skip
 def test_the_baseline_finds_its_option(begin: Begin, overrides: list[str], head: dict[str, Any]) -> None:
-    beginning, _ = begin(*overrides)
-    found = {name: value for name, value in beginning.given[0].params.items() if name.startswith(HEAD)}
+    initial, _ = begin(*overrides)
+    found = {name: value for name, value in initial.given[0].params.items() if name.startswith(HEAD)}
     assert found == head
 
 
@@ -375,14 +375,14 @@ def test_the_baseline_finds_its_option(begin: Begin, overrides: list[str], head:
 def test_an_experiment_outside_the_space_is_no_baseline_and_a_line_says_why(
     begin: Begin, overrides: list[str], reason: str
 ) -> None:
-    beginning, lines = begin(*overrides)
-    assert beginning.given == []
+    initial, lines = begin(*overrides)
+    assert initial.given == []
     assert [line for line in lines if line.startswith("no baseline: ") and reason in line], lines
 
 
 def test_the_baseline_can_be_turned_off(begin: Begin) -> None:
-    beginning, lines = begin("search.baseline=false", "search.enqueue=[{lr: 0.2}]")
-    assert beginning.given == [Given({LR: 0.2}, Origin.enqueued)]
+    initial, lines = begin("search.baseline=false", "search.enqueue=[{lr: 0.2}]")
+    assert initial.given == [Given({LR: 0.2}, Origin.enqueued)]
     assert not any("baseline" in line for line in lines)
 
 
@@ -433,12 +433,12 @@ def test_the_first_trials_of_a_search_are_the_baseline_and_the_enqueued(earlier:
 
 
 def test_all_finished_trials_fit_a_wider_space(begin: Begin, earlier: SearchResult) -> None:
-    beginning, lines = begin(
+    initial, lines = begin(
         f"search.warm_start=[{earlier.directory}]",
         f"space.{LR}={{float: [0.001, 2], log: true}}",
         f"space.{HEAD}.choice.frozen={{_target_: {LINEAR}, freeze: true}}",
     )
-    assert [(r.params, r.values, r.outcome) for r in beginning.copies] == [
+    assert [(r.params, r.values, r.outcome) for r in initial.copies] == [
         (r.params, r.values, r.outcome) for r in earlier.records
     ]
     assert f"warm start: 6 of 6 trials of {earlier.directory} copied" in lines
@@ -448,8 +448,8 @@ def test_all_finished_trials_fit_a_wider_space(begin: Begin, earlier: SearchResu
     "override", ["num_workers=2", "prefetch_factor=5", "memory_share=0.1", "num_threads=2", "test_checkpoint=last"]
 )
 def test_where_and_on_what_a_trial_runs_keeps_none_out(begin: Begin, earlier: SearchResult, override: str) -> None:
-    beginning, _ = begin(f"search.warm_start=[{earlier.directory}]", f"run.{override}")
-    assert len(beginning.copies) == 6
+    initial, _ = begin(f"search.warm_start=[{earlier.directory}]", f"run.{override}")
+    assert len(initial.copies) == 6
 
 
 @pytest.mark.parametrize(
@@ -472,31 +472,31 @@ def test_where_and_on_what_a_trial_runs_keeps_none_out(begin: Begin, earlier: Se
 def test_trials_of_another_experiment_are_left_with_the_reason(
     begin: Begin, earlier: SearchResult, overrides: list[str], reason: str
 ) -> None:
-    beginning, lines = begin(f"search.warm_start=[{earlier.directory}]", *overrides)
-    assert beginning.copies == []
+    initial, lines = begin(f"search.warm_start=[{earlier.directory}]", *overrides)
+    assert initial.copies == []
     assert f"warm start: 0 of 6 trials of {earlier.directory} copied" in lines
     assert any(line.startswith("  6 left: ") and reason in line for line in lines), lines
 
 
 def test_trials_outside_a_narrower_space_are_left_and_the_others_copied(begin: Begin, earlier: SearchResult) -> None:
     narrow = f"space.{LR}={{float: [0.01, 0.5], log: true}}"
-    beginning, lines = begin(f"search.warm_start=[{earlier.directory}]", narrow)
+    initial, lines = begin(f"search.warm_start=[{earlier.directory}]", narrow)
     inside = [r for r in earlier.records if r.params[LR] <= 0.5]
-    assert [r.params for r in beginning.copies] == [r.params for r in inside]
+    assert [r.params for r in initial.copies] == [r.params for r in inside]
     assert 0 < len(inside) < 6
     assert f"  {6 - len(inside)} left: {LR}: outside [0.01, 0.5]" in lines
 
 
 def test_an_option_that_means_something_else_is_left(begin: Begin, earlier: SearchResult) -> None:
     changed = f"space.{HEAD}.choice.scaled={{_target_: {SCALED}, learnable: true, scale: {{float: [1, 32]}}}}"
-    beginning, lines = begin(f"search.warm_start=[{earlier.directory}]", changed)
-    assert {r.params[HEAD] for r in beginning.copies} == {"linear"}
+    initial, lines = begin(f"search.warm_start=[{earlier.directory}]", changed)
+    assert {r.params[HEAD] for r in initial.copies} == {"linear"}
     assert any(f"left: {HEAD}.learnable: is new, True" in line for line in lines), lines
 
 
 def test_a_trial_is_copied_once(begin: Begin, earlier: SearchResult) -> None:
-    beginning, lines = begin(f"search.warm_start=[{earlier.directory},{earlier.directory}]")
-    assert len(beginning.copies) == 6
+    initial, lines = begin(f"search.warm_start=[{earlier.directory},{earlier.directory}]")
+    assert len(initial.copies) == 6
     assert "  6 left: is copied already" in lines
 
 

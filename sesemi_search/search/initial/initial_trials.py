@@ -14,13 +14,13 @@ from sesemi_search.search.ledger.records import Given, Origin, TrialRecord
 from sesemi_search.space.points import Outside, name_point
 from sesemi_search.space.space import Space
 
-__all__ = ["Beginning", "plan_beginning"]
+__all__ = ["InitialTrials", "plan_initial_trials"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialTrials:
     """What is in the ledger before the first trial.
 
     Attributes:
@@ -32,12 +32,12 @@ class Beginning:
     given: Sequence[Given] = ()
 
 
-def plan_beginning(
+def plan_initial_trials(
     search: SearchConfig,
     objectives: Objectives,
     space: Space,
     experiment: Mapping[str, Any],
-) -> Beginning:
+) -> InitialTrials:
     """Reads earlier searches and holds what is to be tried first against the space; writes nothing.
 
     Args:
@@ -68,7 +68,7 @@ def plan_beginning(
     except ConfigError as error:
         problems.append(str(error))
     raise_problems(problems)
-    return Beginning(copies, [*baseline, *given])
+    return InitialTrials(copies, [*baseline, *given])
 
 
 def _baseline(space: Space, experiment: Mapping[str, Any]) -> list[Given]:

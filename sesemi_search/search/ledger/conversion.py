@@ -77,7 +77,7 @@ def is_copy(trial: FrozenTrial) -> bool:
 def to_copy(record: TrialRecord, space: Space, objectives: Objectives) -> FrozenTrial:
     """Makes one of Optuna's trials of a finished trial of another search.
 
-    Pruners that read the reports of complete trials see copies; successive halving does not (see `Verdicts`).
+    Pruners that read the reports of complete trials see copies; successive halving does not (see `PruningStudy`).
     """
     distributions = _Distributions(record.params)
     space.sample(distributions)

@@ -15,10 +15,10 @@ from sesemi_search.space.domains import Choice, Float, Int, Options
 from sesemi_search.space.size import count_configs
 from sesemi_search.space.space import Space
 
-__all__ = ["Tally"]
+__all__ = ["TrialCounts"]
 
 
-class Tally:
+class TrialCounts:
     """Counts the trials of one ledger.
 
     Args:

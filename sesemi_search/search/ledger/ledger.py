@@ -26,10 +26,10 @@ from sesemi_search.search.ledger.conversion import (
     to_copy,
     to_record,
 )
-from sesemi_search.search.ledger.counts import Tally
+from sesemi_search.search.ledger.counts import TrialCounts
 from sesemi_search.search.ledger.journal import open_storage, repair_journal
 from sesemi_search.search.ledger.objectives import Objectives
-from sesemi_search.search.ledger.pruning import Verdicts
+from sesemi_search.search.ledger.pruning import PruningStudy
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.ledger.replay import Replay
 from sesemi_search.search.pruners.build import build_pruner
@@ -123,22 +123,22 @@ class Ledger:
     @property
     def numbers(self) -> range:
         """Numbers of the trials of this search; those copied from other searches have the ones before."""
-        return self._tally.numbers
+        return self._counts.numbers
 
     @property
     def num_counted(self) -> int:
         """Trials asked for so far that were trained or will be: those that `search.num_trials` counts."""
-        return self._tally.num_counted
+        return self._counts.num_counted
 
     @property
     def num_useless(self) -> int:
         """How many of the last asks, in a row, brought nothing to train."""
-        return self._tally.num_useless
+        return self._counts.num_useless
 
     @property
     def is_exhausted(self) -> bool:
         """Whether the space is finite and each of its configs was asked for, here or in a search it began with."""
-        return self._tally.is_exhausted
+        return self._counts.is_exhausted
 
     @property
     def has_begun(self) -> bool:
@@ -172,7 +172,7 @@ class Ledger:
         Adopt what is unfinished first: Optuna takes a waiting trial for one to begin.
         """
         own, number = len(self), self.numbers.stop
-        sampler = self._unbiased() if self._tally.are_duplicates(_MAX_REPEATS) else self._sampler
+        sampler = self._unbiased() if self._counts.are_duplicates(_MAX_REPEATS) else self._sampler
         self._study.sampler = build_sampler(sampler, self._seed, number)
         for given in (self._given or [])[own : own + 1]:
             # A waiting trial that a crash leaves here is adopted like any other; its parameters are fixed in it.
@@ -180,13 +180,13 @@ class Ledger:
         with experimental_is_fine():
             trial = self._study.ask()
         assert trial.number == number, "adopt what waits first"
-        self._tally.begin()
-        self._verdicts.begin()
+        self._counts.begin()
+        self._pruning.begin()
         return self._begin(trial)
 
     def _unbiased(self) -> Mapping[str, Any]:
         """Returns the sampler of what was not tried yet, in a finite space; of anything, in another."""
-        name = "BruteForceSampler" if self._tally.is_finite else "RandomSampler"
+        name = "BruteForceSampler" if self._counts.is_finite else "RandomSampler"
         return {"_target_": f"optuna.samplers.{name}"}
 
     def adopt(self, number: int) -> TrialRecord:
@@ -206,8 +206,8 @@ class Ledger:
         trial.set_user_attr("attempts", trial.user_attrs.get("attempts", 0) + 1)
         self._live[trial.number] = trial
         record = self.record(trial.number)
-        self._tally.sampled(record.params)
-        self._verdicts.set_params(self._frozen(trial.number))
+        self._counts.sampled(record.params)
+        self._pruning.set_params(self._frozen(trial.number))
         return record
 
     def unfinished(self) -> list[int]:
@@ -235,7 +235,7 @@ class Ledger:
             trial.set_user_attr(report_attribute(epoch), storable(value))
         else:
             trial.report(value, epoch)
-        self._verdicts.report(number, epoch, value)
+        self._pruning.report(number, epoch, value)
         return True
 
     def should_prune(self, number: int, epoch: int) -> bool:
@@ -247,7 +247,7 @@ class Ledger:
         frozen = self._frozen(number)
         if epoch != max(reports(frozen), default=0):
             return False
-        verdict = self._verdicts.should_prune(number)
+        verdict = self._pruning.should_prune(number)
         return verdict and frozen.user_attrs.get("origin") != Origin.baseline
 
     def tell(self, number: int, outcome: Outcome, message: str = "") -> None:
@@ -273,8 +273,8 @@ class Ledger:
                 # A sampler that has tried everything stops its study, which Optuna allows inside `optimize` only.
                 if not self._frozen(trial.number).state.is_finished():
                     raise
-        self._tally.end(trial.number, outcome)
-        self._verdicts.end(trial.number, STATES[outcome])
+        self._counts.end(trial.number, outcome)
+        self._pruning.end(trial.number, STATES[outcome])
 
     def settle(self) -> None:
         """Ends the trials whose outcome a driver had written when it died, before it could tell Optuna."""
@@ -326,8 +326,8 @@ class Ledger:
     def _derive(self) -> None:
         """Makes of the study what is not to be read in all its trials each time."""
         trials = self._study.get_trials(deepcopy=False)
-        self._tally = Tally(self._space, trials)
-        self._verdicts = Verdicts(self.name, self.objectives.first.maximize, self._study.pruner, trials)
+        self._counts = TrialCounts(self._space, trials)
+        self._pruning = PruningStudy(self.name, self.objectives.first.maximize, self._study.pruner, trials)
 
     def _frozen(self, number: int) -> FrozenTrial:
         # `Study.get_trials` takes a time that grows with the study.

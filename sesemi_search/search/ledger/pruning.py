@@ -15,13 +15,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sesemi_search.search.ledger.conversion import is_copy, reports
 from sesemi_search.search.pruners import ArchitectureHalvingPruner
 
-__all__ = ["Verdicts"]
+__all__ = ["PruningStudy"]
 
 # They note nothing of a trial that they have judged: there is no need to judge it again.
 _STATELESS = (ArchitectureHalvingPruner, optuna.pruners.NopPruner, optuna.pruners.PercentilePruner)
 
 
-class Verdicts:
+class PruningStudy:
     """Follows the trials of one ledger.
 
     Args:
