@@ -11,7 +11,7 @@ import sys
 
 from rich.console import Console
 
-__all__ = ["make_console", "said_so_far"]
+__all__ = ["make_console", "take_lines"]
 
 # A log file has no width of its own; tables read better than at rich's 80.
 _FILE_WIDTH = 120
@@ -56,7 +56,11 @@ def make_console() -> Console:
     return console
 
 
-def said_so_far() -> list[logging.LogRecord]:
-    """Returns what was said since the terminal was made, the first thousand lines of it."""
-    handlers = logging.getLogger("sesemi_search").handlers
-    return [record for each in handlers if isinstance(each, _ConsoleHandler) for record in each.buffer]
+def take_lines() -> list[logging.LogRecord]:
+    """Returns what was said since the terminal was made, the first thousand lines of it, and remembers no more."""
+    lines: list[logging.LogRecord] = []
+    for handler in logging.getLogger("sesemi_search").handlers:
+        if isinstance(handler, _ConsoleHandler):
+            lines += handler.buffer
+            handler.buffer, handler.capacity = [], 0
+    return lines

@@ -21,6 +21,16 @@ class Lines(logging.Handler):
         self.lines.append(record.getMessage())
 
 
+@pytest.fixture(autouse=True)
+def no_console() -> Iterator[None]:
+    """Leaves nothing behind of a command that ran in this process."""
+    yield
+    ours = logging.getLogger("sesemi_search")
+    ours.handlers.clear()
+    ours.propagate = True
+    ours.setLevel(logging.NOTSET)
+
+
 @pytest.fixture
 def said() -> Iterator[list[str]]:
     """What the program says to the user meanwhile, line by line."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from sesemi_search.console import said_so_far
+from sesemi_search.console import take_lines
 from sesemi_search.search.directory import SEARCH_LOG
 
 __all__ = ["log_to"]
@@ -61,7 +61,7 @@ def log_to(directory: Path) -> Iterator[None]:
         logging.getLogger(__name__).warning(f"no {SEARCH_LOG}: {error}")
         yield
         return
-    for record in said_so_far():
+    for record in take_lines():
         handler.emit(record)
     ours = logging.getLogger("sesemi_search")
     ours.addHandler(handler)

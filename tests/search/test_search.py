@@ -107,7 +107,15 @@ def test_trackers_see_each_trial_start_log_and_end_in_order(finished: tuple[Sear
 def test_the_directory_holds_what_the_design_says_and_no_pickle(finished: tuple[SearchResult, Recorder]) -> None:
     directory = finished[0].directory
     names = {path.name for path in directory.iterdir()}
-    assert names == {"search.yaml", "study.journal", "trials", "best.yaml", "provenance.json", "driver.lock"}
+    assert names == {
+        "search.log",
+        "search.yaml",
+        "study.journal",
+        "trials",
+        "best.yaml",
+        "provenance.json",
+        "driver.lock",
+    }
     assert sorted(path.name for path in (directory / "trials").iterdir()) == [f"{i:04d}" for i in range(9)]
     kept = {path.name for path in directory.rglob("*") if path.is_file()} - names
     assert kept == {"config.yaml", "checkpoint.pt"}

@@ -30,6 +30,7 @@ def test_a_search_tells_of_each_trial_and_of_what_was_said(run_search: Callable[
     result = run_search("search.num_trials=2", "run.num_epochs=1")
     told = messages(result.directory)
     assert any(line.endswith("CPU thread each") for line in told)
+    assert re.fullmatch(r"the search ends after \d+\.\d s: 2 complete", told[-1])
     for number in (0, 1):
         assert any(line.startswith(f"trial {number} begins, attempt 1, after epoch 0: ") for line in told)
         assert any(line.startswith(f"trial {number}: complete after epoch 1, 0.") for line in told)

@@ -6,6 +6,7 @@ import shlex
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -109,6 +110,8 @@ def search(
                 # After an end in the middle of things this study object may not know the whole of its file.
                 ledger = open_ledger(plan, directory)
             records, copied, best = ledger.records(), ledger.copied(), ledger.best()
+            outcomes = ", ".join(f"{n} {name}" for name, n in Counter(r.outcome.value for r in records).items())
+            logger.debug(f"the search ends after {seconds:.1f} s: {outcomes}")
             if best is not None:
                 _write_best(directory, best, plan.objectives)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
