@@ -5,7 +5,6 @@ was said is remembered, so that a search can begin its `search.log` with it once
 """
 
 import logging
-import logging.handlers
 import os
 import sys
 
@@ -27,19 +26,29 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _ConsoleHandler(logging.handlers.BufferingHandler):
+class _ConsoleHandler(logging.Handler):
     """Prints what is said, and remembers it."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__(_REMEMBERED)
+        super().__init__()
         self._console = console
+        self._lines: list[logging.LogRecord] | None = []
+
+    def createLock(self) -> None:
+        """Has no lock: rich's console has its own, and a signal's line may come while that is held."""
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints a line."""
-        if len(self.buffer) < self.capacity:
-            self.buffer.append(record)
+        if self._lines is not None and len(self._lines) < _REMEMBERED:
+            self._lines.append(record)
         if record.levelno >= logging.INFO:
             self._console.print(self.format(record), soft_wrap=True, markup=False)
+
+    def take(self) -> list[logging.LogRecord]:
+        """Returns what it remembers, and remembers no more."""
+        lines, self._lines = self._lines or [], None
+        return lines
 
 
 def make_console() -> Console:
@@ -61,6 +70,5 @@ def take_lines() -> list[logging.LogRecord]:
     lines: list[logging.LogRecord] = []
     for handler in logging.getLogger("sesemi_search").handlers:
         if isinstance(handler, _ConsoleHandler):
-            lines += handler.buffer
-            handler.buffer, handler.capacity = [], 0
+            lines += handler.take()
     return lines

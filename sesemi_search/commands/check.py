@@ -44,7 +44,7 @@ def check_command(request: Request, measure: bool) -> int:
         logger.info(note)
     with composed.source_lines.added():
         prepared = prepare(composed)
-        checked = check_prepared(prepared, Architectures(), refuse_bad=False)
+        checked = check_prepared(prepared, Architectures(), refuse_bad=False, skip_bad=False)
     speeds: dict[str, Speed] | None = None
     if measure:
         data = load_data(prepared.settings)

@@ -73,7 +73,7 @@ def _tracking(directory: Path, overrides: Sequence[str]) -> TrackingConfig:
     """Returns the search's tracking config with the overrides; a search that was not tracked then is now."""
     config = load_search_yaml(directory)
     config.tracking.kind = TrackingKind.wandb
-    config = override_config(config, overrides, ["tracking"])
+    config = override_config(config, overrides, ["tracking."])
     tracking: TrackingConfig = to_typed(config.tracking)
     if tracking.kind is TrackingKind.none:
         raise ConfigError("tracking: got 'none', with which there is nothing to write; leave it out.")

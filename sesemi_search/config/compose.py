@@ -121,7 +121,7 @@ def _checked(request: Request, primary: Primary, overrides: Sequence[Override], 
     _name_run(config, request)
     if not request.is_shown:
         problems += _check_missing(config, request.search)
-    problems += [*_check_parts(config, request.search), *_check_interpolations(config, request.search)]
+    problems += [*_check_parts(config, request.search), *_check_interpolations(config, request)]
     raise_problems([*problems, *check_values(config)])
     return config
 
@@ -231,12 +231,14 @@ def _missing_keys(node: Any, key: str) -> Iterator[str]:
         yield from _missing_keys(child, f"{key}.{name}" if key else str(name))
 
 
-def _check_interpolations(config: DictConfig, search: bool) -> Iterator[str]:
-    """Finds interpolations that lead nowhere; in a search, only where no sample can mend them."""
-    # In a search, what no sample can change: what all trials share, and what is no part of an experiment.
-    known = known_keys(ExperimentConfig)
+def _check_interpolations(config: DictConfig, request: Request) -> Iterator[str]:
+    """Finds interpolations that lead nowhere; in a search, only where no sample can mend them.
+
+    That is in what all trials share, unless the config is only shown, and in what is no part of an experiment.
+    """
+    known = {} if request.is_shown else known_keys(ExperimentConfig)
     shared = (*(name for name, each in known.items() if each.is_shared), "search", "tracking", "ray")
-    for key in shared if search else (*EXPERIMENT_KEYS, "tracking"):
+    for key in shared if request.search else (*EXPERIMENT_KEYS, "tracking"):
         try:
             node = OmegaConf.select(config, key, throw_on_missing=False)
             if OmegaConf.is_config(node):

@@ -48,7 +48,7 @@ class Key:
     sesemi_name: str = ""
 
 
-def key(default: Any, factory: Callable[[], Any] | None = None, **facts: Any) -> Any:
+def key(default: Any = None, *, factory: Callable[[], Any] | None = None, **facts: Any) -> Any:
     """Returns a field of the schema with its default, or its factory of defaults, and the facts of `Key`."""
     metadata = {Key: Key(**facts)}
     return field(metadata=metadata, default_factory=factory) if factory else field(metadata=metadata, default=default)

@@ -152,7 +152,7 @@ def override_config(config: Any, overrides: Sequence[str], allowed: Sequence[str
     Args:
         config: A typed config.
         overrides: `KEY=VALUE`.
-        allowed: Keys, and sections of keys, that may change.
+        allowed: Keys that may change, and sections, `tracking.`, whose keys may.
 
     Raises:
         ConfigError: Another key, one that the schema does not know, or a value of the wrong type.
@@ -163,8 +163,10 @@ def override_config(config: Any, overrides: Sequence[str], allowed: Sequence[str
     ]
     problems = []
     for key, override in changes:
-        if not f"{key}.".startswith(tuple(f"{name}." for name in allowed)) or override.is_delete():
-            problems.append(f"{key}: cannot change any more; what can is {', '.join(allowed)}")
+        sections = tuple(name for name in allowed if name.endswith("."))
+        if override.is_delete() or not (key in allowed or key.startswith(sections)):
+            named = ", ".join(f"{name}*" if name in sections else name for name in allowed)
+            problems.append(f"{key}: cannot change any more; what can is {named}")
         problems.extend(check_key(SearchExperimentConfig, key))
     raise_problems(problems)
     try:

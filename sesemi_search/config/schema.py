@@ -151,6 +151,7 @@ class RunConfig:
     data_root: str = key("./data", effect=Effect.none, is_shared=True)
     resume_from_checkpoint: str | None = key(None, is_shared=True)
     pretrained_checkpoint_path: str | None = key(None, is_shared=True)
+    # No trial opens the test split; it stays a part of a trial's identity, which stored searches have with it.
     test_checkpoint: TestCheckpoint = key(TestCheckpoint.best, effect=Effect.machine)
 
 
@@ -350,7 +351,7 @@ class SearchConfig:
     max_attempts: int = key(3, takes=_FROM_1, holds=at_least(1), is_changeable=True)
     keep_checkpoints: int = key(3, takes=_FROM_0, holds=at_least(0), is_changeable=True)
     warm_start: list[str] = key(
-        None, list, takes="a list of search directories", holds=lambda v: all(isinstance(x, str) for x in v)
+        factory=list, takes="a list of search directories", holds=lambda v: all(isinstance(x, str) for x in v)
     )
     enqueue: list[dict[str, Any]] = field(default_factory=list)
     skip_bad_branches: bool = False
@@ -376,7 +377,7 @@ class RayConfig:
 class RunExperimentConfig(ExperimentConfig):
     """What `sesemi-search train` composes."""
 
-    tracking: TrackingConfig = key(None, TrackingConfig, is_changeable=True)
+    tracking: TrackingConfig = key(factory=TrackingConfig, is_changeable=True)
 
 
 @dataclass
@@ -384,5 +385,5 @@ class SearchExperimentConfig(RunExperimentConfig):
     """What `sesemi-search run` composes; `space` stays as it was written, for `sesemi_search.space` to parse."""
 
     search: SearchConfig = field(default_factory=SearchConfig)
-    ray: RayConfig = key(None, RayConfig, is_changeable=True)
+    ray: RayConfig = key(factory=RayConfig, is_changeable=True)
     space: Any = MISSING

@@ -89,14 +89,17 @@ def _locked(path: Path) -> Iterator[None]:
 
     Lock file and new folders are gone afterwards, unless something is in them.
     """
-    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
     lock = FileLock(path)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        logger.warning(f"another process downloads to {path.parent}; waiting for it")
-        lock.acquire()
+    while not lock.is_locked:
+        made += [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another process took the folder away
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                logger.warning(f"another process downloads to {path.parent}; waiting for it")
+                lock.acquire()
     try:
         yield
     finally:

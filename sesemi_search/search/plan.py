@@ -78,7 +78,7 @@ def _make_plan(composed: Composed, resume: bool) -> Plan:
     prepared = prepare(composed)
     settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
     architectures, skips = Architectures(), settings.search.skip_bad_branches
-    checked = check_prepared(prepared, architectures, refuse_bad=not skips)
+    checked = check_prepared(prepared, architectures, refuse_bad=not skips, skip_bad=skips)
     _say_checked(checked, composed.source_lines)
     objectives = parse_objectives(settings.search)
     initial_trials = None if resume else plan_initial_trials(settings.search, objectives, space, experiment)

@@ -60,13 +60,14 @@ def prepare(composed: Composed) -> Prepared:
     return Prepared(config, settings, Space(tree), experiment)
 
 
-def check_prepared(prepared: Prepared, architectures: Architectures, refuse_bad: bool) -> Checked:
+def check_prepared(prepared: Prepared, architectures: Architectures, *, refuse_bad: bool, skip_bad: bool) -> Checked:
     """Visits every branch of a prepared search, and holds its settings, its sampler and its limits against its space.
 
     Args:
         prepared: The search; an image size that it leaves open is set.
         architectures: Measures its models.
         refuse_bad: Whether a branch that cannot work is an error.
+        skip_bad: Whether such branches are left out: then it is one if all are such.
 
     Raises:
         ConfigError: With all that is wrong.
@@ -77,11 +78,15 @@ def check_prepared(prepared: Prepared, architectures: Architectures, refuse_bad:
         checked = check_space(prepared.space, prepared.experiment, architectures)
         if refuse_bad:
             problems += checked.describe_problems()
+        elif skip_bad:
+            checked.exclude_bad()
         _settle_image_size(prepared, checked)
+        limits = describe_limits(checked, prepared.settings.search.constraints)
+        if all(branch.low.params == branch.high.params for branch in checked.branches):
+            problems += limits  # there is nothing between the ends
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
-    limits = describe_limits(checked, prepared.settings.search.constraints)
     return replace(checked, notes=[*serving.notes, *checked.notes, *limits])
 
 

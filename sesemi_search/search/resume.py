@@ -27,8 +27,13 @@ logger = logging.getLogger(__name__)
 
 
 def changeable_keys() -> list[str]:
-    """Returns what a search may change while it goes on; all else would make its trials incomparable."""
-    return [name for name, known in known_keys(SearchExperimentConfig).items() if known.is_changeable]
+    """Returns the keys, and the sections, that a search may change while it goes on.
+
+    All else would make its trials incomparable.
+    """
+    known = known_keys(SearchExperimentConfig)
+    sections = {name.rpartition(".")[0] for name in known}
+    return [f"{name}." if name in sections else name for name, each in known.items() if each.is_changeable]
 
 
 def resume_directory(request: Request) -> Path:

@@ -14,7 +14,8 @@ from sesemi_search.search.directory import SEARCH_LOG
 
 __all__ = ["log_to"]
 
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+:[^/@\s]+(?=@)")  # of a storage URL
+# Of a storage URL, whose password may hold any character but a blank.
+_PASSWORD = re.compile(r"(?<=://)[^\s'\"]*:[^\s'\"]*(?=@)|(?<=[?&]password=)[^&\s]+")
 _SECRETS = ("WANDB_API_KEY",)
 
 
@@ -44,7 +45,7 @@ class _SearchLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a line."""
         with contextlib.suppress(OSError):
-            os.write(self._file, f"{self.format(record)}\n".encode())
+            os.write(self._file, f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
     def close(self) -> None:
         """Closes the file."""
@@ -69,6 +70,9 @@ def log_to(directory: Path) -> Iterator[None]:
     ours.setLevel(logging.DEBUG)
     try:
         yield
+    except BaseException:
+        logging.getLogger(__name__).debug("the search ends in the middle of things", exc_info=True)
+        raise
     finally:
         ours.setLevel(level)
         ours.removeHandler(handler)

@@ -18,12 +18,12 @@ from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.resume import changeable_keys
 from sesemi_search.space.parse import parse_space
 
-Say = Callable[..., None]
+State = Callable[..., None]
 
 
 @pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch) -> Iterator[Say]:
-    """Says another thing of a key in its schema."""
+def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
+    """States another fact of a key in its schema."""
 
     def change(section: type, name: str, **facts: Any) -> None:
         field: Field[Any] = section.__dataclass_fields__[name]  # type: ignore[attr-defined]
@@ -40,32 +40,32 @@ def config(**run: Any) -> Any:
     return OmegaConf.merge(OmegaConf.structured(SearchExperimentConfig), {"run": run})
 
 
-def test_a_range(say: Say) -> None:
+def test_a_range(state: State) -> None:
     assert list(check_values(config(seed=-1))) == []
-    say(RunConfig, "seed", takes="a whole number, at least 0", holds=lambda v: v >= 0)
+    state(RunConfig, "seed", takes="a whole number, at least 0", holds=lambda v: v >= 0)
     assert list(check_values(config(seed=-1))) == ["run.seed: got -1; it takes a whole number, at least 0."]
 
 
-def test_whether_it_may_change_on_resume(say: Say) -> None:
+def test_whether_it_may_change_on_resume(state: State) -> None:
     with pytest.raises(ConfigError, match=r"search\.seed: cannot change any more; what can is .*search\.num_trials, "):
         override_config(config(), ["search.seed=3"], changeable_keys())
-    say(SearchConfig, "seed", is_changeable=True)
+    state(SearchConfig, "seed", is_changeable=True)
     assert override_config(config(), ["search.seed=3"], changeable_keys()).search.seed == 3
 
 
-def test_whether_all_trials_share_it(say: Say) -> None:
+def test_whether_all_trials_share_it(state: State) -> None:
     space = parse_space({"run": {"seed": {"int": [0, 3]}}})
     assert list(check_paths(space, "")) == []
-    say(RunConfig, "seed", is_shared=True)
+    state(RunConfig, "seed", is_shared=True)
     assert list(check_paths(space, "")) == [
         "space.run.seed: is the same for every trial of a search; set run.seed itself."
     ]
 
 
-def test_whether_it_is_part_of_a_trials_identity(say: Say) -> None:
+def test_whether_it_is_part_of_a_trials_identity(state: State) -> None:
     one, other = ({"run": {"seed": seed, "num_workers": 1}} for seed in (1, 2))
     assert digest_experiment(one) != digest_experiment(other)
-    say(RunConfig, "seed", effect=Effect.none)
+    state(RunConfig, "seed", effect=Effect.none)
     assert digest_experiment(one) == digest_experiment(other)
 
 

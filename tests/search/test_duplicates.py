@@ -100,11 +100,24 @@ def test_models_above_the_limits_are_told_and_not_trained(project: Path, tmp_pat
             assert record.num_params <= 4000
 
 
-def test_limits_that_no_branch_meets_are_a_mistake(project: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"search.constraints.max_flops: got 10, and no model .* found has [\d,]+ parameters"
-    ):
-        open_session(project, tmp_path / "search", "search.constraints.max_flops=10")
+def test_limits_that_no_end_meets_are_said_and_end_a_search_that_draws_nothing_within(
+    project: Path, tmp_path: Path, said: list[str]
+) -> None:
+    session, ledger = open_session(project, tmp_path / "search", "search.constraints.max_flops=10")
+    assert any(line.startswith("search.constraints.max_flops: got 10, which no model at the ends") for line in said)
+    assert session.next_trial() is Next.over
+    assert session.stop is not None
+    assert "of the last 100 draws none could be trained" in session.stop.text
+    assert "and at most 10 are allowed" in session.stop.text
+    assert ledger.num_counted == 0
+
+
+def test_limits_that_a_space_without_ranges_does_not_meet_are_a_mistake(project: Path, tmp_path: Path) -> None:
+    head = "{choice: {linear: {_target_: sesemi_search.models.heads.LinearHead}}}"
+    pinned = ["optimizer.lr=0.1", "model.backbone.out_features=16", f"model.head={head}"]
+    overrides = [f"space.learner.hparams.{each}" for each in pinned]
+    with pytest.raises(ConfigError, match=r"max_flops: got 10, which no model at the ends of \d branch"):
+        open_session(project, tmp_path / "search", *overrides, "search.constraints.max_flops=10")
     assert not (tmp_path / "search").exists()
 
 

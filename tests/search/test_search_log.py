@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sesemi_search.console import make_console
 from sesemi_search.search.directory import SEARCH_LOG, output_file
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.search_log import log_to
@@ -58,11 +59,21 @@ def test_an_error_has_its_line_and_what_its_module_printed_is_kept(
     assert output_file(result.directory, 0).read_text() == "to standard output\nto standard error\n"
 
 
-def test_no_key_and_no_password_is_in_it(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"asking with {'f' * 40}", "asking with ***"),
+        ("at postgresql://me:secret@host/db", "at postgresql://***@host/db"),
+        ("at postgresql://me:se/cr@et@host/db", "at postgresql://***@host/db"),
+        ("at redis://:secret@host", "at redis://***@host"),
+        ("at mysql://host/db?user=me&password=secret&x=1", "at mysql://host/db?user=me&password=***&x=1"),
+    ],
+)
+def test_no_key_and_no_password_is_in_it(text: str, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "f" * 40)
     with log_to(tmp_path):
-        logger.info(f"asking with {'f' * 40} at postgresql://me:secret@host/db")
-    assert messages(tmp_path) == ["asking with *** at postgresql://***@host/db"]
+        logger.info(text)
+    assert messages(tmp_path) == [kept]
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path, said: list[str]) -> None:
@@ -76,17 +87,32 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path, said: list[str]) ->
     assert said[0].startswith(f"no {SEARCH_LOG}: ")
 
 
-def test_a_full_disk_loses_lines_and_no_search(
-    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_loses_lines_and_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with log_to(tmp_path):
-        monkeypatch.setattr(os, "open", lambda *_: os.dup(2))
         with Path("/dev/full").open("wb", buffering=0) as full:
             monkeypatch.setattr(os, "write", lambda file, content: full.write(content))
             logger.info("a line")
         monkeypatch.undo()
         logger.info("another line")
     assert messages(tmp_path) == ["another line"]
+
+
+def test_what_was_said_before_comes_first_and_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    make_console()
+    logger.info("before")
+    logger.debug("not for the terminal")
+    for _ in range(2):
+        with log_to(tmp_path):
+            logger.info("then")
+    assert messages(tmp_path) == ["before", "not for the terminal", "then", "then"]
+    assert capfd.readouterr().out == "before\nthen\nthen\n"
+
+
+def test_a_search_that_breaks_off_leaves_its_traceback(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), log_to(tmp_path):
+        raise KeyError("what is missing")
+    assert messages(tmp_path) == ["the search ends in the middle of things"]
+    assert "    KeyError: 'what is missing'" in (tmp_path / SEARCH_LOG).read_text().splitlines()
 
 
 def test_what_prints_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +124,25 @@ def test_what_prints_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(passed_on.getvalue()) == 30 * 50_001
 
 
-def test_a_trial_that_prints_nothing_has_no_file(tmp_path: Path) -> None:
+def test_a_handler_that_one_trial_made_writes_to_the_file_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", passed_on := io.StringIO())
+    theirs = logging.getLogger("a module of the user")
+    with keep_output(tmp_path / "first.txt"):
+        theirs.addHandler(handler := logging.StreamHandler())
+        theirs.warning("one")
+    theirs.warning("between")
+    with keep_output(tmp_path / "second.txt"):
+        theirs.warning("two")
+    theirs.removeHandler(handler)
+    assert (tmp_path / "first.txt").read_text() == "one\n"
+    assert (tmp_path / "second.txt").read_text() == "two\n"
+    assert passed_on.getvalue() == "one\nbetween\ntwo\n"
+
+
+def test_a_trial_that_prints_nothing_has_no_file_and_sees_its_streams(tmp_path: Path) -> None:
     with keep_output(tmp_path / "output.txt"):
-        sys.stdout.flush()
+        assert sys.stdout.encoding
+        assert sys.stdout.writable()
     assert not (tmp_path / "output.txt").exists()

@@ -88,11 +88,12 @@ def test_an_option_whose_module_is_not_there_is_left_out_like_others(
     assert outcomes == {("good", Outcome.complete), ("tuple", Outcome.infeasible)}
 
 
-def test_a_search_over_bad_branches_alone_does_not_start(project: Path) -> None:
+def test_a_search_over_bad_branches_alone_does_not_start(project: Path, said: list[str]) -> None:
     only = f"space.{BACKBONE}={{_target_: faulty.bad_modules.TupleBackbone}}"
     composed = compose_config(Request(search=True, overrides=["space=tiny", *OVERRIDES, only], project=project))
     with pytest.raises(ValueError, match="TupleBackbone"):
         make_plan(composed)
+    assert not [line for line in said if line.startswith(("data:", "- "))], "it went on before it was refused"
 
 
 @pytest.mark.slow

@@ -176,7 +176,6 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
             raise adapters.failure
         session.interrupt()
     except BaseException as error:  # Ray makes other exceptions of a KeyboardInterrupt
-        logger.debug("the search ends in the middle of things", exc_info=True)
         _leave_resumable(plan, directory)
         if isinstance(error, OSError | StorageInternalError):
             raise SesemiSearchError(
