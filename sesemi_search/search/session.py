@@ -101,6 +101,7 @@ class Session:
         self._trained: dict[str, int] = {}  # numbers of the trials that have a config, by its digest
         records = ledger.records()
         self._checkpoints = Checkpoints(ledger.objectives, keep_checkpoints, records)
+        self._has_complete = any(each.outcome is Outcome.complete for each in records)
         for each in records:
             if each.digest and each.is_counted and each.outcome is not Outcome.lost:
                 self._trained[each.digest] = each.number
@@ -136,7 +137,7 @@ class Session:
         if number not in self._num_epochs:
             return False
         self._record(report)
-        if self._ledger.should_prune(number, report.epoch):
+        if self._ledger.should_prune(number, report.epoch) and not self._is_last_hope(number):
             self._end(number, Outcome.stopped)
             return False
         self._check_budget()
@@ -144,6 +145,16 @@ class Session:
             self._end(number, Outcome.interrupted)
             return False
         return True
+
+    def _is_last_hope(self, number: int) -> bool:
+        """Whether the search would end without a trial that ran in full if this one were stopped."""
+        is_alone = not self._queue and list(self._num_epochs) == [number]
+        return is_alone and not self._has_complete and not self._has_more
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether trials are left to ask for."""
+        return self._ledger.num_counted < self._num_trials and not self._ledger.is_exhausted
 
     def trial_ended(self, report: TrialReport) -> None:
         """Records the last report of a trial; one that was ended before is passed over."""
@@ -189,7 +200,7 @@ class Session:
         """Adopts an unfinished trial, else asks for one; None when there are as many as were wanted."""
         if self._queue:
             return self._ledger.adopt(self._queue.popleft())
-        if self._ledger.num_counted < self._num_trials and not self._ledger.is_exhausted:
+        if self._has_more:
             return self._ledger.ask()
         return None
 
@@ -259,6 +270,7 @@ class Session:
         on = f" on {record.node}" if record.node else ""
         logger.debug(f"trial {number}: {outcome.value} after epoch {record.epochs}, {record.value}{on}{said}")
         self._tracker.end(number, outcome.value, run_summary(record, outcome.value, self._ledger.objectives))
+        self._has_complete = self._has_complete or outcome is Outcome.complete
         if outcome is Outcome.lost:  # its config may be tried again
             self._trained = {digest: n for digest, n in self._trained.items() if n != number}
         if outcome is not Outcome.interrupted:

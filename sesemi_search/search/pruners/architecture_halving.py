@@ -16,8 +16,8 @@ class ArchitectureHalvingPruner(BasePruner):
     Asynchronous successive halving (Li et al. 2018) with rungs counted from the end of the run: at `max_resource` /
     `reduction_factor`, over its square, and so on. An architecture that learns slowly at first is held against its
     like. The first of an architecture at a rung goes on: one full training shows what its kind comes to. Where all
-    trials are of one architecture and one has passed the first rung, as a search's baseline has, being early gives no
-    place there: one in `reduction_factor` goes on, and none as long as there are fewer.
+    trials are of one architecture, nobody passes the first rung for coming early: one in `reduction_factor` goes on,
+    and none as long as there are fewer.
 
     In plain Optuna it is a pruner like any other: `create_study(pruner=ArchitectureHalvingPruner(max_resource=27))`.
 
@@ -61,16 +61,13 @@ class ArchitectureHalvingPruner(BasePruner):
             return True
         sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
         family = self._family(trial)
-        like = [
-            each
+        values = [
+            sign * each.intermediate_values[epoch]
             for each in study.get_trials(deepcopy=False)
             if epoch in each.intermediate_values and self._family(each) == family
         ]
-        values = [sign * each.intermediate_values[epoch] for each in like]
         rivals = sorted((each for each in values if not math.isnan(each)), reverse=True)
-        places = len(rivals) // self._reduction_factor
-        if self._families or epoch > self.rungs[0] or all(each.last_step == epoch for each in like):
-            places = max(places, 1)  # its kind, or the search, has no other that runs in full
+        places = max(len(rivals) // self._reduction_factor, 1 if self._families or epoch > self.rungs[0] else 0)
         return places == 0 or sign * value < rivals[places - 1]
 
     def _family(self, trial: FrozenTrial) -> tuple[object, ...]:

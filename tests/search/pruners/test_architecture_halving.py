@@ -43,52 +43,33 @@ def test_rungs_are_counted_from_the_end_of_the_run(num_epochs: int, num_rungs: i
     assert ArchitectureHalvingPruner(max_resource=num_epochs, num_rungs=num_rungs).rungs == rungs
 
 
-def test_the_best_third_goes_on_and_the_first_with_it() -> None:
-    for rung in (3, 9):
-        verdicts = judge([0.5, 0.4, 0.6, 0.3, 0.55, 0.58], ArchitectureHalvingPruner(max_resource=27), rung)
-        assert verdicts == [False, True, False, True, True, False]
-
-
-def judge_beside_a_full_one(values: list[float], pruner: ArchitectureHalvingPruner, first: float) -> list[bool]:
-    """As `judge` at the first rung, where a trial before them has gone past it."""
-    study = optuna.create_study(direction="maximize", pruner=pruner)
-    rung, verdicts = pruner.rungs[0], []
-    for number, value in enumerate([first, *values]):
-        trial = study.ask()
-        trial.report(value, rung)
-        if number == 0:
-            trial.report(value, rung + 1)
-        else:
-            verdicts.append(trial.should_prune())
-    return verdicts
+@pytest.mark.parametrize(("rung", "first"), [(3, True), (9, False)])
+def test_the_best_third_goes_on_and_from_the_second_rung_on_the_first_with_it(rung: int, first: bool) -> None:
+    verdicts = judge([0.5, 0.4, 0.6, 0.3, 0.55, 0.58], ArchitectureHalvingPruner(max_resource=27), rung)
+    assert verdicts == [first, True, False, True, True, False]
 
 
 @pytest.mark.parametrize(
     ("factor", "expected"),
-    [
-        # Of 0.5, which went on, and these: the third that comes is judged among three.
-        (3, [True, False, True, True, False]),
-        (2, [False, False, True, True, False]),
-    ],
+    [(3, [True, True, True, True, True, False]), (2, [True, True, True, True, False, False])],
 )
-def test_beside_one_that_runs_in_full_nobody_has_a_place_for_coming_early(factor: int, expected: list[bool]) -> None:
+def test_at_the_first_rung_nobody_has_a_place_for_coming_early(factor: int, expected: list[bool]) -> None:
     pruner = ArchitectureHalvingPruner(max_resource=27, reduction_factor=factor)
-    assert judge_beside_a_full_one([0.55, 0.6, 0.3, 0.35, 0.7], pruner, 0.5) == expected
+    assert judge([0.6, 0.5, 0.55, 0.3, 0.58, 0.59], pruner, pruner.rungs[0]) == expected
 
 
-def test_nan_among_the_first_gives_no_place_and_takes_none() -> None:
-    pruner = ArchitectureHalvingPruner(max_resource=27)
+def test_nan_is_stopped_and_makes_no_place() -> None:
     nan = float("nan")
-    assert judge_beside_a_full_one([nan, 0.6, 0.7], pruner, 0.5) == [True, True, False]
-    assert judge([nan, 0.1, 0.2], pruner, 3) == [True, False, False]
+    assert judge([nan, 0.1, 0.2], ArchitectureHalvingPruner(max_resource=27), 3) == [True, True, True]
+    assert judge([nan, 0.1, 0.2], ArchitectureHalvingPruner(max_resource=27), 9) == [True, False, False]
 
 
 def test_a_run_of_one_rung_has_it_as_its_first() -> None:
-    assert judge_beside_a_full_one([0.6, 0.7], ArchitectureHalvingPruner(max_resource=3), 0.5) == [True, False]
+    assert judge([0.5, 0.6, 0.7], ArchitectureHalvingPruner(max_resource=3), 1) == [True, True, False]
 
 
 def test_less_is_better_where_the_study_minimizes() -> None:
-    verdicts = judge([0.5, 0.6, 0.4], ArchitectureHalvingPruner(max_resource=27), 3, "minimize")
+    verdicts = judge([0.5, 0.6, 0.4], ArchitectureHalvingPruner(max_resource=27), 9, "minimize")
     assert verdicts == [False, True, False]
 
 
@@ -102,7 +83,7 @@ def test_a_slow_starter_is_held_against_its_like_only() -> None:
     values: list[float | tuple[str, float]] = [("quick", 0.9), ("slow", 0.2), ("quick", 0.8), ("slow", 0.3)]
     apart = ArchitectureHalvingPruner(max_resource=27, families=["model"])
     assert judge(values, apart, 3) == [False, False, True, False]
-    assert judge(values, ArchitectureHalvingPruner(max_resource=27), 3) == [False, True, True, True]
+    assert judge(values, ArchitectureHalvingPruner(max_resource=27), 9) == [False, True, True, True]
 
 
 @pytest.mark.parametrize("wrong", [{"max_resource": 0}, {"reduction_factor": 1}, {"num_rungs": 0}])
