@@ -78,8 +78,9 @@ def find_drift(directory: Path, project: Project | None) -> list[str]:
         packages, files = dict(began["packages"]), dict(began["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return [f"{directory / PROVENANCE} cannot be read: whether the code has changed since is not known"]
-    now = package_versions()
-    drift = [f"{name} was {packages[name]}, is {now[name]}" for name in packages if now.get(name) != packages[name]]
+    now = package_versions()  # another version of this program may have noted others
+    both = [name for name in packages if name in now]
+    drift = [f"{name} was {packages[name]}, is {now[name]}" for name in both if now[name] != packages[name]]
     current = project_files(project)
     changed = [name for name in dict.fromkeys([*files, *current]) if files.get(name) != current.get(name)]
     if changed:

@@ -5,6 +5,7 @@ search.num_trials=4 run.num_epochs=3 data.train_fraction=0.1 search.study=kept t
 trial; the places of its files are made up and that trial's checkpoint is left out. It is never written anew.
 """
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.result import SearchResult
+from sesemi_search.search.resume import find_drift
 from sesemi_search.search.stored_search import read_search
 
 KEPT = Path(__file__).parent / "kept"
@@ -31,6 +33,16 @@ def test_a_search_of_an_earlier_version_is_read(kept: Path) -> None:
     records = read_search(kept).records
     assert [record.outcome for record in records] == [Outcome.complete, Outcome.complete, Outcome.running]
     assert [record.epochs for record in records][:2] == [3, 3]
+
+
+def test_a_package_that_only_the_other_version_noted_is_no_drift(kept: Path) -> None:
+    file = kept / "provenance.json"
+    noted = json.loads(file.read_text())
+    noted["packages"] = {"a-package-of-long-ago": "1.0", "optuna": "0.1"}
+    noted["files"] = {}
+    file.write_text(json.dumps(noted))
+    (line,) = find_drift(kept, None)
+    assert line.startswith("optuna was 0.1, is ")
 
 
 def test_a_search_of_an_earlier_version_goes_on(kept: Path, resume_search: Callable[..., SearchResult]) -> None:
