@@ -82,8 +82,9 @@ def check_prepared(prepared: Prepared, architectures: Architectures, *, refuse_b
             checked.exclude_bad()
         _settle_image_size(prepared, checked)
         limits = describe_limits(checked, prepared.settings.search.constraints)
-        if all(branch.low.params == branch.high.params for branch in checked.branches):
-            problems += limits  # there is nothing between the ends
+        is_visited_whole = len(checked.branches) == checked.num_branches
+        if is_visited_whole and all(branch.low.params == branch.high.params for branch in checked.branches):
+            problems += limits  # there is no other model
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)

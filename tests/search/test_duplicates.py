@@ -121,6 +121,18 @@ def test_limits_that_a_space_without_ranges_does_not_meet_are_a_mistake(project:
     assert not (tmp_path / "search").exists()
 
 
+def test_limits_that_the_visited_branches_alone_do_not_meet_are_no_mistake(
+    project: Path, tmp_path: Path, said: list[str]
+) -> None:
+    linear = "_target_: sesemi_search.models.heads.LinearHead"
+    heads = ", ".join(f"h{i}: {{{linear}, dropout: {i / 20}}}" for i in range(17))
+    widths = ", ".join(f"o{width}: {{_target_: faulty.Flat, out_features: {width}}}" for width in range(4, 21))
+    pinned = ["optimizer.lr=0.1", f"model.backbone={{choice: {{{widths}}}}}", f"model.head={{choice: {{{heads}}}}}"]
+    overrides = [f"space.learner.hparams.{each}" for each in pinned]
+    open_session(project, tmp_path / "search", *overrides, "search.constraints.max_flops=10")
+    assert any("no model at the ends of 256 branches is within" in line for line in said)
+
+
 def test_a_search_in_which_nothing_can_be_trained_gives_up(project: Path, tmp_path: Path) -> None:
     # Widths 4 and 64 work and are the only ones checked; `Odd` takes none that lies between but multiples of 4.
     odd = "space.learner.hparams.model.backbone={_target_: faulty.Odd, width: {float: [4, 64]}}"
