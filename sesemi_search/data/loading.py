@@ -15,10 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sesemi_search.config.schema import DataConfig
-from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.memory import available_bytes
 from sesemi_search.data.resize import to_channels, to_size
-from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, StoredImages, UnreadableImage
+from sesemi_search.data.stored import (
+    ArrayReader,
+    ImageReader,
+    ImageSplit,
+    LabelledImages,
+    StoredImages,
+    UnreadableImage,
+)
 from sesemi_search.errors import ConfigError
 
 __all__ = ["Part", "load_parts"]

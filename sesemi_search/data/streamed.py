@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sesemi_search.data.batching import Images
-from sesemi_search.data.preparation import Preparation
+from sesemi_search.data.batching import Images, Preparation
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.data.transforms import ImageTransform, apply_to_image
 

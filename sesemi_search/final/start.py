@@ -7,7 +7,7 @@ from typing import Any
 from sesemi_search.config.schema import RunConfig, TestCheckpoint
 from sesemi_search.errors import ConfigError, SesemiSearchError
 from sesemi_search.models.classifier import BACKBONE_KEY
-from sesemi_search.models.weight_files import are_weights
+from sesemi_search.models.weights import are_weights
 from sesemi_search.training import Fit, load_checkpoint
 from sesemi_search.training.checkpoint import CheckpointError
 

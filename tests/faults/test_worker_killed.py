@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from sesemi_search.config.experiment import load_experiment
-from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.splits import load_splits
+from sesemi_search.data.stored import LabelledImages
 from sesemi_search.project.project import activate, find_project
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialReport

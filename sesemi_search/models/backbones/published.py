@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from sesemi_search.errors import ConfigError
 from sesemi_search.models.backbones.base import Backbone
 from sesemi_search.models.classifier import BACKBONE_KEY
-from sesemi_search.models.weight_files import check_path, read_weights
-from sesemi_search.models.weights import load_strictly, weights_wanted
+from sesemi_search.models.weights import check_path, load_strictly, read_weights, weights_wanted
 
 __all__ = ["PublishedBackbone", "check_beginning", "load_file", "loading_error"]
 
