@@ -42,7 +42,7 @@ from sesemi_search.search.pruners.build import build_pruner
 from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget
-from sesemi_search.tracking.fan_out import Trackers
+from sesemi_search.tracking.tracker import Trackers
 
 __all__ = ["SIZES", "measure"]
 

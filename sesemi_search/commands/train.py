@@ -15,8 +15,7 @@ from sesemi_search.config.experiment import plain, resolve_experiment, to_typed,
 from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
-from sesemi_search.final.result import FinalResult
-from sesemi_search.final.train import train
+from sesemi_search.final.train import FinalResult, train
 from sesemi_search.models.expected_input import describe_followed, follow_backbone
 from sesemi_search.preflight.branches import check_experiment
 from sesemi_search.project.project import PROVENANCE, activate, project_path

@@ -10,8 +10,7 @@ from sesemi_search.search.ray_tune.cluster import connect
 from sesemi_search.search.ray_tune.driver import search
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.resume import resume_plan
-from sesemi_search.tracking.fan_out import Trackers
-from sesemi_search.tracking.tracker import Tracker
+from sesemi_search.tracking.tracker import Tracker, Trackers
 
 PROJECT = Path(__file__).parents[1] / "project"
 

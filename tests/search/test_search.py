@@ -18,8 +18,7 @@ from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.tracked_run import run_summary
-from sesemi_search.tracking.fan_out import Trackers
-from sesemi_search.tracking.tracker import RunStart
+from sesemi_search.tracking.tracker import RunStart, Trackers
 from tests.processes import read_trials
 
 RunSearch = Callable[..., SearchResult]
@@ -153,7 +152,7 @@ def test_best_yaml_is_the_config_of_the_best_complete_trial(finished: tuple[Sear
 def test_a_second_driver_is_refused_with_the_first_ones_process(
     finished: tuple[SearchResult, Recorder], resume_search: Callable[..., SearchResult]
 ) -> None:
-    from sesemi_search.search.lock import lock_directory
+    from sesemi_search.search.directory import lock_directory
 
     directory = finished[0].directory
     with lock_directory(directory), pytest.raises(ConfigError, match=r"in use by process \d+ on"):

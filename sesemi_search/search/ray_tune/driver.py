@@ -18,12 +18,11 @@ from ray import tune
 from sesemi_search.atomic import write_text
 from sesemi_search.config.durations import parse_duration
 from sesemi_search.errors import SesemiSearchError
-from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.directory import lock_directory, trial_dir
 from sesemi_search.search.ledger.journal import repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import TrialRecord
-from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.open_ledger import begin_ledger, open_ledger, resume_ledger
 from sesemi_search.search.plan import Plan
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher

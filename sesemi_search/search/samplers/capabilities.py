@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from optuna import samplers
 
+from sesemi_search.search.samplers.build import is_sampler
 from sesemi_search.search.samplers.cmaes import CmaEsSampler
-from sesemi_search.search.samplers.nodes import is_sampler
 from sesemi_search.space.domains import Choice, Options
 from sesemi_search.space.size import count_configs, is_continuous
 from sesemi_search.space.space import Space
