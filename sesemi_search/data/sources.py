@@ -9,6 +9,7 @@ the journey.
 
 import inspect
 from collections.abc import Mapping, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -197,13 +198,13 @@ class DatasetReader:
         return item
 
 
+@dataclass(frozen=True)
 class DatasetSource:
     """The source that a data set makes; with a test split where `data.test_source` names one."""
 
-    def __init__(self, node: Mapping[str, Any], key: str, dataset: MapDataset) -> None:
-        self.node = node
-        self.key = key
-        self.dataset = dataset
+    node: Mapping[str, Any]
+    key: str
+    dataset: MapDataset
 
     def train(self) -> DatasetReader:
         """Returns all images of the data set."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_convert
 
 from sesemi_search.data.batching import Images, Preparation
 from sesemi_search.data.stored import ImageSplit
@@ -47,7 +47,7 @@ class StreamedImages(Images):
             _Decoded(split, image_transforms, preparation.channels),
             batch_sampler=self._plan,
             num_workers=num_workers,
-            collate_fn=_as_it_is,
+            collate_fn=default_convert,
             pin_memory=self.device.type == "cuda",
             # torch refuses a number here when there are no processes to do it.
             prefetch_factor=prefetch_factor if num_workers else None,
@@ -108,7 +108,3 @@ class _Decoded(Dataset[Any]):
             ]
             pixels = torch.stack(images)
         return pixels, torch.from_numpy(self._labels[indices])
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch

@@ -33,8 +33,7 @@ class CosineHead(Head):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        nn.init.kaiming_normal_(self.weight)
+        self.weight = nn.Parameter(nn.init.kaiming_normal_(torch.empty(out_features, in_features)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, D) to logits (B, K)."""
@@ -60,8 +59,7 @@ class ScaledCosineHead(Head):
             raise ValueError(f"{scale=}; it takes a finite number above 0")
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        nn.init.kaiming_normal_(self.weight)
+        self.weight = nn.Parameter(nn.init.kaiming_normal_(torch.empty(out_features, in_features)))
         # The logarithm keeps a learned scale above 0 (as CLIP does); a fixed one is a parameter without gradient, so
         # that the weights of a run carry the scale that they were trained with.
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learnable)
@@ -101,8 +99,7 @@ class ArcFaceHead(Head):
         self.out_features = out_features
         self.scale = scale
         self.margin = margin
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        nn.init.kaiming_normal_(self.weight)
+        self.weight = nn.Parameter(nn.init.kaiming_normal_(torch.empty(out_features, in_features)))
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Features (B, D) to logits (B, K), with the margin where labels (B,) are given."""

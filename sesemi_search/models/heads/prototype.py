@@ -34,8 +34,7 @@ class PrototypeHead(Head):
         self.in_features = in_features
         self.out_features = out_features
         self.temperature = temperature
-        self.prototypes = nn.Parameter(torch.empty(out_features, in_features))
-        nn.init.kaiming_normal_(self.prototypes)
+        self.prototypes = nn.Parameter(nn.init.kaiming_normal_(torch.empty(out_features, in_features)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, D) to logits (B, K)."""
