@@ -38,7 +38,7 @@ from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget

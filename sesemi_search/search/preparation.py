@@ -19,7 +19,7 @@ from sesemi_search.preflight.constraints import describe_limits
 from sesemi_search.preflight.space_paths import check_tree
 from sesemi_search.project.project import activate, project_path
 from sesemi_search.search.ledger.objectives import parse_objectives
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler
 from sesemi_search.search.samplers.capabilities import Serving, check_serves
 from sesemi_search.search.trial_config import common_image_size

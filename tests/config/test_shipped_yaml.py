@@ -19,7 +19,7 @@ from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import check_space
 from sesemi_search.project.sesemi_modules import install
 from sesemi_search.search.initial.baseline import find_baseline
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
