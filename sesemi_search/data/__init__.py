@@ -1,7 +1,7 @@
 """Labelled images: where they come from, how they are split, and how batches of them reach a model."""
 
 from sesemi_search.data.batching import Preparation
-from sesemi_search.data.images import Images, InMemoryImages, open_images
+from sesemi_search.data.images import Images, InMemoryImages, StreamedImages, open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.sources import (
     CIFAR10,
@@ -17,7 +17,6 @@ from sesemi_search.data.sources import (
 )
 from sesemi_search.data.splits import check_labels, load_splits
 from sesemi_search.data.stored import ImageReader, ImageSplit, LabelledImages, StoredImages
-from sesemi_search.data.streamed import StreamedImages
 
 __all__ = [
     "CIFAR10",

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sesemi_search.config.schema import DataConfig
+from sesemi_search.data.decode import to_channels, to_size
 from sesemi_search.data.memory import available_bytes
-from sesemi_search.data.resize import to_channels, to_size
 from sesemi_search.data.stored import (
     ArrayReader,
     ImageReader,

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sesemi_search.config.schema import DataConfig, RunConfig
+from sesemi_search.data.decode import to_channels
 from sesemi_search.data.loading import Part, load_parts
-from sesemi_search.data.resize import to_channels
 from sesemi_search.data.sources import TEST_SOURCE_KEY, Source, SourceWithTest, SourceWithVal, build_source
 from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, LabelledImages
 from sesemi_search.errors import ConfigError

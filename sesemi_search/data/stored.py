@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sesemi_search.data.resize import to_channels, to_size
+from sesemi_search.data.decode import to_channels, to_size
 from sesemi_search.errors import SesemiSearchError
 
 __all__ = ["ArrayReader", "ImageReader", "ImageSplit", "LabelledImages", "StoredImages", "UnreadableImage"]
