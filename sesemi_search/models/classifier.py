@@ -66,7 +66,7 @@ def build_classifier(backbone: Mapping[str, Any], head: Mapping[str, Any], num_c
         built_backbone = instantiate(backbone, BACKBONE_KEY)
         in_features = _backbone_features(built_backbone)
     except ConfigError as error:
-        raise BackboneError(str(error), error.problems) from error
+        raise BackboneError(str(error), problems=error.problems) from error
     built_head = instantiate(head, HEAD_KEY, in_features=in_features, out_features=num_classes)
     _check_head(built_head, {"in_features": in_features, "out_features": num_classes})
     return Classifier(built_backbone, built_head)
