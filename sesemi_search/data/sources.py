@@ -197,8 +197,9 @@ def build_source(node: Mapping[str, Any], data_root: Path, key: str = SOURCE_KEY
     if isinstance(source, MapDataset):
         return DatasetSource({**node, **supplied}, key, source)
     raise ConfigError(
-        f"{key}: {type(source).__name__} has no method train(), which returns the training set as "
-        "sesemi_search.data.LabelledImages, and is no map-style data set, which has __len__ and __getitem__."
+        key,
+        f"{type(source).__name__} has no method train(), which returns the training set as "
+        "sesemi_search.data.LabelledImages, and is no map-style data set, which has __len__ and __getitem__.",
     )
 
 
