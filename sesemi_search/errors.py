@@ -6,6 +6,7 @@ what to do. Several mistakes are gathered and raised as one error.
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 __all__ = ["ConfigError", "SesemiSearchError", "raise_problems", "suggest"]
 
@@ -20,8 +21,10 @@ class ConfigError(SesemiSearchError, ValueError):
     `problems` holds each mistake by itself, where the error tells of several.
     """
 
-    def __init__(self, key: str, text: str | None = None, problems: Sequence[str] = (), *, file: str = "") -> None:
-        whole = ": ".join(part for part in (file, key, text) if part)
+    def __init__(
+        self, key: str, text: str | None = None, problems: Sequence[str] = (), *, file: str | Path = ""
+    ) -> None:
+        whole = ": ".join(str(part) for part in (file, key, text) if part)
         super().__init__(whole)
         self.problems = list(problems) or [whole]
 
