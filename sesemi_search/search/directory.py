@@ -53,8 +53,8 @@ def refuse_used(directory: Path) -> None:
     """
     if holds_search(directory):
         raise ConfigError(
-            f"search.dir: {directory} already holds a search. "
-            f"To go on with it: sesemi-search resume {shlex.quote(str(directory))}"
+            "search.dir",
+            f"{directory} already holds a search. To go on with it: sesemi-search resume {shlex.quote(str(directory))}",
         )
 
 
@@ -67,11 +67,11 @@ def file_inside(directory: Path, path: Path) -> Path:
     try:
         inside = path.resolve(strict=True).is_relative_to(directory.resolve())
     except (OSError, RuntimeError):  # a loop of links
-        raise ConfigError(f"{path}: there is no such file.") from None
+        raise ConfigError("", "there is no such file.", file=path) from None
     if not inside:
-        raise ConfigError(f"{path}: leads out of the search directory, and is not read.")
+        raise ConfigError("", "leads out of the search directory, and is not read.", file=path)
     if not path.is_file():
-        raise ConfigError(f"{path}: not a file.")
+        raise ConfigError("", "not a file.", file=path)
     return path
 
 
@@ -87,5 +87,5 @@ def choose_directory(given: str | None, project: Project | None, name: str, now:
     directory = Path(given).expanduser().absolute()
     refuse_used(directory)
     if directory.exists() and not directory.is_dir():
-        raise ConfigError(f"search.dir: {directory} is a file; it takes a folder.")
+        raise ConfigError("search.dir", f"{directory} is a file; it takes a folder.")
     return directory

@@ -27,13 +27,13 @@ def lock_directory(directory: Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / "driver.lock").open("a+")
     except OSError as error:
-        raise ConfigError(f"search.dir: {directory} cannot be written: {error.strerror or error}.") from error
+        raise ConfigError("search.dir", f"{directory} cannot be written: {error.strerror or error}.") from error
     with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                f"search.dir: {directory} is in use by {_holder(directory)}; one driver at a time."
+                "search.dir", f"{directory} is in use by {_holder(directory)}; one driver at a time."
             ) from None
         file.truncate(0)
         file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
