@@ -55,7 +55,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            raise ConfigError(f"run.dir: the folder {folder} cannot be made: {error.strerror}.") from error
+            raise ConfigError("run.dir", f"the folder {folder} cannot be made: {error.strerror}.") from error
         # What was left open is measured by now, and whoever uses the model needs it.
         experiment["data"] |= {"mean": typed.data.mean, "std": typed.data.std}
         again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"

@@ -163,7 +163,7 @@ def search_path(request: Request, project: Project | None) -> list[Path]:
     if request.config_dir is None:
         return folders
     if not request.config_dir.is_dir():
-        raise ConfigError(f"--config-dir: {request.config_dir} is not a folder.")
+        raise ConfigError("--config-dir", f"{request.config_dir} is not a folder.")
     return [request.config_dir.resolve(), *folders]
 
 

@@ -23,5 +23,5 @@ def parse_duration(text: str, key: str) -> float:
         pairs = re.findall(r"(\d+(?:\.\d+)?)([dhms])", written) if parts else []
         seconds = sum(float(number) * _SECONDS[unit] for number, unit in pairs)
     if not 0 < seconds < float("inf"):
-        raise ConfigError(f"{key}: got {text!r}; it takes a time such as 2h, 1h30m or 90s, or a number of seconds.")
+        raise ConfigError(key, f"got {text!r}; it takes a time such as 2h, 1h30m or 90s, or a number of seconds.")
     return seconds

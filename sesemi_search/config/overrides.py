@@ -53,10 +53,10 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
             override = OverridesParser.create().parse_override(rename_override(text))
             if override.is_sweep_override():
                 raise ConfigError(
-                    f"{text}: a sweep of Hydra's; the values of a search belong into its space: '{{choice: [...]}}'."
+                    text, "a sweep of Hydra's; the values of a search belong into its space: '{choice: [...]}'."
                 )
             if not override.key_or_group:
-                raise ConfigError(f"{text}: not an override KEY=VALUE (it has no key).")
+                raise ConfigError(text, "not an override KEY=VALUE (it has no key).")
             parsed.append(override)
         except HydraException as error:
             problems.append(f"{text}: not an override KEY=VALUE ({str(error).splitlines()[0]})")

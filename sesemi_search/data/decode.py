@@ -72,7 +72,7 @@ def decode_value(value: Any, size: int, channels: int) -> _Pixels:
 def _from_pil(image: Image.Image, size: int, channels: int) -> _Pixels:
     """Converts a PIL image of any mode to (channels, size, size)."""
     if channels not in (1, 3):
-        raise ConfigError(f"data.channels: got {channels}; image files are read with 1 or 3 channels.")
+        raise ConfigError("data.channels", f"got {channels}; image files are read with 1 or 3 channels.")
     if image.mode == "F":
         raise ValueError("its pixels are floats, which have no fixed range")
     upright = _upright(image)

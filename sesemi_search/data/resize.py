@@ -60,8 +60,9 @@ def to_channels(images: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.
         return images
     if (found, channels) != (3, 1):
         raise ConfigError(
-            f"data.channels: got {channels}, but the images have {found}; only gray ones are repeated, and only red, "
-            "green and blue made gray."
+            "data.channels",
+            f"got {channels}, but the images have {found}; only gray ones are repeated, and only red, "
+            "green and blue made gray.",
         )
     gray = np.empty((len(images), 1, *images.shape[2:]), dtype=np.uint8)
     for start in range(0, len(images), _CHUNK):

@@ -68,8 +68,8 @@ def _expected_values(config: Mapping[str, Any]) -> dict[str, Any]:
     if "image_size" in is_open and expected is None:
         name = backbone.get("_target_") if isinstance(backbone, Mapping) else backbone
         raise ConfigError(
-            f"data.image_size: got None, and {name} does not say which size it is made for; it takes a number of "
-            "pixels, such as 224."
+            "data.image_size",
+            f"got None, and {name} does not say which size it is made for; it takes a number of pixels, such as 224.",
         )
     if expected is None:
         return {}
@@ -120,15 +120,15 @@ def _find_expected(backbone: Any) -> ExpectedInput | None:
     describe = getattr(locate(target, _KEY), "expected_input", None)
     if describe is None:
         return None
-    call = f"{_KEY}: {target}.expected_input({name!r})"
+    call = f"{target}.expected_input({name!r})"
     try:
         expected = describe(name)
     except ValueError as error:
-        raise ConfigError(f"{_KEY}.name: {error}") from error
+        raise ConfigError(f"{_KEY}.name", str(error)) from error
     except Exception as error:  # a user's code
-        raise ConfigError(f"{call} raised {type(error).__name__}: {error}") from error
+        raise ConfigError(_KEY, f"{call} raised {type(error).__name__}: {error}") from error
     if expected is not None and not isinstance(expected, ExpectedInput):
-        raise ConfigError(f"{call} gave a {type(expected).__name__}; it gives an ExpectedInput or None.")
+        raise ConfigError(_KEY, f"{call} gave a {type(expected).__name__}; it gives an ExpectedInput or None.")
     return expected
 
 

@@ -103,7 +103,7 @@ class Architectures:
         model = config["learner"]["hparams"]["model"]
         backbone = json.dumps(model["backbone"], sort_keys=True)
         if (known := self._unbuilt.get(backbone)) is not None:
-            raise BackboneError(str(known), known.problems)
+            raise BackboneError(str(known), problems=known.problems)
         try:
             return _measure(config, "meta")
         except Exception:

@@ -74,9 +74,10 @@ def resume_ledger(plan: Plan, directory: Path) -> Ledger:
     changes = list(find_changes(ledger.definition, _definition(plan)))
     if changes:
         raise ConfigError(
+            "",
             f"{directory / SEARCH_YAML} is not what the search began with, and its trials would not compare: "
             + "; ".join(changes)
-            + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]"
+            + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]",
         )
     _save_config(plan, directory)
     _fill(ledger, plan)

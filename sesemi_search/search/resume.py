@@ -43,7 +43,7 @@ def resume_directory(request: Request) -> Path:
         ConfigError: There is none.
     """
     if not request.overrides or "=" in request.overrides[0]:
-        raise ConfigError("resume: say which search to go on with, sesemi-search resume DIR.")
+        raise ConfigError("resume", "say which search to go on with, sesemi-search resume DIR.")
     return Path(request.overrides[0]).expanduser().absolute()
 
 

@@ -69,7 +69,7 @@ def read_search(directory: Path) -> StoredSearch:
     try:
         space = Space(parse_space(content["space"]))
     except (TypeError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{directory / SEARCH_YAML}: space: not a space ({error}).") from error
+        raise ConfigError("space", f"not a space ({error}).", file=directory / SEARCH_YAML) from error
     experiment = {key: content[key] for key in EXPERIMENT_KEYS}
     with sealed_environment():
         return _read_study(directory, config, space, experiment)
@@ -91,7 +91,7 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: M
         raise
     except Exception as error:  # Optuna's replay of a file of whoever's making fails in any way
         text = str(error).partition("\n")[0]
-        raise ConfigError(f"{directory}: the ledger cannot be read ({type(error).__name__}: {text})") from error
+        raise ConfigError("", f"the ledger cannot be read ({type(error).__name__}: {text})", file=directory) from error
     return StoredSearch(directory, study.study_name, config, space, experiment, records, copied, objectives)
 
 
@@ -102,7 +102,7 @@ def load_search_yaml(directory: Path) -> DictConfig:
         ConfigError: There is none, or it is not one of ours.
     """
     if not holds_search(directory):
-        raise ConfigError(f"{directory} holds no search (it has no {SEARCH_YAML}).")
+        raise ConfigError("", f"{directory} holds no search (it has no {SEARCH_YAML}).")
     path = directory / SEARCH_YAML
     file_inside(directory, path)
     try:
@@ -110,7 +110,7 @@ def load_search_yaml(directory: Path) -> DictConfig:
     except OmegaConfBaseException as error:
         raise ConfigError(f"{path}: {explain(error)}") from error
     except (OSError, YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError("", f"{path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
     return config
 
@@ -126,6 +126,6 @@ def _open_to_read(directory: Path, url: str | None) -> BaseStorage:
         return open_storage(directory, None)
     _, _, file = url.partition("?")[0].partition(":///")
     if url.startswith("sqlite") and not Path(file).is_file():
-        raise ConfigError(f"search.storage: there is no SQLite file {file!r}.")
+        raise ConfigError("search.storage", f"there is no SQLite file {file!r}.")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.storages.RDBStorage(url, skip_table_creation=True)

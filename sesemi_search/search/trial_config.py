@@ -29,8 +29,9 @@ def common_image_size(checked: Checked) -> int | None:
     if len(sizes) > 1:
         shown = ", ".join(f"{size} ({name})" for size, name in sorted(sizes.items()))
         raise ConfigError(
-            f"data.image_size: got None, and the backbones of the space are made for different sizes: {shown}. A "
-            "search loads its images once for all trials; it takes one size in pixels."
+            "data.image_size",
+            f"got None, and the backbones of the space are made for different sizes: {shown}. A "
+            "search loads its images once for all trials; it takes one size in pixels.",
         )
     return next(iter(sizes), None)
 

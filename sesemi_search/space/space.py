@@ -129,10 +129,10 @@ def _apply_entries(node: Entries, name: str, base: Any, params: Mapping[str, Any
     """Lays entries over a list."""
     if not isinstance(base, list):
         raise ConfigError(
-            f"space.{name}: whole numbers as keys are places in a list, and there is none to lay it over."
+            f"space.{name}", "whole numbers as keys are places in a list, and there is none to lay it over."
         )
     if max(node.nodes) >= len(base):
-        raise ConfigError(f"space.{name}.{max(node.nodes)}: the list there has {len(base)} entries, the first is 0.")
+        raise ConfigError(f"space.{name}.{max(node.nodes)}", f"the list there has {len(base)} entries, the first is 0.")
     for i, child in node.nodes.items():
         base[i] = _apply(child, join(name, str(i)), base[i], params)
     return base
@@ -141,8 +141,9 @@ def _apply_entries(node: Entries, name: str, base: Any, params: Mapping[str, Any
 def _refuse_interpolation(name: str, base: Any) -> None:
     if isinstance(base, str) and "${" in base:
         raise ConfigError(
-            f"space.{name}: lays a mapping over the interpolation {base!r}, which would be lost; "
-            "write the whole node into the space."
+            f"space.{name}",
+            f"lays a mapping over the interpolation {base!r}, which would be lost; "
+            "write the whole node into the space.",
         )
 
 
