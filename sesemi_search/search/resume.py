@@ -9,9 +9,10 @@ from typing import Any
 
 from sesemi_search.config.compose import Composed, Request
 from sesemi_search.config.keys import known_keys
+from sesemi_search.config.layers import Source
 from sesemi_search.config.overrides import override_config, parse_overrides
 from sesemi_search.config.schema import SearchExperimentConfig
-from sesemi_search.config.source_lines import Source, SourceLines
+from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.config.untrusted import sealed_environment
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import PROVENANCE, Project, find_project
