@@ -17,12 +17,11 @@ from sesemi_search.config.compose import Request
 from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
-from sesemi_search.config.untrusted import sealed_environment
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import file_inside, lock_holder, trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search
+from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
 from sesemi_search.search.tracked_run import run_start, run_summary
 from sesemi_search.tracking import RunStart, wandb_tracker
 

@@ -12,10 +12,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sesemi_search.config.experiment import check_values
 from sesemi_search.config.hydra_errors import check_key, check_section, explain
 from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import check_spellings, rename_override
-from sesemi_search.config.validate import check_values
 from sesemi_search.errors import ConfigError, raise_problems, suggest
 from sesemi_search.project.project import list_options
 

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sesemi_search.config.experiment import plain, resolve_experiment
+from sesemi_search.config.experiment import Complete, Sampled, Written, resolve
 from sesemi_search.config.targets import locate
 from sesemi_search.errors import ConfigError
 
@@ -33,9 +33,9 @@ class ExpectedInput(NamedTuple):
 
 
 def follow_backbone(
-    container: Mapping[str, Any], resolved: Mapping[str, Any] | None = None, measured: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Returns a resolved, plain config whose open (null) image size is the one that its backbone was made for.
+    experiment: Written | Sampled, resolved: Mapping[str, Any] | None = None, measured: Mapping[str, Any] | None = None
+) -> Complete:
+    """Resolves an experiment; an open (null) image size becomes the one that its backbone was made for.
 
     Where the backbone begins with weights, from its publishers or a file, an open mean and standard deviation are those
     that the published weights were trained with. Values that refer to what was open have it too.
@@ -44,20 +44,17 @@ def follow_backbone(
     returns an `ExpectedInput`.
 
     Args:
-        container: The experiment's config, plain and unresolved.
+        experiment: The experiment, with or without a sample in it.
         resolved: The same, resolved, where that is at hand.
         measured: `mean` and `std` of the images, for what stays open.
 
     Raises:
         ConfigError: It does not resolve, or the size is open, and the backbone does not say which it was made for.
     """
-    config = dict(plain(resolve_experiment(container)) if resolved is None else resolved)
+    config = resolve(experiment) if resolved is None else dict(resolved)
     followed = _expected_values(config)
     filled = {k: v for k, v in (measured or {}).items() if config["data"][k] is None and v is not None} | followed
-    if not filled:
-        return config
-    written = plain(container)
-    return plain(resolve_experiment({**written, "data": {**written["data"], **filled}}))
+    return Complete(resolve(experiment, **filled) if filled else config)
 
 
 def _expected_values(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,21 +6,22 @@ resolves more of `StoredSearch.config` does so in `sealed_environment` as well.
 The report, `track`, a dry run and a warm start read here. Whoever goes on with a search opens its `Ledger` instead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import optuna
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 from optuna.storages import BaseStorage
 from yaml import YAMLError
 
-from sesemi_search.config.experiment import plain, to_typed
+from sesemi_search.config.experiment import Written, to_typed, written_experiment, written_space
 from sesemi_search.config.hydra_errors import explain
-from sesemi_search.config.schema import EXPERIMENT_KEYS, SearchConfig, SearchExperimentConfig
-from sesemi_search.config.untrusted import sealed_environment
+from sesemi_search.config.schema import SearchConfig, SearchExperimentConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, file_inside, holds_search
 from sesemi_search.search.ledger.conversion import is_copy, to_record
@@ -30,7 +31,11 @@ from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
-__all__ = ["StoredSearch", "load_search_yaml", "read_search"]
+__all__ = ["StoredSearch", "load_search_yaml", "read_search", "sealed_environment"]
+
+_ENV = "oc.env"
+# Blocks entered and not left; OmegaConf's resolvers belong to the process.
+_entered = 0
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class StoredSearch:
         name: Name of the study, the group of its runs.
         config: The composed config, typed and unresolved.
         space: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
         records: Every trial of this search; one that a dead driver left is `running`.
         copied: Trials of earlier searches that this one began with.
         objectives: What it optimizes.
@@ -52,7 +57,7 @@ class StoredSearch:
     name: str
     config: DictConfig
     space: Space
-    experiment: Mapping[str, Any]
+    experiment: Written
     records: list[TrialRecord]
     copied: list[TrialRecord]
     objectives: Objectives
@@ -65,17 +70,15 @@ def read_search(directory: Path) -> StoredSearch:
         ConfigError: It holds no search, or one that cannot be read.
     """
     config = load_search_yaml(directory)
-    content = plain(config)
     try:
-        space = Space(parse_space(content["space"]))
+        space = Space(parse_space(written_space(config)))
     except (TypeError, AttributeError, RecursionError) as error:
         raise ConfigError("space", f"not a space ({error}).", file=directory / SEARCH_YAML) from error
-    experiment = {key: content[key] for key in EXPERIMENT_KEYS}
     with sealed_environment():
-        return _read_study(directory, config, space, experiment)
+        return _read_study(directory, config, space, written_experiment(config))
 
 
-def _read_study(directory: Path, config: DictConfig, space: Space, experiment: Mapping[str, Any]) -> StoredSearch:
+def _read_study(directory: Path, config: DictConfig, space: Space, experiment: Written) -> StoredSearch:
     try:
         search: SearchConfig = to_typed(config.search)
         url, name, objectives = search.storage, search.study, parse_objectives(search)
@@ -113,6 +116,33 @@ def load_search_yaml(directory: Path) -> DictConfig:
         raise ConfigError("", f"{path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
     return config
+
+
+@contextmanager
+def sealed_environment() -> Iterator[None]:
+    """Makes `${oc.env:...}` an error inside the block, however it is spelled.
+
+    In a config that is run, `${oc.env:WANDB_API_KEY}` gives its author what their own program could read anyway. In one
+    that is only read, it would put a reader's key into a message, a W&B run or the address of a database.
+
+    Raises:
+        ConfigError: Out of the block came an error of an interpolation, this one or another.
+    """
+    global _entered
+    _entered += 1
+    OmegaConf.register_new_resolver(_ENV, _refuse, replace=True)
+    try:
+        yield
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
+    finally:
+        _entered -= 1
+        if not _entered:
+            OmegaConf.register_new_resolver(_ENV, oc.env, replace=True)
+
+
+def _refuse(name: str, *default: Any) -> NoReturn:  # noqa: ARG001
+    raise ConfigError(f"the environment variable {name} is not given to a search that is only read.")
 
 
 def _open_to_read(directory: Path, url: str | None) -> BaseStorage:

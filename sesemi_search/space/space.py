@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from sesemi_search.config.experiment import Sampled, Written
 from sesemi_search.errors import ConfigError
 from sesemi_search.space.domains import Choice, Constant, Domain, Entries, Float, Int, Listing, Node, Options, Tree
 
@@ -50,21 +51,20 @@ class Space:
         _sample(self.root, "", trial, params)
         return params
 
-    def apply(self, experiment: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the experiment's config with one sample put in.
+    def apply(self, experiment: Written, params: Mapping[str, Any]) -> Sampled:
+        """Returns the experiment with one sample put in.
 
         A scalar, a list, null and a mapping with `_target_` replace what is there; any other mapping merges into it,
         and one whose keys are whole numbers into the list that is there.
 
         Args:
-            experiment: Plain containers, interpolations unresolved.
+            experiment: The experiment as it is written.
             params: What `sample` returned.
 
         Raises:
             ConfigError: A mapping lies over an interpolation, or entries over what is no list or too short.
         """
-        applied: dict[str, Any] = _apply(self.root, "", copy.deepcopy(dict(experiment)), params)
-        return applied
+        return Sampled(_apply(self.root, "", copy.deepcopy(dict(experiment)), params))
 
     @cached_property
     def dimensions(self) -> list[Dimension]:
