@@ -6,6 +6,7 @@ what to do. Several mistakes are gathered and raised as one error.
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 __all__ = ["ConfigError", "SesemiSearchError", "raise_problems", "suggest"]
 
@@ -20,9 +21,12 @@ class ConfigError(SesemiSearchError, ValueError):
     `problems` holds each mistake by itself, where the error tells of several.
     """
 
-    def __init__(self, text: str, problems: Sequence[str] = ()) -> None:
-        super().__init__(text)
-        self.problems = list(problems) or [text]
+    def __init__(
+        self, key: str, text: str | None = None, problems: Sequence[str] = (), *, file: str | Path = ""
+    ) -> None:
+        whole = ": ".join(str(part) for part in (file, key, text) if part)
+        super().__init__(whole)
+        self.problems = list(problems) or [whole]
 
 
 def raise_problems(problems: Sequence[str], cause: BaseException | None = None) -> None:
@@ -32,7 +36,7 @@ def raise_problems(problems: Sequence[str], cause: BaseException | None = None) 
         raise ConfigError(unique[0]) from cause
     if unique:
         text = f"{len(unique)} problems:\n" + "\n".join(f"- {problem}" for problem in unique)
-        raise ConfigError(text, unique) from cause
+        raise ConfigError(text, problems=unique) from cause
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

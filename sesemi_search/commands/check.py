@@ -22,7 +22,7 @@ from sesemi_search.preflight.cost import Trial, estimate_cost
 from sesemi_search.preflight.measure import Speed, describe_data, measure_speeds, speed_key
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
 from sesemi_search.search.plan import load_data
-from sesemi_search.search.preparation import check_prepared, prepare
+from sesemi_search.search.preparation import BadBranches, check_prepared, prepare
 from sesemi_search.space.size import count_discrete
 from sesemi_search.training.device import resolve_device
 
@@ -44,7 +44,7 @@ def check_command(request: Request, measure: bool) -> int:
         logger.info(note)
     with composed.source_lines.added():
         prepared = prepare(composed)
-        checked = check_prepared(prepared, Architectures(), refuse_bad=False, skip_bad=False)
+        checked = check_prepared(prepared, Architectures(), BadBranches.show)
     speeds: dict[str, Speed] | None = None
     if measure:
         data = load_data(prepared.settings)

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
-from sesemi_search.config.experiment import plain
+from sesemi_search.config.experiment import check_values, plain
 from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.keys import known_keys
 from sesemi_search.config.overrides import (
@@ -36,7 +36,6 @@ from sesemi_search.config.schema import (
 )
 from sesemi_search.config.sesemi_keys import settle_aliases
 from sesemi_search.config.source_lines import SourceLines
-from sesemi_search.config.validate import check_values
 from sesemi_search.errors import ConfigError, raise_problems, suggest
 from sesemi_search.project.project import Project, find_project, list_options, resource_dirs, tutorial_configs
 
@@ -163,7 +162,7 @@ def search_path(request: Request, project: Project | None) -> list[Path]:
     if request.config_dir is None:
         return folders
     if not request.config_dir.is_dir():
-        raise ConfigError(f"--config-dir: {request.config_dir} is not a folder.")
+        raise ConfigError("--config-dir", f"{request.config_dir} is not a folder.")
     return [request.config_dir.resolve(), *folders]
 
 

@@ -12,10 +12,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sesemi_search.config.experiment import check_values
 from sesemi_search.config.hydra_errors import check_key, check_section, explain
 from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import check_spellings, rename_override
-from sesemi_search.config.validate import check_values
 from sesemi_search.errors import ConfigError, raise_problems, suggest
 from sesemi_search.project.project import list_options
 
@@ -53,10 +53,10 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
             override = OverridesParser.create().parse_override(rename_override(text))
             if override.is_sweep_override():
                 raise ConfigError(
-                    f"{text}: a sweep of Hydra's; the values of a search belong into its space: '{{choice: [...]}}'."
+                    text, "a sweep of Hydra's; the values of a search belong into its space: '{choice: [...]}'."
                 )
             if not override.key_or_group:
-                raise ConfigError(f"{text}: not an override KEY=VALUE (it has no key).")
+                raise ConfigError(text, "not an override KEY=VALUE (it has no key).")
             parsed.append(override)
         except HydraException as error:
             problems.append(f"{text}: not an override KEY=VALUE ({str(error).splitlines()[0]})")

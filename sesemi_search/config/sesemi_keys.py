@@ -7,14 +7,14 @@ in, and of a search directory only `search.enqueue` may hold that name. What a k
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields, make_dataclass
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from sesemi_search.config.keys import known_keys
-from sesemi_search.config.schema import RunConfig as OurRunConfig
+from sesemi_search.config.schema import RunConfig
 from sesemi_search.errors import ConfigError
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "with_aliases",
 ]
 
-_THEIRS = {name: known.sesemi_name for name, known in known_keys(OurRunConfig).items() if known.sesemi_name}
+_THEIRS = {name: known.sesemi_name for name, known in known_keys(RunConfig).items() if known.sesemi_name}
 _OURS = {theirs: ours for ours, theirs in _THEIRS.items()}
 _HINTS = {
     "run.strategy": "a run trains on one device here, so leave it out; a search uses several GPUs, a trial on each.",
@@ -39,23 +39,16 @@ _HINTS = {
 }
 
 
-@dataclass
-class RunConfig(OurRunConfig):
-    """`run` as it may be written; what nobody writes is missing, so that one sees what somebody did.
-
-    OmegaConf's messages hold the name of the class, and `explain` knows it by that of the schema.
-    """
-
-    gpus: float = MISSING
-    batch_size_per_gpu: int = MISSING
-    devices: float = MISSING
-    batch_size_per_device: int = MISSING
-    id: str = MISSING
-
-
 def with_aliases(schema: type) -> Any:
-    """Returns a schema of a whole config that takes both names in `run`."""
-    return schema(run=RunConfig())
+    """Returns a schema of a whole config that takes both names in `run`.
+
+    What nobody writes is missing there, so that one sees what somebody did.
+    """
+    types = {each.name: each.type for each in fields(RunConfig)}
+    pairs = [(name, types[ours], MISSING) for ours, theirs in _THEIRS.items() for name in (ours, theirs)]
+    # OmegaConf's messages hold the name of the class, and `explain` knows it by that of the schema.
+    run = make_dataclass(RunConfig.__name__, [*pairs, ("id", str, MISSING)], bases=(RunConfig,))
+    return schema(run=run())
 
 
 def settle_aliases(config: DictConfig, overrides: Sequence[Override]) -> Iterator[str]:
@@ -76,7 +69,7 @@ def settle_aliases(config: DictConfig, overrides: Sequence[Override]) -> Iterato
         value = their_value if our_value == MISSING else our_value
         if value != MISSING:
             run[ours] = value
-    config.run = OmegaConf.structured(OurRunConfig)
+    config.run = OmegaConf.structured(RunConfig)
     for name, value in run.items():
         config.run[name] = value  # merging would keep the default of a key that is `???`
 

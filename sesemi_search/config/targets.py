@@ -45,13 +45,13 @@ def locate(target: object, key: str) -> Callable[..., Any]:
         ConfigError: `target` is no dotted path, does not import, or is not callable.
     """
     if not isinstance(target, str) or "." not in target:
-        raise ConfigError(f"{key}._target_: got {target!r}; it takes the dotted path of a class or function.")
+        raise ConfigError(f"{key}._target_", f"got {target!r}; it takes the dotted path of a class or function.")
     try:
         found = get_object(target)
     except Exception as error:
-        raise ConfigError(f"{key}._target_: {_why_not_found(target, error)}") from error
+        raise ConfigError(f"{key}._target_", _why_not_found(target, error)) from error
     if not callable(found):
-        raise ConfigError(f"{key}._target_: {target!r} is a {type(found).__name__}, not a class or function.")
+        raise ConfigError(f"{key}._target_", f"{target!r} is a {type(found).__name__}, not a class or function.")
     return found  # type: ignore[no-any-return]
 
 
@@ -161,7 +161,7 @@ def instantiate(node: Mapping[str, Any], key: str, **supplied: Any) -> Any:
         # A text that begins with an argument and its value is about that one: `name='resnet10x'; there is none`.
         about = str(cause).partition("=")[0]
         where = f"{key}.{about}" if about in arguments else key
-        raise ConfigError(f"{where}: {node['_target_']}({shown}) raised {type(cause).__name__}: {cause}") from cause
+        raise ConfigError(where, f"{node['_target_']}({shown}) raised {type(cause).__name__}: {cause}") from cause
 
 
 def without_arguments(problem: str) -> str:

@@ -119,8 +119,9 @@ def to_channels(images: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.
         return images
     if (found, channels) != (3, 1):
         raise ConfigError(
-            f"data.channels: got {channels}, but the images have {found}; only gray ones are repeated, and only red, "
-            "green and blue made gray."
+            "data.channels",
+            f"got {channels}, but the images have {found}; only gray ones are repeated, and only red, "
+            "green and blue made gray.",
         )
     gray = np.empty((len(images), 1, *images.shape[2:]), dtype=np.uint8)
     for start in range(0, len(images), _CHUNK):
@@ -132,7 +133,7 @@ def to_channels(images: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.
 def _from_pil(image: Image.Image, size: int, channels: int) -> _Pixels:
     """Converts a PIL image of any mode to (channels, size, size)."""
     if channels not in (1, 3):
-        raise ConfigError(f"data.channels: got {channels}; image files are read with 1 or 3 channels.")
+        raise ConfigError("data.channels", f"got {channels}; image files are read with 1 or 3 channels.")
     if image.mode == "F":
         raise ValueError("its pixels are floats, which have no fixed range")
     upright = _upright(image)

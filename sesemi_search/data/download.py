@@ -61,8 +61,8 @@ def provide(
                 _move(Path(scratch) / inside, folder)
     except (RuntimeError, OSError) as error:  # torchvision makes a RuntimeError of a wrong checksum
         raise ConfigError(
-            f"data.source: {folder} is not there or not whole, and cannot be downloaded ({_first_lines(error)}). "
-            f"{help_text}"
+            "data.source",
+            f"{folder} is not there or not whole, and cannot be downloaded ({_first_lines(error)}). {help_text}",
         ) from error
 
 

@@ -116,8 +116,8 @@ class CIFAR10:
             dataset = published(self.data_root, train=train)
         except RuntimeError as error:
             raise ConfigError(
-                f"data.source: a file in {folder} is not {self._name}'s or is cut short. Delete that folder and start "
-                "again."
+                "data.source",
+                f"a file in {folder} is not {self._name}'s or is cut short. Delete that folder and start again.",
             ) from error
         return LabelledImages(
             np.ascontiguousarray(dataset.data.transpose(0, 3, 1, 2)), np.array(dataset.targets, dtype=np.int64)
@@ -197,7 +197,7 @@ def _read_bytes(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Reads a file of bytes and holds it to its size."""
     content = np.fromfile(path, dtype=np.uint8)
     if content.size != math.prod(shape):
-        raise ConfigError(_broken("STL10", path, f"it holds {content.size} bytes, not {math.prod(shape)}"))
+        raise _broken("STL10", path, f"it holds {content.size} bytes, not {math.prod(shape)}")
     return content.reshape(shape)
 
 
@@ -210,15 +210,15 @@ def _parse_idx(images_path: Path, labels_path: Path, num_images: int) -> Labelle
         try:
             array = read(str(path)).numpy()
         except Exception as error:  # a cut file fails in the reader in many ways
-            raise ConfigError(_broken(path.parents[1].name, path, f"{type(error).__name__}: {error}")) from error
+            raise _broken(path.parents[1].name, path, f"{type(error).__name__}: {error}") from error
         if len(array) != num_images or array.shape[1:] not in ((), (28, 28)):
-            raise ConfigError(_broken(path.parents[1].name, path, f"it holds {array.shape}, not {num_images} images"))
+            raise _broken(path.parents[1].name, path, f"it holds {array.shape}, not {num_images} images")
         arrays.append(array)
     return LabelledImages(np.ascontiguousarray(arrays[0][:, None]), arrays[1].astype(np.int64))
 
 
-def _broken(name: str, path: Path, why: str) -> str:
-    return (
-        f"data.source: {path} is not {name}'s file or is cut short ({why}). "
-        "Delete it and start again, or use data=mnist5k."
+def _broken(name: str, path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        "data.source",
+        f"{path} is not {name}'s file or is cut short ({why}). Delete it and start again, or use data=mnist5k.",
     )

@@ -87,8 +87,9 @@ def build_source(node: Mapping[str, Any], data_root: Path, key: str = SOURCE_KEY
     if isinstance(source, MapDataset):
         return DatasetSource({**node, **supplied}, key, source)
     raise ConfigError(
-        f"{key}: {type(source).__name__} has no method train(), which returns the training set as "
-        "sesemi_search.data.LabelledImages, and is no map-style data set, which has __len__ and __getitem__."
+        key,
+        f"{type(source).__name__} has no method train(), which returns the training set as "
+        "sesemi_search.data.LabelledImages, and is no map-style data set, which has __len__ and __getitem__.",
     )
 
 
@@ -186,14 +187,14 @@ class DatasetReader:
             raise
         except Exception as error:
             name = self._node["_target_"]
-            raise ConfigError(f"{self._key}: {name}[{index}] raised {type(error).__name__}: {error}") from error
+            raise ConfigError(self._key, f"{name}[{index}] raised {type(error).__name__}: {error}") from error
 
     def _item(self, dataset: MapDataset, index: int) -> Any:
         item = dataset[index]
         if not isinstance(item, tuple | list) or len(item) != 2:
             found = f"{type(item).__name__} of {len(item)}" if isinstance(item, Sized) else type(item).__name__
             raise ConfigError(
-                f"{self._key}: {self._node['_target_']}[{index}] gave a {found}; it takes a pair (image, label)."
+                self._key, f"{self._node['_target_']}[{index}] gave a {found}; it takes a pair (image, label)."
             )
         return item
 

@@ -87,8 +87,8 @@ def check_labels(labelled: _Labelled, num_classes: int) -> None:
         return
     key, got = "learner.hparams.num_classes", f"got {num_classes}, but the data has labels from {low} to {high}"
     if low == 1 and high == num_classes:
-        raise ConfigError(f"{key}: {got}; classes count from 0. Let the data set subtract 1 from its labels.")
-    raise ConfigError(f"{key}: {got}; classes count from 0, so it takes at least {high + 1}.")
+        raise ConfigError(key, f"{got}; classes count from 0. Let the data set subtract 1 from its labels.")
+    raise ConfigError(key, f"{got}; classes count from 0, so it takes at least {high + 1}.")
 
 
 def describe_classes(labels: npt.NDArray[np.int64], num_classes: int) -> str | None:
@@ -153,8 +153,7 @@ def _carve(labels: npt.NDArray[np.int64], data: DataConfig) -> dict[str, npt.NDA
     if sum(sizes.values()) >= len(labels):
         keys = " + ".join(f"data.{name}_size" for name in reversed(sizes)) or "data.source"
         raise ConfigError(
-            f"{keys}: got {sum(sizes.values())}, but the training set has {len(labels)} images; leave some to train "
-            "with."
+            keys, f"got {sum(sizes.values())}, but the training set has {len(labels)} images; leave some to train with."
         )
     rest = np.arange(len(labels))
     parts = {}

@@ -141,7 +141,12 @@ def _read(checkpoint: str, device: torch.device) -> Any:
 
 
 def load_strictly(
-    model: nn.Module, weights: Mapping[str, Tensor], opening: str, without: Iterable[str] = (), advice: str = ""
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    opening: str,
+    without: Iterable[str] = (),
+    advice: str = "",
+    key: str = "",
 ) -> None:
     """Loads weights, every one of which must be there and fit; counts of batches (of batch norm) may be missing.
 
@@ -150,9 +155,10 @@ def load_strictly(
     Args:
         model: What to load them into.
         weights: By name.
-        opening: How the message begins: the key, whose weights they are, and that they do not fit.
+        opening: How the message begins: whose weights they are, and that they do not fit.
         without: Modules whose weights may be there and are passed over: a classifier that was taken off.
         advice: How the message ends.
+        key: The dotted key that the weights come from, where there is one.
 
     Raises:
         ConfigError: Names or shapes differ.
@@ -179,7 +185,7 @@ def load_strictly(
     if any(_is_for_color(shape, own[name]) for name, shape in reshaped.items()):
         advice = "They are for images of 3 channels: data.channels=3 repeats a gray one."
     if found:
-        raise ConfigError(f"{opening}: {'; '.join(found)}. {advice}".rstrip())
+        raise ConfigError(key, f"{opening}: {'; '.join(found)}. {advice}".rstrip())
 
 
 def _is_for_color(given: torch.Size, own: torch.Size) -> bool:

@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
+from sesemi_search.config.experiment import Complete, Written, resolve, type_experiment
 from sesemi_search.config.schema import Accelerator, ExperimentConfig
 from sesemi_search.config.targets import check_target, without_arguments
-from sesemi_search.config.validate import check_values
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
 from sesemi_search.data.transforms import check_transforms
 from sesemi_search.errors import ConfigError, raise_problems
@@ -41,13 +40,13 @@ class End:
     Attributes:
         params: Its parameters, by full name.
         problems: What is wrong with it.
-        config: The resolved, plain config; None where it does not compose or a value is out of its range.
+        config: The config; None where it does not compose or a value is out of its range.
         architecture: What its model costs; None where it was not built.
     """
 
     params: Mapping[str, Any]
     problems: Sequence[str]
-    config: Mapping[str, Any] | None = None
+    config: Complete | None = None
     architecture: Architecture | None = None
 
 
@@ -136,8 +135,8 @@ class Checked:
         return ", ".join(f"{name}={value}" for name, value in self.space.shorten(params).items())
 
 
-def check_experiment(config: Mapping[str, Any]) -> list[str]:
-    """Checks one resolved experiment config, after `follow_backbone`; returns remarks for the user.
+def check_experiment(config: Complete) -> list[str]:
+    """Checks one experiment; returns remarks for the user.
 
     Raises:
         ConfigError: With all that is wrong.
@@ -148,13 +147,13 @@ def check_experiment(config: Mapping[str, Any]) -> list[str]:
 
 
 def check_space(
-    space: Space, experiment: Mapping[str, Any], architectures: Architectures, max_branches: int = _MAX_BRANCHES
+    space: Space, experiment: Written, architectures: Architectures, max_branches: int = _MAX_BRANCHES
 ) -> Checked:
     """Checks every branch of a space over an experiment, its numbers all low and all high.
 
     Args:
         space: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
         architectures: Keeps what it measures.
         max_branches: Of a space with more, so many are visited; more where it takes more to visit every choice once.
 
@@ -184,24 +183,22 @@ def _key_of(problem: str) -> str:
 
 def _check_end(
     space: Space,
-    experiment: Mapping[str, Any],
+    experiment: Written,
     params: Mapping[str, Any],
     architectures: Architectures,
     seen: dict[str, list[str]],
 ) -> End:
     try:
-        written = space.apply(experiment, params)
-        resolved = resolve_experiment(written)
-        raise_problems(list(check_values(resolved)))
-        before = plain(resolved)
-        config = follow_backbone(written, before)
+        sampled = space.apply(experiment, params)
+        resolved = resolve(sampled)
+        config = follow_backbone(sampled, resolved)
     except ConfigError as error:
         return End(params, error.problems)
-    architectures.note(*describe_followed(before, config))
+    architectures.note(*describe_followed(resolved, config))
     return End(params, list(_check_config(config, architectures, seen)), config, architectures.known(config))
 
 
-def _check_config(config: Mapping[str, Any], architectures: Architectures, seen: dict[str, list[str]]) -> Iterator[str]:
+def _check_config(config: Complete, architectures: Architectures, seen: dict[str, list[str]]) -> Iterator[str]:
     """Yields what is wrong with the parts of a config; a part that was seen before is not looked at again."""
     hparams, data = config["learner"]["hparams"], config["data"]
     schedule = [hparams["optimizer"], hparams["lr_scheduler"], config["run"]["num_epochs"]]
@@ -230,7 +227,7 @@ def _check_transforms(data: Mapping[str, Any]) -> list[str]:
     return check_transforms(data["train_transforms"], data["image_size"], data["channels"])
 
 
-def _check_model(config: Mapping[str, Any], architectures: Architectures) -> list[str]:
+def _check_model(config: Complete, architectures: Architectures) -> list[str]:
     model = config["learner"]["hparams"]["model"]
     problems = check_target(model["backbone"], BACKBONE_KEY)
     problems += check_target(model["head"], HEAD_KEY, ("in_features", "out_features"))
@@ -247,13 +244,13 @@ def _check_model(config: Mapping[str, Any], architectures: Architectures) -> lis
     return []
 
 
-def _check_optimization(config: Mapping[str, Any]) -> list[str]:
+def _check_optimization(config: Complete) -> list[str]:
     """Builds the optimizer and the schedule around one parameter, and takes a step of the optimizer.
 
     On the CPU: on torch's meta device an optimizer that looks at a value would fail. What fails there is tried on a GPU
     if trials get one; where that is on another node only, nothing is said of it.
     """
-    typed: ExperimentConfig = to_typed(resolve_experiment(config))
+    typed = type_experiment(config)
     run = typed.run
     try:
         error = _take_step(typed, torch.device("cpu"))

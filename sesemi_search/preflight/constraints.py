@@ -18,7 +18,9 @@ def check_limits(measured: Architecture, limits: ConstraintsConfig) -> None:
     """
     for name, has, most in _limited(measured, limits):
         if has > most:
-            raise ConfigError(f"search.constraints.{name}: the model has {has:,}, and at most {most:,.0f} are allowed.")
+            raise ConfigError(
+                f"search.constraints.{name}", f"the model has {has:,}, and at most {most:,.0f} are allowed."
+            )
 
 
 def describe_limits(checked: Checked, limits: ConstraintsConfig) -> list[str]:

@@ -8,19 +8,18 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sesemi_search.config.experiment import resolve_experiment, to_typed
+from sesemi_search.config.experiment import Complete, type_experiment
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data.images import Images, open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.architecture import architecture_key
-from sesemi_search.preflight.branches import Checked, End
+from sesemi_search.preflight.branches import Checked
 from sesemi_search.preflight.probe import undisturbed
 from sesemi_search.training.device import resolve_device
 from sesemi_search.training.fit import Diverged, Fit
@@ -57,7 +56,7 @@ def describe_data(data: Mapping[str, ImageSplit], num_classes: int) -> list[str]
     return [*lines, "test  not opened"]
 
 
-def speed_key(config: Mapping[str, Any]) -> str:
+def speed_key(config: Complete) -> str:
     """Returns what tells one measurement from another: the architecture, and what else takes time in a step."""
     run, hparams = config["run"], config["learner"]["hparams"]
     optimizer = hparams["optimizer"].get("_target_")
@@ -78,16 +77,16 @@ def measure_speeds(
     Returns:
         By `speed_key`.
     """
-    ends: dict[str, End] = {}
+    configs: dict[str, Complete] = {}
     for branch in checked.branches:
         for end in branch.ends:
             if end.config is not None and not branch.problems:
-                ends.setdefault(speed_key(end.config), end)
+                configs.setdefault(speed_key(end.config), end.config)
     speeds = {}
-    for done, (key, end) in enumerate(ends.items()):
-        tell(done, len(ends))
+    for done, (key, config) in enumerate(configs.items()):
+        tell(done, len(configs))
         with undisturbed():
-            speeds[key] = _measure(to_typed(resolve_experiment(end.config or {})), data)
+            speeds[key] = _measure(type_experiment(config), data)
     return speeds
 
 

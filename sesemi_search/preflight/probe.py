@@ -122,7 +122,7 @@ class Probe:
         params = list(self._classifier.parameters())  # only now: lazy ones get their shape from the first batch
         if not any(parameter.requires_grad for parameter in params):
             why = f"every parameter of {self._backbone} and {self._head} is frozen" if params else "there is none"
-            raise ConfigError(f"{_MODEL_KEY}: {self._backbone} with {self._head} has no parameter to train; {why}.")
+            raise ConfigError(_MODEL_KEY, f"{self._backbone} with {self._head} has no parameter to train; {why}.")
         state = [*params, *self._classifier.buffers()]
         per_image = max(0, large - small) // batch_size
         return Cost(
@@ -144,16 +144,16 @@ class Probe:
         names = f"{self._backbone} with {self._head}"
         if not loss.requires_grad:
             raise ConfigError(
-                f"{_MODEL_KEY}: the loss of {names} depends on no parameter that trains; "
-                "look for .detach() and torch.no_grad()."
+                _MODEL_KEY,
+                f"the loss of {names} depends on no parameter that trains; look for .detach() and torch.no_grad().",
             )
         try:
             loss.backward()  # type: ignore[no-untyped-call]
         except Exception as error:
-            raise ConfigError(f"{_MODEL_KEY}: {names} fails in the backward pass: {_reason(error)}") from error
+            raise ConfigError(_MODEL_KEY, f"{names} fails in the backward pass: {_reason(error)}") from error
         for name, parameter in self._classifier.named_parameters():
             if parameter.grad is not None and not parameter.grad.isfinite().all():
-                raise ConfigError(f"{_MODEL_KEY}: {names} gives a gradient of {name} that is NaN or infinite.")
+                raise ConfigError(_MODEL_KEY, f"{names} gives a gradient of {name} that is NaN or infinite.")
         self._classifier.eval()
         with torch.no_grad():
             self._forward(image_shape, batch_size)
@@ -199,13 +199,13 @@ class Probe:
         says = f"{name} says out_features = {width} and gives"
         if not isinstance(features, Tensor):
             raise ConfigError(
-                f"{BACKBONE_KEY}: {says} a {type(features).__name__}; it takes one tensor of features, (B, {width})."
+                BACKBONE_KEY, f"{says} a {type(features).__name__}; it takes one tensor of features, (B, {width})."
             )
         # A head may take maps (B, D, H, W) or tokens (B, N, D), and pool them itself.
         if features.ndim < 2 or width not in features.shape[1:]:
             raise ConfigError(
-                f"{BACKBONE_KEY}: {says} features of shape {tuple(features.shape)}; set out_features to the width that "
-                "it gives."
+                BACKBONE_KEY,
+                f"{says} features of shape {tuple(features.shape)}; set out_features to the width that it gives.",
             )
         self._check_finite(features, f"{BACKBONE_KEY}: {name} gives features that are")
 
@@ -214,8 +214,9 @@ class Probe:
         if not isinstance(logits, Tensor) or logits.shape != expected:
             found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
             raise ConfigError(
-                f"{HEAD_KEY}: {self._head} gives {found} for {batch_size} images and {self._num_classes} classes; "
-                f"it takes logits of shape {expected}."
+                HEAD_KEY,
+                f"{self._head} gives {found} for {batch_size} images and {self._num_classes} classes; "
+                f"it takes logits of shape {expected}.",
             )
         self._check_finite(logits, f"{HEAD_KEY}: {self._head} gives logits that are")
 
@@ -224,10 +225,10 @@ class Probe:
         try:
             loss = self._loss(logits, labels)
         except Exception as error:
-            raise ConfigError(f"{LOSS_KEY}: {name} failed on logits and labels: {_reason(error)}") from error
+            raise ConfigError(LOSS_KEY, f"{name} failed on logits and labels: {_reason(error)}") from error
         if not isinstance(loss, Tensor) or loss.ndim != 0:
             found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
-            raise ConfigError(f"{LOSS_KEY}: {name} gives {found}; it takes one number, the mean over the batch.")
+            raise ConfigError(LOSS_KEY, f"{name} gives {found}; it takes one number, the mean over the batch.")
         self._check_finite(loss, f"{LOSS_KEY}: {name} gives a loss that is")
         return loss
 

@@ -11,6 +11,7 @@ from sesemi_search.config.annotations import (
     is_plain_value,
     plain_types,
 )
+from sesemi_search.config.experiment import Written
 from sesemi_search.config.hydra_errors import check_key, check_section
 from sesemi_search.config.keys import Key, known_keys
 from sesemi_search.config.schema import OPEN_NODES, ExperimentConfig
@@ -59,12 +60,12 @@ class _Place:
         return f"{whose} {self.scalar!r} there; what is meant to replace it as it stands is written {{literal: ...}}."
 
 
-def check_tree(root: Tree, experiment: Mapping[str, Any]) -> list[str]:
+def check_tree(root: Tree, experiment: Written) -> list[str]:
     """Returns what is wrong with a space over an experiment, as far as one sees without building anything.
 
     Args:
         root: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
     """
     problems = list(_check_node(root, "space", _Place(experiment, ExperimentConfig)))
     # Of a node that cannot be there at all, its keys cannot either.

@@ -66,8 +66,8 @@ def refuse_used(directory: Path) -> None:
     """
     if holds_search(directory):
         raise ConfigError(
-            f"search.dir: {directory} already holds a search. "
-            f"To go on with it: sesemi-search resume {shlex.quote(str(directory))}"
+            "search.dir",
+            f"{directory} already holds a search. To go on with it: sesemi-search resume {shlex.quote(str(directory))}",
         )
 
 
@@ -80,11 +80,11 @@ def file_inside(directory: Path, path: Path) -> Path:
     try:
         inside = path.resolve(strict=True).is_relative_to(directory.resolve())
     except (OSError, RuntimeError):  # a loop of links
-        raise ConfigError(f"{path}: there is no such file.") from None
+        raise ConfigError("", "there is no such file.", file=path) from None
     if not inside:
-        raise ConfigError(f"{path}: leads out of the search directory, and is not read.")
+        raise ConfigError("", "leads out of the search directory, and is not read.", file=path)
     if not path.is_file():
-        raise ConfigError(f"{path}: not a file.")
+        raise ConfigError("", "not a file.", file=path)
     return path
 
 
@@ -100,7 +100,7 @@ def choose_directory(given: str | None, project: Project | None, name: str, now:
     directory = Path(given).expanduser().absolute()
     refuse_used(directory)
     if directory.exists() and not directory.is_dir():
-        raise ConfigError(f"search.dir: {directory} is a file; it takes a folder.")
+        raise ConfigError("search.dir", f"{directory} is a file; it takes a folder.")
     return directory
 
 
@@ -115,13 +115,13 @@ def lock_directory(directory: Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / _LOCK).open("a+")
     except OSError as error:
-        raise ConfigError(f"search.dir: {directory} cannot be written: {error.strerror or error}.") from error
+        raise ConfigError("search.dir", f"{directory} cannot be written: {error.strerror or error}.") from error
     with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
-                f"search.dir: {directory} is in use by {_holder(directory)}; one driver at a time."
+                "search.dir", f"{directory} is in use by {_holder(directory)}; one driver at a time."
             ) from None
         file.truncate(0)
         file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))

@@ -120,5 +120,5 @@ def _resolve_names(names: object, space: Space) -> object:
     for name in names:
         if name not in full and name not in space.short_names:
             near = suggest(str(name), list(full))
-            raise ConfigError(f"search.pruner.families: got {name!r}, which is no parameter of the space.{near}")
+            raise ConfigError("search.pruner.families", f"got {name!r}, which is no parameter of the space.{near}")
     return [full.get(name, name) for name in names]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from sesemi_search.config.experiment import check_values
 from sesemi_search.config.keys import Effect, Key, known_keys
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import ExperimentConfig, RunConfig, SearchConfig, SearchExperimentConfig
-from sesemi_search.config.validate import check_values
 from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.space_paths import check_paths
 from sesemi_search.search.fingerprint import digest_experiment

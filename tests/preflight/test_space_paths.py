@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
+from sesemi_search.config.experiment import Complete, plain, resolve, type_experiment
 from sesemi_search.preflight.space_paths import check_tree
 from sesemi_search.project.project import activate
 from sesemi_search.search.initial.baseline import find_baseline
@@ -238,9 +238,9 @@ def test_what_is_let_through_composes_and_is_read_back(
     space = Space(parse_space(raw))
     assume(not check_tree(space.root, experiment))
     params = sample_space(space, seed)
-    applied = plain(resolve_experiment(space.apply(experiment, params)))
-    assert to_typed(resolve_experiment(applied))
-    assert find_baseline(space, applied) == params
+    resolved = resolve(space.apply(experiment, params))
+    assert type_experiment(Complete(resolved))
+    assert find_baseline(space, resolved) == params
 
 
 def test_a_value_that_refers_to_a_sampled_one_follows_it(experiment: dict[str, Any]) -> None:
@@ -251,7 +251,7 @@ def test_a_value_that_refers_to_a_sampled_one_follows_it(experiment: dict[str, A
     space = Space(parse_space(raw))
     assert check_tree(space.root, decayed) == []
     params = {f"{HPARAMS}.optimizer.lr": 0.5, f"{HPARAMS}.optimizer.betas.0": 0.25, "run.seed": 7}
-    config = to_typed(resolve_experiment(space.apply(decayed, params)))
+    config = type_experiment(Complete(resolve(space.apply(decayed, params))))
     assert config.learner.hparams.lr_scheduler.scheduler["warmup_lr"] == 0.5
     assert config.learner.hparams.optimizer["weight_decay"] == 0.25
     assert config.run.num_epochs == 7

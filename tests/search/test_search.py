@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sesemi_search.config.experiment import load_experiment
+from sesemi_search.config.experiment import load_experiment, type_experiment
 from sesemi_search.errors import ConfigError
 from sesemi_search.final import train
 from sesemi_search.models.classifier import build_classifier
@@ -80,7 +80,7 @@ def test_plain_optuna_sees_every_trial_ended_and_every_report_kept(finished: tup
 
 def test_the_ledger_has_what_the_trial_measured(finished: tuple[SearchResult, Recorder]) -> None:
     for record in finished[0].records:
-        config = load_experiment(trial_dir(finished[0].directory, record.number) / "config.yaml")
+        config = type_experiment(load_experiment(trial_dir(finished[0].directory, record.number) / "config.yaml"))
         model = config.learner.hparams.model
         classifier = build_classifier(model.backbone, model.head, config.learner.hparams.num_classes)
         assert record.num_params == sum(parameter.numel() for parameter in classifier.parameters())
@@ -133,7 +133,7 @@ def test_every_trial_runs_again_from_its_config_with_the_same_numbers(
 ) -> None:
     result, _ = finished
     for record in result.records[:3]:
-        config = load_experiment(trial_dir(result.directory, record.number) / "config.yaml")
+        config = type_experiment(load_experiment(trial_dir(result.directory, record.number) / "config.yaml"))
         train(config, tmp_path / str(record.number), Trackers([]))
         again = yaml.safe_load((tmp_path / str(record.number) / "metrics.json").read_text())["epochs"]
         for epoch, metrics in record.metrics.items():

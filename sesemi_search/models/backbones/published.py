@@ -87,17 +87,18 @@ def load_file(encoder: nn.Module, name: str, checkpoint: str, without: Iterable[
     try:
         weights = read_weights(checkpoint, next(encoder.parameters()).device)
     except ValueError as error:
-        raise ConfigError(f"{key}: got {checkpoint!r}, which cannot be read: {error}.") from error
+        raise ConfigError(key, f"got {checkpoint!r}, which cannot be read: {error}.") from error
     advice = "Take the file of this model; in a space, make each name an option with its own checkpoint."
-    load_strictly(encoder, weights, f"{key}: the weights of {checkpoint} do not fit {name}", without, advice)
+    load_strictly(encoder, weights, f"the weights of {checkpoint} do not fit {name}", without, advice, key)
 
 
 def loading_error(name: str, error: Exception, remedy: str) -> ConfigError:
     """Returns what to raise where published weights could not be loaded; `remedy` says where to put them by hand."""
     reason = (str(error).splitlines() or [""])[0]
     return ConfigError(
-        f"{BACKBONE_KEY}: the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). "
-        f"{remedy}. Or set {BACKBONE_KEY}.checkpoint to a file of weights, with pretrained=false."
+        BACKBONE_KEY,
+        f"the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). "
+        f"{remedy}. Or set {BACKBONE_KEY}.checkpoint to a file of weights, with pretrained=false.",
     )
 
 

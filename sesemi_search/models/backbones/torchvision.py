@@ -63,8 +63,8 @@ class TorchVisionBackbone(PublishedBackbone):
         if checkpoint is not None:
             load_file(encoder, name, checkpoint, left_out)
         elif pretrained and weights_wanted():
-            opening = f"{BACKBONE_KEY}: the published weights of {name} do not fit it"
-            load_strictly(encoder, _download(name, published), opening, left_out)
+            opening = f"the published weights of {name} do not fit it"
+            load_strictly(encoder, _download(name, published), opening, left_out, key=BACKBONE_KEY)
         # A vision transformer is made for one size, which is not always that of its weights.
         size = getattr(encoder, "image_size", max(_PROBE_SIZE, *published.meta["min_size"]))
         super().__init__(encoder, 3, size, freeze)

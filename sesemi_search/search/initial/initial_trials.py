@@ -1,10 +1,10 @@
 """What a search begins with: trials of earlier searches, the experiment's own config, and configs to try first."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from sesemi_search.config.experiment import Written
 from sesemi_search.config.schema import SearchConfig
 from sesemi_search.errors import ConfigError, raise_problems
 from sesemi_search.search.initial.baseline import find_baseline
@@ -36,7 +36,7 @@ def plan_initial_trials(
     search: SearchConfig,
     objectives: Objectives,
     space: Space,
-    experiment: Mapping[str, Any],
+    experiment: Written,
 ) -> InitialTrials:
     """Reads earlier searches and holds what is to be tried first against the space; writes nothing.
 
@@ -44,7 +44,7 @@ def plan_initial_trials(
         search: The search's settings.
         objectives: What it optimizes.
         space: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
 
     Raises:
         ConfigError: A search that cannot be read, or a config that is not in the space.
@@ -71,7 +71,7 @@ def plan_initial_trials(
     return InitialTrials(copies, [*baseline, *given])
 
 
-def _baseline(space: Space, experiment: Mapping[str, Any]) -> list[Given]:
+def _baseline(space: Space, experiment: Written) -> list[Given]:
     try:
         return [Given(find_baseline(space, experiment), Origin.baseline)]
     except Outside as reason:

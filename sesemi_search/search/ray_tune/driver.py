@@ -16,7 +16,6 @@ from optuna.exceptions import StorageInternalError
 from ray import tune
 
 from sesemi_search.atomic import write_text
-from sesemi_search.config.durations import parse_duration
 from sesemi_search.errors import SesemiSearchError
 from sesemi_search.search.directory import lock_directory, trial_dir
 from sesemi_search.search.ledger.journal import repair_journal
@@ -31,7 +30,7 @@ from sesemi_search.search.ray_tune.trainable import TrialTrainable
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.search_log import log_to
 from sesemi_search.search.session import Session
-from sesemi_search.search.stopping import Budget, Stop, StopKind
+from sesemi_search.search.stopping import Budget, Stop, StopKind, parse_duration
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["search"]

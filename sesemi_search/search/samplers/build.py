@@ -61,8 +61,9 @@ def _refuse_pickles(node: Mapping[str, Any]) -> None:
     for each in _nodes(node):
         if is_sampler(each, CmaEsSampler):
             raise ConfigError(
-                f"search.sampler: got {each['_target_']!r}, which keeps its state in the ledger as a pickle, and that "
-                "runs when a search goes on. Take search/sampler=cmaes: the same algorithm without one."
+                "search.sampler",
+                f"got {each['_target_']!r}, which keeps its state in the ledger as a pickle, and that "
+                "runs when a search goes on. Take search/sampler=cmaes: the same algorithm without one.",
             )
 
 
