@@ -31,7 +31,7 @@ def to_typed(config: DictConfig) -> Any:
     try:
         return OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
 
 
 def to_yaml(content: Mapping[str, Any], *comments: str) -> str:
@@ -50,11 +50,11 @@ def resolve_experiment(container: Mapping[str, Any] | DictConfig) -> DictConfig:
     try:
         config = OmegaConf.merge(_schema(), container)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
     try:
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(_with_key(config, error))) from error
+        raise ConfigError.of(explain(_with_key(config, error))) from error
     assert isinstance(config, DictConfig)
     return config
 

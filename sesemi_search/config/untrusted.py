@@ -35,7 +35,7 @@ def sealed_environment() -> Iterator[None]:
     try:
         yield
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
     finally:
         _entered -= 1
         if not _entered:
@@ -43,4 +43,4 @@ def sealed_environment() -> Iterator[None]:
 
 
 def _refuse(name: str, *default: Any) -> NoReturn:  # noqa: ARG001
-    raise ConfigError(f"the environment variable {name} is not given to a search that is only read.")
+    raise ConfigError("", f"the environment variable {name} is not given to a search that is only read.")

@@ -17,7 +17,7 @@ from sesemi_search.data.datasets import DatasetSource, MapDataset
 from sesemi_search.data.labelled import LabelledImages
 from sesemi_search.data.stored import ImageReader
 from sesemi_search.data.torchvision_files import read_cifar, read_idx, read_stl10
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 
 __all__ = [
     "CIFAR10",
@@ -179,8 +179,8 @@ class STL10(_Downloaded):
         return read_stl10(self.data_root, "test", 8_000)
 
 
-def check_source(node: object, key: str = SOURCE_KEY) -> list[str]:
-    """Returns what is wrong with the node of a source, without building it: a list of messages."""
+def check_source(node: object, key: str = SOURCE_KEY) -> list[Problem]:
+    """Returns what is wrong with the node of a source, without building it."""
     return check_target(node, key, _supplied(node, Path(), key))
 
 

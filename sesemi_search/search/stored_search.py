@@ -7,7 +7,7 @@ The report, `track`, a dry run and a warm start read here. Whoever goes on with 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,8 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: M
         search: SearchConfig = to_typed(config.search)
         url, name, objectives = search.storage, search.study, parse_objectives(search)
     except ConfigError as error:
-        raise ConfigError(f"{directory / SEARCH_YAML}: {error}") from error
+        named = [replace(problem, file=str(directory / SEARCH_YAML)) for problem in error.problems]
+        raise ConfigError.of(*named) from error
     try:
         # With Optuna's own sampler and pruner: the search's are `_target_`s, and reading runs none of those.
         study = optuna.load_study(storage=_open_to_read(directory, url), study_name=name)
@@ -108,7 +109,7 @@ def load_search_yaml(directory: Path) -> DictConfig:
     try:
         config = OmegaConf.merge(OmegaConf.structured(SearchExperimentConfig), OmegaConf.load(path))
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{path}: {explain(error)}") from error
+        raise ConfigError.of(replace(explain(error), file=str(path))) from error
     except (OSError, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError("", f"{path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
