@@ -1,13 +1,16 @@
 """Which branches are visited, and what is said of those that are bad."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from sesemi_search.commands.check import describe_space
-from sesemi_search.errors import ConfigError
-from sesemi_search.preflight.branches import Checked
+from sesemi_search.errors import ConfigError, Kind, Problem
+from sesemi_search.preflight.branches import Checked, End
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.space import Space
 
 Check = Callable[..., Checked]
 BACKBONE = "learner.hparams.model.backbone"
@@ -72,6 +75,14 @@ def test_a_mistake_is_told_by_the_key_of_the_option_that_it_is_in(check: Check) 
     assert problem.text.startswith("sesemi_search.models.backbones.TimmBackbone(")
     assert "raised ValueError: name='test_resne'; timm" in problem.text
     assert [bad.key for bad in checked.describe_bad()] == [problem.key]
+
+
+def test_a_problem_that_is_moved_to_the_key_of_its_option_keeps_the_rest() -> None:
+    space = Space(parse_space({"learner": {"hparams": {"model": {"head": {"choice": {"a": {"dropout": 2}}}}}}}))
+    problem = Problem(f"{HEAD}.dropout", "got 2.", Kind.construction, "too large", source="two.yaml, line 3")
+    moved = Checked(space, [], 1, []).locate(problem, End({HEAD: "a"}, [problem]))
+    assert moved == replace(problem, key=f"space.{HEAD}.choice.a.dropout")
+    assert str(moved).endswith("choice.a.dropout: got 2. (two.yaml, line 3)")
 
 
 def test_bad_branches_are_excluded_and_good_ones_are_not(check: Check) -> None:
