@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.keys import is_numbers, known_keys
 from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig, SearchExperimentConfig
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 
 __all__ = [
     "Complete",
@@ -101,7 +101,7 @@ def to_typed(config: DictConfig) -> Any:
     try:
         return OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
 
 
 def to_yaml(config: Mapping[str, Any] | DictConfig, *comments: str) -> str:
@@ -111,8 +111,8 @@ def to_yaml(config: Mapping[str, Any] | DictConfig, *comments: str) -> str:
     return head + OmegaConf.to_yaml(OmegaConf.create(plain(config)))
 
 
-def check_values(config: DictConfig) -> Iterator[str]:
-    """Yields a message for each value outside its range.
+def check_values(config: DictConfig) -> Iterator[Problem]:
+    """Yields a problem for each value outside its range.
 
     Keys that are absent, missing or null are passed over, and so is what does not resolve: a sample may yet mend that,
     and whoever resolves the config says so otherwise.
@@ -122,20 +122,22 @@ def check_values(config: DictConfig) -> Iterator[str]:
             continue
         finite = not isinstance(value, float) or math.isfinite(value)
         if not (finite and known.holds(value)):
-            yield f"{name}: got {value!r}; it takes {known.takes}."
+            yield Problem(name, f"got {value!r}; it takes {known.takes}.")
     yield from _check_lengths(config)
 
 
-def _check_lengths(config: DictConfig) -> Iterator[str]:
-    """Yields a message for each list that has not as many values as there are of what it is about."""
+def _check_lengths(config: DictConfig) -> Iterator[Problem]:
+    """Yields a problem for each list that has not as many values as there are of what it is about."""
     channels, classes = _value(config, "data.channels"), _value(config, "learner.hparams.num_classes")
     weights = _value(config, "data.class_weights")
     if is_numbers(weights) and classes is not None and len(weights) != classes:
-        yield f"data.class_weights: got {len(weights)} values; it takes one for each of the {classes} classes."
+        yield Problem(
+            "data.class_weights", f"got {len(weights)} values; it takes one for each of the {classes} classes."
+        )
     for key in ("data.mean", "data.std"):
         value = _value(config, key)
         if is_numbers(value) and channels is not None and len(value) != channels:
-            yield f"{key}: got {len(value)} values; it takes one for each of the {channels} channels."
+            yield Problem(key, f"got {len(value)} values; it takes one for each of the {channels} channels.")
 
 
 def _value(config: DictConfig, key: str) -> Any:
@@ -152,11 +154,11 @@ def _merge_into_schema(experiment: Mapping[str, Any] | DictConfig) -> DictConfig
     try:
         config = OmegaConf.merge(_schema(), experiment)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
     try:
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(_with_key(config, error))) from error
+        raise ConfigError.of(explain(_with_key(config, error))) from error
     assert isinstance(config, DictConfig)
     return config
 

@@ -51,7 +51,7 @@ class Primary:
         except Exception as error:
             # Over a user's file or override, Hydra raises what it comes across: its own errors, OmegaConf's, YAML's,
             # ValueError, TypeError, RecursionError.
-            raise ConfigError(explain(error, self.folders)) from error
+            raise ConfigError.of(explain(error, self.folders)) from error
 
     def sources(self) -> Iterator[Source]:
         """Yields the files that Hydra merges, in their order, a later one over those before it."""

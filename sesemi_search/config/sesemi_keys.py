@@ -15,7 +15,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from sesemi_search.config.keys import known_keys
 from sesemi_search.config.schema import RunConfig
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 
 __all__ = [
     "check_spellings",
@@ -51,7 +51,7 @@ def with_aliases(schema: type) -> Any:
     return schema(run=run())
 
 
-def settle_aliases(config: DictConfig, overrides: Sequence[Override]) -> Iterator[str]:
+def settle_aliases(config: DictConfig, overrides: Sequence[Override]) -> Iterator[Problem]:
     """Brings what was composed from `with_aliases` to our names, and yields what is set to two values under two names.
 
     Args:
@@ -80,7 +80,7 @@ def rename_override(text: str) -> str:
     return re.sub(rf"^([~+]*(?:space\.)?run\.)({names})(?![\w.])", lambda m: m[1] + _OURS[m[2]], text)
 
 
-def check_spellings(texts: Sequence[str], overrides: Sequence[Override]) -> Iterator[str]:
+def check_spellings(texts: Sequence[str], overrides: Sequence[Override]) -> Iterator[Problem]:
     """Yields what a command line sets to two values under two names.
 
     Args:
@@ -112,7 +112,7 @@ def _rename(node: Any) -> Any:
         return {**node, "choice": {name: _rename(fragment) for name, fragment in node["choice"].items()}}
     for theirs, ours in _OURS.items():
         if theirs in node and ours in node and node[theirs] != node[ours]:
-            raise ConfigError(_twice(f"space.run.{theirs}", node[theirs], f"space.run.{ours}", node[ours]))
+            raise ConfigError.of(_twice(f"space.run.{theirs}", node[theirs], f"space.run.{ours}", node[ours]))
     return {_OURS.get(name, name): value for name, value in node.items()}
 
 
@@ -142,5 +142,7 @@ def _swap(key: str, names: Mapping[str, str]) -> str:
     return f"{parent}.{names.get(name, name)}" if parent in ("run", "space.run") else key
 
 
-def _twice(key: str, value: Any, other: str, other_value: Any) -> str:
-    return f"{key}: got {value!r}, and {other} is {other_value!r}; these are two names of one key. Set one of them."
+def _twice(key: str, value: Any, other: str, other_value: Any) -> Problem:
+    return Problem(
+        key, f"got {value!r}, and {other} is {other_value!r}; these are two names of one key. Set one of them."
+    )

@@ -4,16 +4,16 @@ It is asked only when there is something to complain about, and then reads the f
 of its business: a key that it does not find has no address, and the message stays as it was.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 from hydra.core.override_parser.types import Override
 
 from sesemi_search.config.layers import CHOICE, COMMAND_LINE, SPACE, TARGET, LaidNode, Source, lay
 from sesemi_search.config.sesemi_keys import their_key
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 
 __all__ = ["SourceLines"]
 
@@ -62,11 +62,10 @@ class SourceLines:
         node = self._root.follow(parts)
         return None if node is None else node.address
 
-    def add(self, problem: str) -> str:
-        """Appends the address of the key that a problem begins with."""
-        key = re.match(r"(?:\S+\.yaml: )?([^\s:]+): ", problem)
-        where = self.find(key[1]) if key else None
-        return f"{problem} ({where})" if where else problem
+    def add(self, problem: Problem) -> Problem:
+        """Returns a problem with the address of its key, where it has a key that is known and no address yet."""
+        where = self.find(problem.key) if problem.key and not problem.source else None
+        return problem if where is None else replace(problem, source=where)
 
     @cached_property
     def _root(self) -> LaidNode:

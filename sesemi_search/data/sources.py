@@ -21,7 +21,7 @@ from sesemi_search.config.targets import check_target, instantiate, locate
 from sesemi_search.data.decode import decode_value
 from sesemi_search.data.published import CIFAR10, CIFAR100, MNIST, STL10, FashionMNIST, MNIST5k
 from sesemi_search.data.stored import ImageReader, LabelledImages, UnreadableImage
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 
 __all__ = [
     "CIFAR10",
@@ -69,8 +69,8 @@ class SourceWithTest(Source, Protocol):
         """Returns the official test split, in a fixed order."""
 
 
-def check_source(node: object, key: str = SOURCE_KEY) -> list[str]:
-    """Returns what is wrong with the node of a source, without building it: a list of messages."""
+def check_source(node: object, key: str = SOURCE_KEY) -> list[Problem]:
+    """Returns what is wrong with the node of a source, without building it."""
     return check_target(node, key, _supplied(node, Path(), key))
 
 

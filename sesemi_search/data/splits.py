@@ -18,7 +18,7 @@ from sesemi_search.data.decode import to_channels
 from sesemi_search.data.loading import Part, load_parts
 from sesemi_search.data.sources import TEST_SOURCE_KEY, Source, SourceWithTest, SourceWithVal, build_source
 from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, LabelledImages
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 
 __all__ = ["SPLITS", "check_labels", "describe_classes", "load_splits"]
 
@@ -58,8 +58,7 @@ def load_splits(
     unknown = {*names, *later} - set(SPLITS)
     assert not unknown, f"no such splits: {unknown}"
     source = build_source(data.source, data_root)
-    for problem in _check_held_out(source, data):
-        raise ConfigError(problem)
+    raise_problems(_check_held_out(source, data))
     carved = {"train", *(name for name, size in _sizes(data).items() if size is not None)}
     parts: dict[str, Part] = {}
     if carved & {*names, *later}:
@@ -110,21 +109,26 @@ def _sizes(data: DataConfig) -> dict[str, int | float | None]:
     return {"test": data.test_size, "val": data.val_size}
 
 
-def _check_held_out(source: Source, data: DataConfig) -> Iterator[str]:
+def _check_held_out(source: Source, data: DataConfig) -> Iterator[Problem]:
     """Sees that there is exactly one validation and one test split: the source's own or a carved one."""
     name = data.source["_target_"].rsplit(".", 1)[-1]
     owns = {"val": isinstance(source, SourceWithVal), "test": isinstance(source, SourceWithTest)}
     if owns["test"] and data.test_source is not None:
-        yield f"{TEST_SOURCE_KEY}: got {data.test_source!r}, but {name} has a test split of its own; it takes null."
+        yield Problem(
+            TEST_SOURCE_KEY, f"got {data.test_source!r}, but {name} has a test split of its own; it takes null."
+        )
     owns["test"] = owns["test"] or data.test_source is not None
     for split, size in _sizes(data).items():
         if size is None and not owns[split]:
-            yield (
-                f"data.{split}_size: got None, but {name} has no {split} split of its own; it takes a number of images "
-                "or a share of them, as 0.1."
+            yield Problem(
+                f"data.{split}_size",
+                f"got None, but {name} has no {split} split of its own; it takes a number of images "
+                "or a share of them, as 0.1.",
             )
         elif size is not None and owns[split]:
-            yield f"data.{split}_size: got {size}, but {name} has a {split} split of its own; it takes null."
+            yield Problem(
+                f"data.{split}_size", f"got {size}, but {name} has a {split} split of its own; it takes null."
+            )
 
 
 def _open_test(source: Source, data: DataConfig, data_root: Path) -> LabelledImages | ImageReader:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sesemi_search.config.targets import check_target, instantiate
 from sesemi_search.data.augment import BatchTransform
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 
 __all__ = ["TRANSFORMS_KEY", "ImageTransform", "apply_to_image", "build_transforms", "check_transforms"]
 
@@ -51,14 +51,16 @@ def build_transforms(
     return built[:start], built[start:]
 
 
-def check_transforms(nodes: object, image_size: int, channels: int) -> list[str]:
+def check_transforms(nodes: object, image_size: int, channels: int) -> list[Problem]:
     """Returns what is wrong with `data.train_transforms`: each is built and given an image."""
     if nodes is None:
         return []
     if not isinstance(nodes, Sequence) or isinstance(nodes, str):
         return [
-            f"{TRANSFORMS_KEY}: got {nodes!r}; it takes a list of mappings with a _target_, without a Compose around "
-            "them, or null."
+            Problem(
+                TRANSFORMS_KEY,
+                f"got {nodes!r}; it takes a list of mappings with a _target_, without a Compose around them, or null.",
+            )
         ]
     problems = [p for number, node in enumerate(nodes) for p in check_target(node, f"{TRANSFORMS_KEY}.{number}")]
     if problems:
@@ -76,7 +78,7 @@ def check_transforms(nodes: object, image_size: int, channels: int) -> list[str]
             if number >= len(of_images) - 1:
                 _check_result(image, torch.Size(shape), key, name)
     except ConfigError as error:
-        return [str(error)]
+        return error.problems
     return []
 
 

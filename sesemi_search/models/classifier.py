@@ -14,15 +14,11 @@ from torch import Tensor, nn
 from sesemi_search.config.targets import instantiate
 from sesemi_search.errors import ConfigError
 
-__all__ = ["BACKBONE_KEY", "HEAD_KEY", "BackboneError", "Classifier", "build_classifier"]
+__all__ = ["BACKBONE_KEY", "HEAD_KEY", "Classifier", "build_classifier"]
 
 BACKBONE_KEY = "learner.hparams.model.backbone"
 HEAD_KEY = "learner.hparams.model.head"
 _TUTORIAL = 'See the tutorial "Custom Backbones and Heads".'
-
-
-class BackboneError(ConfigError):
-    """A backbone that cannot be built or does not conform, whatever the head and the images."""
 
 
 class Classifier(nn.Module):
@@ -59,14 +55,10 @@ def build_classifier(backbone: Mapping[str, Any], head: Mapping[str, Any], num_c
         num_classes: K, the number of classes.
 
     Raises:
-        BackboneError: The backbone cannot be built, or does not conform to its interface.
-        ConfigError: The same of the head.
+        ConfigError: The backbone or the head cannot be built, or does not conform to its interface.
     """
-    try:
-        built_backbone = instantiate(backbone, BACKBONE_KEY)
-        in_features = _backbone_features(built_backbone)
-    except ConfigError as error:
-        raise BackboneError(str(error), problems=error.problems) from error
+    built_backbone = instantiate(backbone, BACKBONE_KEY)
+    in_features = _backbone_features(built_backbone)
     built_head = instantiate(head, HEAD_KEY, in_features=in_features, out_features=num_classes)
     _check_head(built_head, {"in_features": in_features, "out_features": num_classes})
     return Classifier(built_backbone, built_head)

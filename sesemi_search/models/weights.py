@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from torch.nn.parameter import is_lazy
 
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ArgumentError, ConfigError
 
 __all__ = [
     "are_weights",
@@ -72,14 +72,15 @@ def check_path(checkpoint: str) -> None:
     """Checks that a file of weights is there, so that the check before any trial says so.
 
     Raises:
-        ValueError: It is not, or the path is relative: trials run in folders of their own.
+        ArgumentError: It is not, or the path is relative: trials run in folders of their own.
     """
     if not Path(checkpoint).is_absolute():
-        raise ValueError(
-            f"{checkpoint=} is a relative path; it takes an absolute one, as ${{run.data_root}}/weights/NAME.pt"
+        raise ArgumentError(
+            "checkpoint",
+            f"{checkpoint=} is a relative path; it takes an absolute one, as ${{run.data_root}}/weights/NAME.pt",
         )
     if not Path(checkpoint).is_file():
-        raise ValueError(f"{checkpoint=}; there is no such file")
+        raise ArgumentError("checkpoint", f"{checkpoint=}; there is no such file")
 
 
 def describe_unreadable(error: Exception) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import torch
 
 from sesemi_search.config.experiment import Complete
-from sesemi_search.models.classifier import BackboneError
+from sesemi_search.errors import ConfigError, Kind
+from sesemi_search.models.classifier import BACKBONE_KEY
 from sesemi_search.preflight.probe import Cost, Probe, undisturbed
 
 __all__ = ["MAX_VALUE_FLOPS", "MAX_VALUE_PARAMS", "Architecture", "Architectures", "architecture_key"]
@@ -57,7 +58,7 @@ class Architectures:
     notes: list[str] = field(default_factory=list)
     _known: dict[str, Architecture] = field(default_factory=dict)
     _tried: set[str] = field(default_factory=set)
-    _unbuilt: dict[str, BackboneError] = field(default_factory=dict)
+    _unbuilt: dict[str, ConfigError] = field(default_factory=dict)
     _on_cpu: dict[str, None] = field(default_factory=dict)
 
     def note(self, *remarks: str) -> None:
@@ -102,15 +103,16 @@ class Architectures:
         model = config["learner"]["hparams"]["model"]
         backbone = json.dumps(model["backbone"], sort_keys=True)
         if (known := self._unbuilt.get(backbone)) is not None:
-            raise BackboneError(str(known), problems=known.problems)
+            raise ConfigError.of(*known.problems)
         try:
             return _measure(config, "meta")
         except Exception:
             # Whatever went wrong on the meta device, what the CPU says is true.
             try:
                 built = _measure(config, "cpu")
-            except BackboneError as error:
-                self._unbuilt[backbone] = error
+            except ConfigError as error:
+                if all(p.kind is Kind.construction and p.key.startswith(BACKBONE_KEY) for p in error.problems):
+                    self._unbuilt[backbone] = error
                 raise
             self._on_cpu[f"{model['backbone']['_target_']} with {model['head']['_target_']}"] = None
             return built

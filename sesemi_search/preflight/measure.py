@@ -17,7 +17,7 @@ from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data.images import Images, open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 from sesemi_search.preflight.architecture import architecture_key
 from sesemi_search.preflight.branches import Checked
 from sesemi_search.preflight.probe import undisturbed
@@ -26,6 +26,7 @@ from sesemi_search.training.fit import Diverged, Fit
 
 __all__ = ["Speed", "describe_data", "measure_speeds", "speed_key"]
 
+_MODEL_KEY = "learner.hparams.model"
 _AIM_S = 0.5  # seconds of training to time, where one step takes less
 _MAX_STEPS = 8
 _MAX_LISTED = 20  # classes whose images are listed one by one where they differ
@@ -37,13 +38,13 @@ class Speed:
 
     Attributes:
         epoch_seconds: Seconds of an epoch, training and validation; None where it does not train.
-        problem: Why it does not train, or "".
-        note: A loss that became NaN after the first step, or "".
+        problem: Why it does not train.
+        note: A loss that became NaN after the first step, which an architecture may recover from.
     """
 
     epoch_seconds: float | None
-    problem: str = ""
-    note: str = ""
+    problem: Problem | None = None
+    note: Problem | None = None
 
 
 def describe_data(data: Mapping[str, ImageSplit], num_classes: int) -> list[str]:
@@ -94,13 +95,12 @@ def _measure(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
     try:
         return _time_epoch(config, data)
     except ConfigError as error:
-        return Speed(None, str(error))
+        return Speed(None, error.problems[0])
     except Exception as error:  # a user's module may raise anything
         reason = (str(error).splitlines() or [""])[0]
         size = config.run.batch_size_per_gpu
-        return Speed(
-            None, f"learner.hparams.model: failed in training on {size} real images: {type(error).__name__}: {reason}"
-        )
+        text = f"failed in training on {size} real images: {type(error).__name__}: {reason}"
+        return Speed(None, Problem(_MODEL_KEY, text))
 
 
 def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
@@ -114,7 +114,7 @@ def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Spe
     fit, num_steps = make_fit(1), 1
     # The loss of the first step comes from the initial weights: no learning rate is to blame.
     if not math.isfinite(_train(fit)["train/loss"]):
-        return Speed(None, "learner.hparams.model: the loss of the first batch of real images is NaN or infinite.")
+        return Speed(None, Problem(_MODEL_KEY, "the loss of the first batch of real images is NaN or infinite."))
     metrics = _train(fit)
     if (num_steps := min(_MAX_STEPS, int(_AIM_S / metrics["epoch_seconds"]))) > 1:
         fit = make_fit(num_steps)
@@ -127,7 +127,8 @@ def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Spe
     num_batches = {name: max(1, len(data[name]) / size) for name, size in sizes.items()}
     epoch_seconds = step_seconds * int(num_batches["train"]) + val_seconds * num_batches["val"]
     finite = math.isfinite(metrics["train/loss"]) and math.isfinite(metrics["val/loss"])
-    return Speed(epoch_seconds, "", "" if finite else f"the loss is NaN or infinite after {num_steps} steps")
+    diverged = Problem("", f"the loss is NaN or infinite after {num_steps} steps")
+    return Speed(epoch_seconds, note=None if finite else diverged)
 
 
 def _train(fit: Fit) -> dict[str, float]:

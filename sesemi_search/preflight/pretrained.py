@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sesemi_search.config.targets import instantiate
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 from sesemi_search.models.classifier import BACKBONE_KEY
 from sesemi_search.preflight.branches import Branch
 from sesemi_search.preflight.probe import undisturbed
@@ -42,11 +42,11 @@ def load_pretrained(branches: Sequence[Branch]) -> None:
         raise_problems([problem for problems in pool.map(_load, nodes.values()) for problem in problems])
 
 
-def _load(node: Mapping[str, Any]) -> list[str]:
+def _load(node: Mapping[str, Any]) -> list[Problem]:
     try:
         instantiate(node, BACKBONE_KEY)
     except ConfigError as error:
-        return list(error.problems)
+        return error.problems
     return []
 
 

@@ -175,11 +175,11 @@ class Probe:
         except ConfigError:
             raise
         except Exception as error:
-            raise ConfigError(self._explain(image_shape, error)) from error
+            raise self._explain(image_shape, error) from error
         self._check_logits(logits, batch_size)
         return logits, self._apply_loss(logits, labels)
 
-    def _explain(self, image_shape: tuple[int, int, int], error: Exception) -> str:
+    def _explain(self, image_shape: tuple[int, int, int], error: Exception) -> ConfigError:
         """Names the part that failed and the place in it."""
         when = "" if self._classifier.training else " in evaluation"
         where = f"{self._watch.places} ({_reason(error)})"
@@ -188,9 +188,9 @@ class Probe:
             # torch's words, of a convolution for color
             is_gray = image_shape[0] == 1 and "to have 3 channels, but got 1" in str(error)
             remedy = "; data.channels=3 repeats a gray channel" if is_gray else ""
-            return f"{BACKBONE_KEY}: {self._backbone} fails on images of {images}{when}: {where}{remedy}"
+            return ConfigError(BACKBONE_KEY, f"{self._backbone} fails on images of {images}{when}: {where}{remedy}")
         given = f"features of shape {shape_of(self._features)} from {self._backbone}"
-        return f"{HEAD_KEY}: {self._head} fails on {given}{when}: {where}"
+        return ConfigError(HEAD_KEY, f"{self._head} fails on {given}{when}: {where}")
 
     def _receive(self, features: Any) -> None:
         """Holds what the backbone gives against what it says."""
@@ -207,7 +207,7 @@ class Probe:
                 BACKBONE_KEY,
                 f"{says} features of shape {tuple(features.shape)}; set out_features to the width that it gives.",
             )
-        self._check_finite(features, f"{BACKBONE_KEY}: {name} gives features that are")
+        self._check_finite(features, BACKBONE_KEY, f"{name} gives features that are")
 
     def _check_logits(self, logits: Any, batch_size: int) -> None:
         expected = (batch_size, self._num_classes)
@@ -218,7 +218,7 @@ class Probe:
                 f"{self._head} gives {found} for {batch_size} images and {self._num_classes} classes; "
                 f"it takes logits of shape {expected}.",
             )
-        self._check_finite(logits, f"{HEAD_KEY}: {self._head} gives logits that are")
+        self._check_finite(logits, HEAD_KEY, f"{self._head} gives logits that are")
 
     def _apply_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         name = type(self._loss).__name__
@@ -229,14 +229,14 @@ class Probe:
         if not isinstance(loss, Tensor) or loss.ndim != 0:
             found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
             raise ConfigError(LOSS_KEY, f"{name} gives {found}; it takes one number, the mean over the batch.")
-        self._check_finite(loss, f"{LOSS_KEY}: {name} gives a loss that is")
+        self._check_finite(loss, LOSS_KEY, f"{name} gives a loss that is")
         return loss
 
-    def _check_finite(self, values: Tensor, what: str) -> None:
+    def _check_finite(self, values: Tensor, key: str, what: str) -> None:
         """Finds NaN and infinite values, where there are values."""
         when = "" if self._classifier.training else " in evaluation"
         if not values.is_meta and not values.detach().isfinite().all():
-            raise ConfigError(f"{what} NaN or infinite{when}, of an untrained model and normal images.")
+            raise ConfigError(key, f"{what} NaN or infinite{when}, of an untrained model and normal images.")
 
 
 def _reason(error: Exception) -> str:

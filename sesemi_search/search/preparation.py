@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.experiment import Written, to_typed, written_experiment, written_space
 from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import Checked, check_space
 from sesemi_search.preflight.constraints import describe_limits
@@ -98,7 +98,7 @@ def check_prepared(prepared: Prepared, architectures: Architectures, bad_branche
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
-    return replace(checked, notes=[*serving.notes, *checked.notes, *limits])
+    return replace(checked, notes=[*serving.notes, *checked.notes, *map(str, limits)])
 
 
 def _settle_image_size(prepared: Prepared, checked: Checked) -> None:
@@ -135,11 +135,14 @@ def _is_complete(config: DictConfig, key: str) -> bool:
     return True
 
 
-def _check_search(settings: SearchExperimentConfig) -> list[str]:
+def _check_search(settings: SearchExperimentConfig) -> list[Problem]:
     """Returns what is wrong with `search.*`."""
-    search, problems = settings.search, []
-    problems += [
-        f"run.{key}: got {getattr(settings.run, key)!r}; the trials of a search begin from their seed. It is for train."
+    search = settings.search
+    problems = [
+        Problem(
+            f"run.{key}",
+            f"got {getattr(settings.run, key)!r}; the trials of a search begin from their seed. It is for train.",
+        )
         for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
         if getattr(settings.run, key) is not None
     ]
@@ -147,7 +150,7 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
         try:
             parse_duration(search.time_budget, "search.time_budget")
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.problems
     for build in (
         lambda: parse_objectives(search),
         lambda: build_sampler(search.sampler, search.seed, 0),
@@ -155,7 +158,7 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
         try:
             build()
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.problems
     return problems
 
 
@@ -167,5 +170,5 @@ def _check_sampler(prepared: Prepared) -> Serving:
     try:
         build_pruner(search.pruner, prepared.space)
     except ConfigError as error:
-        serving.problems.append(str(error))
+        serving.problems.extend(error.problems)
     return serving

@@ -8,7 +8,7 @@ The report, `track`, a dry run and a warm start read here. Whoever goes on with 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -83,7 +83,8 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: W
         search: SearchConfig = to_typed(config.search)
         url, name, objectives = search.storage, search.study, parse_objectives(search)
     except ConfigError as error:
-        raise ConfigError(f"{directory / SEARCH_YAML}: {error}") from error
+        named = [replace(problem, file=str(directory / SEARCH_YAML)) for problem in error.problems]
+        raise ConfigError.of(*named) from error
     try:
         # With Optuna's own sampler and pruner: the search's are `_target_`s, and reading runs none of those.
         study = optuna.load_study(storage=_open_to_read(directory, url), study_name=name)
@@ -111,7 +112,7 @@ def load_search_yaml(directory: Path) -> DictConfig:
     try:
         config = OmegaConf.merge(OmegaConf.structured(SearchExperimentConfig), OmegaConf.load(path))
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{path}: {explain(error)}") from error
+        raise ConfigError.of(replace(explain(error), file=str(path))) from error
     except (OSError, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError("", f"{path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
@@ -134,7 +135,7 @@ def sealed_environment() -> Iterator[None]:
     try:
         yield
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
     finally:
         _entered -= 1
         if not _entered:
@@ -142,7 +143,7 @@ def sealed_environment() -> Iterator[None]:
 
 
 def _refuse(name: str, *default: Any) -> NoReturn:  # noqa: ARG001
-    raise ConfigError(f"the environment variable {name} is not given to a search that is only read.")
+    raise ConfigError("", f"the environment variable {name} is not given to a search that is only read.")
 
 
 def _open_to_read(directory: Path, url: str | None) -> BaseStorage:

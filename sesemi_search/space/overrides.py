@@ -38,7 +38,7 @@ def override_space(raw: Any, overrides: Sequence[SpaceOverride]) -> dict[str, An
     try:
         OmegaConf.create({"space": space})
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
     return space
 
 

@@ -43,7 +43,7 @@ def config(**run: Any) -> Any:
 def test_a_range(state: State) -> None:
     assert list(check_values(config(seed=-1))) == []
     state(RunConfig, "seed", takes="a whole number, at least 0", holds=lambda v: v >= 0)
-    assert list(check_values(config(seed=-1))) == ["run.seed: got -1; it takes a whole number, at least 0."]
+    assert list(map(str, check_values(config(seed=-1)))) == ["run.seed: got -1; it takes a whole number, at least 0."]
 
 
 def test_whether_it_may_change_on_resume(state: State) -> None:
@@ -57,7 +57,7 @@ def test_whether_all_trials_share_it(state: State) -> None:
     space = parse_space({"run": {"seed": {"int": [0, 3]}}})
     assert list(check_paths(space, "")) == []
     state(RunConfig, "seed", is_shared=True)
-    assert list(check_paths(space, "")) == [
+    assert list(map(str, check_paths(space, ""))) == [
         "space.run.seed: is the same for every trial of a search; set run.seed itself."
     ]
 

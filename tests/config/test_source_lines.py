@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.overrides import parse_overrides
+from sesemi_search.config.source_lines import SourceLines
+from sesemi_search.errors import Problem
 
 Command = Callable[..., tuple[int, str]]
 
@@ -225,3 +228,15 @@ def test_a_mistake_inside_an_option_is_told_once_with_its_line_in_the_space(
     assert code == 1
     assert output.count("no such model") == 1, output
     assert where in " ".join(output.split())
+
+
+def test_an_address_that_a_problem_has_is_not_looked_up_again() -> None:
+    lines = SourceLines(overrides=parse_overrides(["run.seed=-1"]))
+    assert lines.add(Problem("run.seed", "got -1.")).source == "command line"
+    known = Problem("run.seed", "got -1.", source="base.yaml, line 3")
+    assert lines.add(known) == known
+
+
+def test_a_text_that_begins_like_a_key_is_not_taken_for_one() -> None:
+    lines = SourceLines(overrides=parse_overrides(["run.seed=-1"]))
+    assert lines.add(Problem("", "run.seed: got -1.")).source == ""

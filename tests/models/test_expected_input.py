@@ -107,7 +107,7 @@ def test_a_space_over_names_is_checked_name_by_name(config: dict[str, Any]) -> N
     names[2] = "resnet18e"
     checked = check_space(Space(parse_space(space)), config, Architectures())
     (problem,) = checked.describe_problems()
-    assert re.search(r"name='resnet18e'.*Did you mean 'resnet18'\?.*name=resnet18e", problem)
+    assert re.search(r"name='resnet18e'.*Did you mean 'resnet18'\?.*name=resnet18e", problem.text)
 
 
 @pytest.mark.parametrize(

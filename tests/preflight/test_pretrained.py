@@ -31,7 +31,7 @@ class Pretrained(nn.Module):
         self.layer = nn.LazyLinear(width)
         if pretrained and weights_wanted():
             if name == "missing":
-                raise ConfigError(f"{BACKBONE}: no weights of {name}.")
+                raise ConfigError(BACKBONE, f"no weights of {name}.")
             with _lock:
                 loaded[name] += 1
 
@@ -89,6 +89,6 @@ def test_a_checkpoint_that_fits_one_name_of_a_choice_makes_the_others_bad_branch
     for branch in checked.bad:
         (problem,) = branch.problems
         name = branch.choices[f"{BACKBONE}.name"]
-        assert problem.startswith(f"{BACKBONE}.checkpoint: the weights of {path} do not fit {name}: ")
-        assert problem.endswith("in a space, make each name an option with its own checkpoint.")
+        assert str(problem).startswith(f"{BACKBONE}.checkpoint: the weights of {path} do not fit {name}: ")
+        assert problem.text.endswith("in a space, make each name an option with its own checkpoint.")
     load_pretrained(checked.branches)

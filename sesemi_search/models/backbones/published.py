@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ArgumentError, ConfigError
 from sesemi_search.models.backbones.base import Backbone
 from sesemi_search.models.classifier import BACKBONE_KEY
 from sesemi_search.models.weights import check_path, load_strictly, read_weights, weights_wanted
@@ -66,7 +66,9 @@ def check_beginning(pretrained: bool, checkpoint: str | None) -> None:
     if checkpoint is None:
         return
     if pretrained:
-        raise ValueError("pretrained=True and checkpoint are both set; both give the weights to begin with")
+        raise ArgumentError(
+            "pretrained", "pretrained=True and checkpoint are both set; both give the weights to begin with"
+        )
     check_path(checkpoint)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sesemi_search.errors import suggest
+from sesemi_search.errors import ArgumentError, suggest
 from sesemi_search.models.backbones.published import (
     PublishedBackbone,
     check_beginning,
@@ -93,7 +93,9 @@ def _published_weights(name: str) -> Any:
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
         version = torchvision.__version__
-        raise ValueError(f"{name=}; torchvision {version} has no such classification model.{suggest(name, names)}")
+        raise ArgumentError(
+            "name", f"{name=}; torchvision {version} has no such classification model.{suggest(name, names)}"
+        )
     return torchvision.models.get_model_weights(name).DEFAULT
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sesemi_search.errors import ArgumentError
 from sesemi_search.models.heads.base import Head, in_float32
 
 __all__ = ["ArcFaceHead", "CosineHead", "ScaledCosineHead"]
@@ -56,7 +57,7 @@ class ScaledCosineHead(Head):
     def __init__(self, in_features: int, out_features: int, scale: float = 16.0, learnable: bool = False) -> None:
         super().__init__()
         if not scale > 0 or not math.isfinite(scale):
-            raise ValueError(f"{scale=}; it takes a finite number above 0")
+            raise ArgumentError("scale", f"{scale=}; it takes a finite number above 0")
         self.in_features = in_features
         self.out_features = out_features
         self.weight = nn.Parameter(nn.init.kaiming_normal_(torch.empty(out_features, in_features)))
@@ -92,9 +93,9 @@ class ArcFaceHead(Head):
     def __init__(self, in_features: int, out_features: int, scale: float = 30.0, margin: float = 0.5) -> None:
         super().__init__()
         if not scale > 0 or not math.isfinite(scale):
-            raise ValueError(f"{scale=}; it takes a finite number above 0")
+            raise ArgumentError("scale", f"{scale=}; it takes a finite number above 0")
         if not 0 <= margin <= math.pi / 2:
-            raise ValueError(f"{margin=}; it takes an angle in radians, from 0 to pi / 2")
+            raise ArgumentError("margin", f"{margin=}; it takes an angle in radians, from 0 to pi / 2")
         self.in_features = in_features
         self.out_features = out_features
         self.scale = scale

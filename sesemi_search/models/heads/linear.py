@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from sesemi_search.errors import suggest
+from sesemi_search.errors import ArgumentError, suggest
 from sesemi_search.models.heads.base import Head
 
 __all__ = ["LinearHead", "MLPHead"]
@@ -62,10 +62,12 @@ class MLPHead(Head):
     ) -> None:
         super().__init__()
         if depth < 0 or width < 1:
-            raise ValueError(f"{depth=}, {width=}; depth takes 0 or more hidden layers, width 1 or more features")
+            raise ArgumentError(
+                "depth", f"{depth=}, {width=}; depth takes 0 or more hidden layers, width 1 or more features"
+            )
         if activation not in _ACTIVATIONS:
             takes = ", ".join(_ACTIVATIONS)
-            raise ValueError(f"{activation=}; it takes {takes}.{suggest(activation, _ACTIVATIONS)}")
+            raise ArgumentError("activation", f"{activation=}; it takes {takes}.{suggest(activation, _ACTIVATIONS)}")
         self.in_features = in_features
         self.out_features = out_features
         self.layers = nn.Sequential()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sesemi_search.config.experiment import Sampled, Written, resolve
 from sesemi_search.config.keys import Effect
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 from sesemi_search.search.fingerprint import find_changes, select_keys
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
@@ -50,7 +50,7 @@ def collect_trials(
         try:
             stored = read_search(Path(directory))
         except ConfigError as error:
-            problems.append(f"search.warm_start: {error}")
+            problems.append(Problem("search.warm_start", str(error)))
             continue
         reasons: Counter[str] = Counter()
         theirs = [*stored.copied, *(replace(r, copied_from=f"{stored.name}/{r.number}") for r in stored.records)]
