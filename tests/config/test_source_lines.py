@@ -127,6 +127,15 @@ def test_keys_of_the_experiment_have_addresses_too(
     assert addresses(output).get(key) == where, output
 
 
+def test_a_value_of_the_experiment_is_told_where_it_was_typed_whatever_the_space_has_there(
+    mine: Path, command: Command
+) -> None:
+    assert "num_epochs: {float: [1, 3]}" in mine.read_text()
+    code, output = command("run", "space=mine", "run.num_epochs=0")
+    assert code == 2
+    assert addresses(output) == {"run.num_epochs": "command line"}
+
+
 OVER = """\
 # @package _global_
 defaults: [/small, _self_]
