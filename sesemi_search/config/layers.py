@@ -16,10 +16,10 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from sesemi_search.config.schema import OPEN_NODES
 from sesemi_search.config.targets import is_other_class
 
-__all__ = ["CHOICE", "COMMAND_LINE", "SPACE", "TARGET", "LaidNode", "Source", "lay", "replace_nodes"]
+__all__ = ["COMMAND_LINE", "LaidNode", "Source", "lay", "replace_nodes"]
 
 COMMAND_LINE = "command line"
-TARGET, CHOICE, SPACE = "_target_", "choice", "space"
+_TARGET, _CHOICE, _SPACE = "_target_", "choice", "space"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class LaidNode:
         """Returns a child; of a choice, the option of that name, or the one option that has such a child."""
         if part in self.children:
             return self.children[part]
-        options = self.children[CHOICE].children if CHOICE in self.children else {}
+        options = self.children[_CHOICE].children if _CHOICE in self.children else {}
         if part in options:
             return options[part]
         inside = [option.children[part] for option in options.values() if part in option.children]
@@ -68,7 +68,7 @@ class LaidNode:
                 return node.children[whole]
             child = node.step(part)
             if child is None:
-                return node if i == len(parts) - 1 and TARGET in node.children else None
+                return node if i == len(parts) - 1 and _TARGET in node.children else None
             node = child
         return node
 
@@ -80,14 +80,14 @@ class LaidNode:
     @property
     def target(self) -> str | None:
         """The dotted path of the class that a node names."""
-        return self.children[TARGET].value if TARGET in self.children else None
+        return self.children[_TARGET].value if _TARGET in self.children else None
 
     @property
     def address(self) -> str | None:
         """Where it was written, None where it is a mapping that several layers have filled."""
         if self.num_layers == 1:
             return self.where
-        return self.children[TARGET].where if TARGET in self.children else None
+        return self.children[_TARGET].where if _TARGET in self.children else None
 
 
 def lay(sources: Iterable[Source], overrides: Sequence[Override]) -> LaidNode:
@@ -198,11 +198,11 @@ def _override(root: LaidNode, override: Override) -> None:
     node = root
     for part in path:
         node = node.step(part) or node.children.setdefault(part, LaidNode(COMMAND_LINE))
-    options = node.children.get(CHOICE)
+    options = node.children.get(_CHOICE)
     holder = options if options is not None and last in options.children else node
     if override.is_delete():
         holder.children.pop(last, None)
-    elif path[:1] == [SPACE]:
+    elif path[:1] == [_SPACE]:
         holder.children[last] = _pinned(holder.children.get(last), override.value())
     else:
         _merge(holder, LaidNode("", {last: _from_command_line(override.value())}), ".".join(path))
@@ -210,7 +210,7 @@ def _override(root: LaidNode, override: Override) -> None:
 
 def _pinned(known: LaidNode | None, value: Any) -> LaidNode:
     """Returns what takes the place of a node of the space; a pinned option keeps the lines of its arguments."""
-    options = known.children.get(CHOICE) if known is not None else None
+    options = known.children.get(_CHOICE) if known is not None else None
     if options is not None and isinstance(value, str) and value in options.children:
         return LaidNode(COMMAND_LINE, options.children[value].children)
     return _from_command_line(value)

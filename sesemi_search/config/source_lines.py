@@ -11,14 +11,11 @@ from functools import cached_property
 
 from hydra.core.override_parser.types import Override
 
-from sesemi_search.config.layers import CHOICE, COMMAND_LINE, SPACE, TARGET, LaidNode, Source, lay
+from sesemi_search.config.layers import COMMAND_LINE, LaidNode, Source, lay
 from sesemi_search.config.sesemi_keys import their_key
 from sesemi_search.errors import ConfigError, Problem, raise_problems
 
 __all__ = ["SourceLines"]
-
-# What makes a node of the space replace that of the experiment.
-_REPLACING = {TARGET, CHOICE, "float", "int", "literal"}
 
 
 class SourceLines:
@@ -47,20 +44,13 @@ class SourceLines:
     def find(self, key: str) -> str | None:
         """Returns where a dotted key was written last, None where nobody knows.
 
-        A key of the experiment is where the space has it, if it does; a key that is not there (an argument that is
-        missing) where the `_target_` is that it belongs to. Only a command line drops one, `~KEY`.
+        A key that is not there (an argument that is missing) is where the `_target_` is that it belongs to. Only a
+        command line drops one, `~KEY`.
         """
         if key.startswith("~"):
             return COMMAND_LINE
-        return self._find(key.split(".")) or self._find(their_key(key).split("."))
-
-    def _find(self, parts: list[str]) -> str | None:
-        if parts[0] != SPACE:
-            over = self._root.follow([SPACE, *parts])
-            if over is not None and (over.is_list or not over.children or over.children.keys() & _REPLACING):
-                return over.address
-        node = self._root.follow(parts)
-        return None if node is None else node.address
+        nodes = (self._root.follow(name.split(".")) for name in (key, their_key(key)))
+        return next((node.address for node in nodes if node is not None and node.address), None)
 
     def add(self, problem: Problem) -> Problem:
         """Returns a problem with the address of its key, where it has a key that is known and no address yet."""

@@ -82,7 +82,7 @@ def _make_plan(composed: Composed, resume: bool) -> Plan:
     _say_checked(checked, composed.source_lines)
     objectives = parse_objectives(settings.search)
     initial_trials = None if resume else plan_initial_trials(settings.search, objectives, space, experiment)
-    load_pretrained(checked.branches)
+    load_pretrained(checked)
     data = load_data(settings)
     resolve = make_resolver(settings.data, checked, data["train"])
     project = composed.project

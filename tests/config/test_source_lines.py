@@ -130,6 +130,15 @@ def test_keys_of_the_experiment_have_addresses_too(
     assert addresses(output).get(key) == where, output
 
 
+def test_a_value_of_the_experiment_is_told_where_it_was_typed_whatever_the_space_has_there(
+    mine: Path, command: Command
+) -> None:
+    assert "num_epochs: {float: [1, 3]}" in mine.read_text()
+    code, output = command("run", "space=mine", "run.num_epochs=0")
+    assert code == 2
+    assert addresses(output) == {"run.num_epochs": "command line"}
+
+
 OVER = """\
 # @package _global_
 defaults: [/small, _self_]
@@ -152,13 +161,15 @@ space:
     ("overrides", "key", "where"),
     [
         ([], "space.learner.hparams.optimizer.lr", "search_spaces/space/over.yaml, line 7"),
-        ([], "learner.hparams.optimizer.lr", "search_spaces/space/over.yaml, line 7"),
-        ([], "learner.hparams.model.head.scale", "search_spaces/space/over.yaml, line 14"),
-        ([], "learner.hparams.model.head.scaled.scale", "search_spaces/space/over.yaml, line 14"),
+        ([], "learner.hparams.optimizer.lr", "optimizer/sgd.yaml, line 6"),
+        ([], "space.learner.hparams.model.head.scale", "search_spaces/space/over.yaml, line 14"),
+        ([], "space.learner.hparams.model.head.scaled.scale", "search_spaces/space/over.yaml, line 14"),
+        ([], "space.learner.hparams.model.head.choice.scaled.scale", "search_spaces/space/over.yaml, line 14"),
         ([], "learner.hparams.model.backbone.width", "configs/small.yaml, line 8"),
         ([], "learner.hparams.model", None),
         ([], "nothing.here", None),
-        (["space.learner.hparams.optimizer.lr=0.3"], "learner.hparams.optimizer.lr", "command line"),
+        (["space.learner.hparams.optimizer.lr=0.3"], "space.learner.hparams.optimizer.lr", "command line"),
+        (["space.learner.hparams.optimizer.lr=0.3"], "learner.hparams.optimizer.lr", "optimizer/sgd.yaml, line 6"),
         (["~space.learner.hparams.optimizer.lr"], "space.learner.hparams.optimizer.lr", None),
         (["~space.learner.hparams.model.head.linear"], "space.learner.hparams.model.head.linear", None),
         ([], "data.mean", "data/mnist5k.yaml, line 14"),
@@ -168,9 +179,9 @@ space:
         (["++learner.hparams.optimizer={lr: 1}"], "learner.hparams.optimizer.momentum", "optimizer/sgd.yaml, line 7"),
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head", "command line"),
         (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head.scale", "over.yaml, line 14"),
-        (["space.learner.hparams.model.head.scaled.scale=2"], "learner.hparams.model.head.scale", "command line"),
+        (["space.learner.hparams.model.head.scaled.scale=2"], "space.learner.hparams.model.head.scale", "command line"),
         (["run.seed=1"], "run.seed", "command line"),
-        (["space.learner.hparams.optimizer=[1,2]"], "learner.hparams.optimizer", "command line"),
+        (["space.learner.hparams.optimizer=[1,2]"], "space.learner.hparams.optimizer", "command line"),
     ],
 )
 def test_the_last_to_write_a_key_is_found(
