@@ -229,9 +229,9 @@ def test_a_recorded_run_has_the_eager_runs_numbers(
     graphed_and_eager: Callable[..., tuple[Fit, Fit]],
 ) -> None:
     GPU_VARIANTS[variant](experiment)
-    experiment.run.precision = precision
+    experiment.run.precision, experiment.run.num_epochs = precision, 5
     graphed, eager = graphed_and_eager(experiment)
-    train_equally(graphed, eager, epochs=3)
+    train_equally(graphed, eager, epochs=5)
     assert is_recorded(graphed)
     assert graphed._validation_step._recorded
     assert not is_recorded(eager)
@@ -266,10 +266,11 @@ def test_a_step_that_cannot_be_recorded_is_taken_as_it_is(
 ) -> None:
     with monkeypatch.context() as patch:
         of_module(experiment, module, patch)
+        experiment.run.num_epochs = 5
         _, eager = graphed_and_eager(experiment)
         experiment.run.cuda_graph = CudaGraph.auto
         fit = Fit(experiment, eager._train, eager._val)
-        train_equally(fit, eager, epochs=2)
+        train_equally(fit, eager, epochs=5)
         lines = [line for line in said if "run.cuda_graph" in line]
         assert [line.split(":")[1].split()[0] for line in lines] == ["training", "validation"]
         assert re.search(NOT_RECORDED[module], lines[0])
