@@ -142,7 +142,8 @@ def around(data: Mapping[str, InMemoryImages], rows: list[dict[str, Any]]) -> li
                     "epoch": milliseconds(fit.train_epoch),
                 }
                 rows.append({"what": "around", "model": model, "graph": setting.value, **parts})
-                share = (parts["epoch"] - parts["steps"] + parts["checkpoint"]) / parts["epoch"]
+                whole = parts["epoch"] + parts["checkpoint"]
+                share = 1 - parts["steps"] / whole
                 table.append(
                     [f"{model}, {SHORT[setting]}", *(f"{value:.1f}" for value in parts.values()), f"{share:.0%}"]
                 )
