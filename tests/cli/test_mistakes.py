@@ -106,6 +106,10 @@ MISTAKES = {
         ["run.accelerator", "no node has a GPU"],
     ),
     "float16 on the CPU": (["run", "space=tiny", "run.precision=fp16"], ["run.precision", "fp16", "CPU"]),
+    "a graph on the CPU": (
+        ["run", "space=tiny", "run.cuda_graph=always"],
+        ["run.cuda_graph", "always", "auto or never"],
+    ),
     "a search from weights": (
         ["run", "space=tiny", "run.pretrained_checkpoint_path=x.pt"],
         ["run.pretrained_checkpoint_path", "x.pt"],

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from sesemi_search.config.experiment import check_values
 from sesemi_search.config.keys import Effect, Key, known_keys
 from sesemi_search.config.overrides import override_config
-from sesemi_search.config.schema import ExperimentConfig, RunConfig, SearchConfig, SearchExperimentConfig
+from sesemi_search.config.schema import CudaGraph, ExperimentConfig, RunConfig, SearchConfig, SearchExperimentConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.space_paths import check_paths
 from sesemi_search.search.fingerprint import digest_experiment
@@ -67,6 +67,12 @@ def test_whether_it_is_part_of_a_trials_identity(state: State) -> None:
     assert digest_experiment(one) != digest_experiment(other)
     state(RunConfig, "seed", effect=Effect.none)
     assert digest_experiment(one) == digest_experiment(other)
+
+
+def test_a_cuda_graph_is_no_part_of_a_trials_identity_and_may_change() -> None:
+    one, other = ({"run": {"seed": 1, "cuda_graph": value}} for value in ("auto", "never"))
+    assert digest_experiment(one) == digest_experiment(other)
+    assert override_config(config(), ["run.cuda_graph=never"], changeable_keys()).run.cuda_graph is CudaGraph.never
 
 
 def test_every_key_that_has_a_range_says_what_it_takes() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray._private import services
 
-from sesemi_search.config.schema import Accelerator, Precision, RunConfig
+from sesemi_search.config.schema import Accelerator, CudaGraph, Precision, RunConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project
 
@@ -117,6 +117,8 @@ def count_slots(run: RunConfig, max_concurrent: int | None, nodes: list[Mapping[
         raise ConfigError(
             "run.precision", "got 'fp16', but trials train on the CPU; it takes auto, fp32 or bf16 there."
         )
+    if run.cuda_graph is CudaGraph.always and not gpus:
+        raise ConfigError("run.cuda_graph", "got 'always', but trials train on the CPU; it takes auto or never there.")
     fits = sum(_fits(node, run.num_threads, gpus) for node in nodes)
     if fits == 0:
         most_cpus = max((node.get("CPU", 0) for node in nodes), default=0)
