@@ -46,7 +46,7 @@ def records_steps(setting: CudaGraph, device: torch.device, dtype: torch.dtype |
     possible = device.type == "cuda" and dtype is not torch.float16
     if setting is CudaGraph.always and not possible:
         place = "in float16 (run.precision)" if device.type == "cuda" else "on the CPU"
-        raise ConfigError(f"run.cuda_graph: got 'always' {place}; it takes auto or never there.")
+        raise ConfigError("run.cuda_graph", f"got 'always' {place}; it takes auto or never there.")
     return possible and setting is not CudaGraph.never
 
 
@@ -155,8 +155,9 @@ class StepGraph:
         self.clear()
         if self._setting is CudaGraph.always:
             raise ConfigError(
-                f"run.cuda_graph: got 'always', but {self._name} cannot be recorded as a CUDA graph: {obstacle}. "
-                "It takes auto or never with this model."
+                "run.cuda_graph",
+                f"got 'always', but {self._name} cannot be recorded as a CUDA graph: {obstacle}. "
+                "It takes auto or never with this model.",
             )
         _logger.warning("run.cuda_graph: %s goes on without a CUDA graph: %s", self._name, obstacle)
 
