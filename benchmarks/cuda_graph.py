@@ -71,9 +71,9 @@ def steps(data: Mapping[str, InMemoryImages], rows: list[dict[str, Any]]) -> lis
                 given = config.learner.hparams.optimizer
                 kept = {} if "_target_" in optimizer else given
                 config.learner.hparams.optimizer = {**kept, **optimizer}
+                if not channels_last:
+                    config.data.image_size = None  # with which the layout stays torch's own
                 fit = build(config, data)
-                if channels_last:
-                    fit.model.to(memory_format=torch.channels_last)
                 found[setting] = rate(fit._train_pass, num_steps)
                 rows.append(
                     {"what": "steps", "way": way, "model": model, "graph": setting.value, "per_s": found[setting]}

@@ -1,13 +1,23 @@
 """Which device a run trains on, and in which arithmetic."""
 
+import copy
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
-from sesemi_search.config.schema import Accelerator, Precision
+from sesemi_search.config.schema import Accelerator, DataConfig, Precision
 from sesemi_search.errors import ConfigError
 
-__all__ = ["Placement", "autocast_dtype", "is_gpu_lost", "is_out_of_memory", "make_deterministic", "resolve_device"]
+__all__ = [
+    "Placement",
+    "autocast_dtype",
+    "is_gpu_lost",
+    "is_out_of_memory",
+    "make_deterministic",
+    "prefers_channels_last",
+    "resolve_device",
+]
 
 # What torch's CPU allocator says, the CUDA runtime outside torch's allocator, cuBLAS and cuDNN.
 _MEMORY_TEXTS = ("can't allocate memory", "CUDA error: out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
@@ -66,6 +76,32 @@ def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | 
     if precision is Precision.auto and device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}.get(precision)
+
+
+def prefers_channels_last(model: nn.Module, data: DataConfig, device: torch.device, dtype: torch.dtype | None) -> bool:
+    """Returns whether the weights of convolutions are to lie in memory with their channels last.
+
+    The tensor cores of a GPU, which work under autocast, take them so: a CIFARResNet-20 trains twice as fast. No shape
+    changes, but what comes out of a convolution is no longer contiguous, and a module that calls `view` on it raises.
+    So a copy is tried, forwards and backwards.
+
+    Args:
+        model: Images (B, C, H, W) to logits (B, K), on the device.
+        data: The channels and the size of its images; where the size is left open, the layout stays torch's own.
+        device: Where it trains.
+        dtype: Of the forward pass under autocast, None without.
+    """
+    has_convolutions = any(isinstance(each, nn.Conv2d) for each in model.modules())
+    if device.type != "cuda" or dtype is None or not has_convolutions or not isinstance(data.image_size, int):
+        return False
+    try:
+        with torch.random.fork_rng([device]), torch.autocast(device.type, dtype):
+            tried = copy.deepcopy(model).to(memory_format=torch.channels_last)
+            images = torch.zeros(2, data.channels, data.image_size, data.image_size, device=device)
+            tried(images).float().sum().backward()
+    except Exception:  # of a user's module; if it fails in any layout, training will say so
+        return False
+    return True
 
 
 def is_out_of_memory(error: BaseException) -> bool:

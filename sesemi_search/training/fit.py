@@ -23,7 +23,7 @@ from sesemi_search.models.classifier import build_classifier
 from sesemi_search.models.weights import load_strictly
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer, class_weights
 from sesemi_search.training.cuda_graph import StepGraph, records_steps
-from sesemi_search.training.device import autocast_dtype, make_deterministic
+from sesemi_search.training.device import autocast_dtype, make_deterministic, prefers_channels_last
 from sesemi_search.training.seeds import seed_epoch
 
 __all__ = ["Diverged", "Fit", "eval_weights"]
@@ -86,6 +86,8 @@ class Fit:
         make_deterministic(self.device, run.num_threads)
         seed_epoch(run.seed, 0)
         self.model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes).to(self.device)
+        if prefers_channels_last(self.model, config.data, self.device, self._dtype):
+            self.model.to(memory_format=torch.channels_last)
         weights = class_weights(config.data.class_weights, train.labels, hparams.num_classes)
         self._loss = build_loss(hparams.model.loss, weights).to(self.device)
         self._optimizer = build_optimizer(hparams.optimizer, self.model.parameters())
