@@ -16,7 +16,7 @@ import yaml
 from sesemi_search.config.compose import Request
 from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.overrides import override_config
-from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
+from sesemi_search.config.schema import TrackingConfig, TrackingKind
 from sesemi_search.config.untrusted import sealed_environment
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
@@ -25,14 +25,16 @@ from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.lock import lock_holder
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search
 from sesemi_search.search.tracked_run import run_start, run_summary
-from sesemi_search.tracking import RunStart, wandb_tracker
+from sesemi_search.tracking import RunStart, disabling_variable, wandb_tracker
 
 __all__ = ["track_command"]
 
 logger = logging.getLogger(__name__)
 
-# A run takes 0.1 s offline and about 1 s with a server, four at a time; a slow server gets more.
+# A run takes 0.1 s offline and about 1 s with a server, four at a time; a slow server gets more, and what it does not
+# take is written offline in the last third.
 _SECONDS_PER_RUN = 2.0
+_SECONDS_MORE = 15.0
 # What a trial is that no driver goes on with: in the ledger it is running still.
 _ORPHANED = "orphaned"
 
@@ -77,6 +79,8 @@ def _tracking(directory: Path, overrides: Sequence[str]) -> TrackingConfig:
     tracking: TrackingConfig = to_typed(config.tracking)
     if tracking.kind is TrackingKind.none:
         raise ConfigError("tracking: got 'none', with which there is nothing to write; leave it out.")
+    if variable := disabling_variable(tracking):
+        raise ConfigError(f"{variable}: with it there is nothing to write; unset it, or give tracking.mode=offline.")
     return tracking
 
 
@@ -137,7 +141,7 @@ def _load_config(directory: Path, number: int) -> dict[str, Any]:
 
 def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig) -> bool:
     """Writes the runs and says so; returns whether each is where it was to go."""
-    tracking.finish_timeout_s += _SECONDS_PER_RUN * len(runs)
+    tracking.finish_timeout_s += _SECONDS_MORE + _SECONDS_PER_RUN * len(runs)
     tracker = wandb_tracker(tracking, directory)
     logger.info(f"writing {_count(len(runs))}, for {tracking.finish_timeout_s:.0f} s at most")
     for run in runs:
@@ -147,10 +151,9 @@ def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig) -> b
     number = f"{tracker.num_written} of {_count(len(runs))}" if tracker.num_written < len(runs) else _count(len(runs))
     if not tracker.offline:
         logger.info(f"{number} written to the W&B project {tracking.project}, group {runs[0].start.group}")
-    elif tracking.mode is TrackingMode.offline or not tracker.has_said_how_to_sync:
-        logger.info(f"{number} written. To upload: {tracker.sync_command}")
     else:
-        logger.info(f"{number} written")
+        on_disk = ", on disk what the server did not take" if tracker.server_failed else ""
+        logger.info(f"{number} written{on_disk}")
     return tracker.num_written == len(runs) and not tracker.server_failed
 
 

@@ -5,6 +5,7 @@ primary of ours, `[schema, /NAME@_global_, ...]`, and so is both. Hydra merges w
 replace it, so `space.*` overrides are taken out here and left to `sesemi_search.space`.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ from sesemi_search.project.project import Project, find_project, list_options, r
 __all__ = ["Composed", "Request", "compose_config", "search_path"]
 
 _NUM_CLASSES = "learner.hparams.num_classes"
+_WANDB_PROJECT = "sesemi-search"
 # Each a list of one option: beside it, a user's file may choose with or without Hydra's `override`.
 _TRAIN_DEFAULTS: list[Any] = [{"tracking": ["wandb"]}]
 _RUN_DEFAULTS: list[Any] = [
@@ -119,6 +121,7 @@ def _checked(request: Request, primary: Primary, overrides: Sequence[Override], 
         names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
         config.search.name = names[-1].replace("/", "_")
     _name_run(config, request)
+    _settle_tracking(config)
     if not request.is_shown:
         problems += _check_missing(config, request.search)
     problems += [*_check_parts(config, request.search), *_check_interpolations(config, request)]
@@ -133,6 +136,16 @@ def _name_run(config: DictConfig, request: Request) -> None:
             config.run.id = RunConfig.id  # which `search.name` may refer to
             name = config.search.name if request.search else request.config_name
             config.run.id = str(name).removesuffix(".yaml").replace("/", "_")
+
+
+def _settle_tracking(config: DictConfig) -> None:
+    """Gives what W&B's own variables say where no config does; a search that goes on elsewhere keeps it."""
+    with suppress(OmegaConfBaseException):  # a broken interpolation, which others complain of
+        tracking = config.tracking
+        if tracking.project is None:
+            tracking.project = os.environ.get("WANDB_PROJECT") or _WANDB_PROJECT
+        if tracking.entity is None:
+            tracking.entity = os.environ.get("WANDB_ENTITY") or None
 
 
 def _check_names(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:

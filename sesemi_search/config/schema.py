@@ -261,7 +261,7 @@ class TrackingKind(Enum):
 
 
 class TrackingMode(Enum):
-    """`auto` is online when an API key is found and offline otherwise."""
+    """`auto` is what WANDB_MODE says, else online when an API key is found and offline otherwise."""
 
     auto = "auto"
     online = "online"
@@ -274,15 +274,15 @@ class TrackingConfig:
 
     Attributes:
         kind: `wandb` or `none`.
-        project: W&B project.
-        entity: W&B user or team; null is the key's own.
-        mode: Online, offline, or whichever the key allows.
+        project: W&B project; where no config sets it, that of the variable WANDB_PROJECT, else `sesemi-search`.
+        entity: W&B user or team; where no config sets it, that of WANDB_ENTITY, else the key's own.
+        mode: Online, offline, or whichever the key and WANDB_MODE allow.
         init_timeout_s: Seconds a server gets to answer before the search goes on offline.
         finish_timeout_s: Seconds that the end of a run waits for uploads.
     """
 
     kind: TrackingKind = TrackingKind.wandb
-    project: str = "sesemi-search"
+    project: str | None = None
     entity: str | None = None
     mode: TrackingMode = TrackingMode.auto
     init_timeout_s: float = key(10.0, takes="a positive number of seconds", holds=is_positive)

@@ -354,3 +354,18 @@ def test_a_mistake_in_the_space_is_one_message(override: str, says: str, plan_se
 def test_a_list_of_the_experiment_may_hold_domains(plan_search: Callable[..., Plan]) -> None:
     plan = plan_search("lenet_cosine", "space.data.mean=[{float: [0, 1]}, 0.1, 0.2]")
     assert "data.mean.0" in plan.space.short_names
+
+
+def test_wandbs_own_variables_count_where_no_config_sets_the_keys(
+    compose_train: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_PROJECT", "WANDB_ENTITY"):
+        monkeypatch.delenv(name, raising=False)
+    tracking = compose_train("small").tracking
+    assert (tracking.project, tracking.entity) == ("sesemi-search", None)
+    monkeypatch.setenv("WANDB_PROJECT", "elsewhere")
+    monkeypatch.setenv("WANDB_ENTITY", "a-team")
+    tracking = compose_train("small").tracking
+    assert (tracking.project, tracking.entity) == ("elsewhere", "a-team")
+    tracking = compose_train("small", "tracking.project=here", "tracking.entity=us").tracking
+    assert (tracking.project, tracking.entity) == ("here", "us")
