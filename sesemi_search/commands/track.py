@@ -20,7 +20,7 @@ from sesemi_search.config.schema import TrackingConfig, TrackingKind
 from sesemi_search.config.untrusted import sealed_environment
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.directory import file_inside, trial_dir
+from sesemi_search.search.directory import file_inside, given_directory, trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.lock import lock_holder
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search
@@ -53,10 +53,8 @@ def track_command(request: Request) -> int:
         ConfigError: There is no search, it cannot be read, a driver is at work there, or an override is not one of
             `tracking.*`.
     """
-    if not request.overrides or "=" in request.overrides[0]:
-        raise ConfigError("track: say which search to write the runs of, sesemi-search track DIR.")
     make_console()
-    directory = Path(request.overrides[0]).expanduser().absolute()
+    directory = given_directory("track", request.overrides)
     with sealed_environment():
         stored = read_search(directory)
         tracking = _tracking(directory, request.overrides[1:])

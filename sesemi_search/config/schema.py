@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sesemi_search.config.keys import Effect, at_least, is_numbers, is_positive, key
+from sesemi_search.config.keys import Effect, at_least, is_name, is_numbers, is_positive, is_text, key
 
 __all__ = [
     "EXPERIMENT_KEYS",
@@ -57,6 +57,10 @@ OPEN_NODES = (
 
 
 _FROM_0, _FROM_1 = "a whole number, at least 0", "a whole number, at least 1"
+_NAME = "a name without a slash, of at least one letter (is a variable of the shell unset?)"
+_FOLDER = "a folder; an empty text is none (is a variable of the shell unset?)"
+_FILE_OR_NULL = "a file, or null for none; an empty text is neither (is a variable of the shell unset?)"
+_TEXT_OR_NULL = "a text that is not empty, or null"
 _SIZE = "a number of images, at least 1, a share of them between 0 and 1 (0.1), or null for the source's own {} split"
 
 
@@ -113,7 +117,7 @@ class RunConfig:
         memory_share: Share of the available memory, the machine's and a GPU's, that images may take, in [0, 1]; the
             rest is streamed.
         gradient_clip_norm: Largest L2 norm of the gradient, or null for no clipping.
-        id: Name of the run's folder under `dir`; where no config sets it, the config's name, or that of the search.
+        id: Name of the folder of its runs in `dir`; where no config sets it, the config's name, or the search's.
         dir: Where runs go; a relative path starts at the project.
         data_root: Where data sets are kept; a relative path starts at the project.
         resume_from_checkpoint: A `last.pt` or `best.pt` to go on from (weights, optimizer, epoch).
@@ -146,11 +150,11 @@ class RunConfig:
         is_shared=True,
     )
     gradient_clip_norm: float | None = key(None, takes="a positive number, or null for no clipping", holds=is_positive)
-    id: str = key("default", effect=Effect.none, is_shared=True)
-    dir: str = key("./runs", effect=Effect.none, is_shared=True)
-    data_root: str = key("./data", effect=Effect.none, is_shared=True)
-    resume_from_checkpoint: str | None = key(None, is_shared=True)
-    pretrained_checkpoint_path: str | None = key(None, is_shared=True)
+    id: str = key("default", takes=_NAME, holds=is_name, effect=Effect.none, is_shared=True)
+    dir: str = key("./runs", takes=_FOLDER, holds=is_text, effect=Effect.none, is_shared=True)
+    data_root: str = key("./data", takes=_FOLDER, holds=is_text, effect=Effect.none, is_shared=True)
+    resume_from_checkpoint: str | None = key(None, takes=_FILE_OR_NULL, holds=is_text, is_shared=True)
+    pretrained_checkpoint_path: str | None = key(None, takes=_FILE_OR_NULL, holds=is_text, is_shared=True)
     # No trial opens the test split; it stays a part of a trial's identity, which stored searches have with it.
     test_checkpoint: TestCheckpoint = key(TestCheckpoint.best, effect=Effect.machine)
 
@@ -282,8 +286,8 @@ class TrackingConfig:
     """
 
     kind: TrackingKind = TrackingKind.wandb
-    project: str | None = None
-    entity: str | None = None
+    project: str | None = key(None, takes=_TEXT_OR_NULL, holds=is_text)
+    entity: str | None = key(None, takes=_TEXT_OR_NULL, holds=is_text)
     mode: TrackingMode = TrackingMode.auto
     init_timeout_s: float = key(10.0, takes="a positive number of seconds", holds=is_positive)
     finish_timeout_s: float = key(30.0, takes="a positive number of seconds", holds=is_positive)
@@ -331,8 +335,8 @@ class SearchConfig:
         compute_budget: Most GPU-hours of training (core-hours on the CPU), all trials together; null is no limit.
     """
 
-    name: str = MISSING
-    study: str | None = None
+    name: str = key(MISSING, takes=_NAME, holds=is_name)
+    study: str | None = key(None, takes=f"{_NAME}, or null", holds=is_name)
     num_trials: int = key(50, takes=_FROM_1, holds=at_least(1), is_changeable=True)
     metric: Any = "val/top1"
     mode: Any = "max"
@@ -344,14 +348,14 @@ class SearchConfig:
         is_changeable=True,
     )
     seed: int = 0
-    dir: str | None = None
+    dir: str | None = key(None, takes=f"{_FOLDER}. Null makes one up", holds=is_text)
     sampler: Any = MISSING
     pruner: Any = MISSING
-    storage: str | None = None
+    storage: str | None = key(None, takes=_TEXT_OR_NULL, holds=is_text)
     max_attempts: int = key(3, takes=_FROM_1, holds=at_least(1), is_changeable=True)
     keep_checkpoints: int = key(3, takes=_FROM_0, holds=at_least(0), is_changeable=True)
     warm_start: list[str] = key(
-        factory=list, takes="a list of search directories", holds=lambda v: all(isinstance(x, str) for x in v)
+        factory=list, takes="a list of search directories", holds=lambda v: all(is_text(x) for x in v)
     )
     enqueue: list[dict[str, Any]] = field(default_factory=list)
     skip_bad_branches: bool = False
@@ -370,7 +374,7 @@ class SearchConfig:
 class RayConfig:
     """The Ray to run on: `local` starts one, `auto` or `ray://host:port` joins a cluster."""
 
-    address: str = "local"
+    address: str = key("local", takes="local, auto or ray://host:port", holds=is_text)
 
 
 @dataclass

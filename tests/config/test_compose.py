@@ -137,6 +137,8 @@ def test_an_open_node_takes_a_new_key_without_a_plus(compose_train: Compose) -> 
         ("learner.hparams.lr_scheduler.scheduler=null", "learner.hparams.lr_scheduler.scheduler", None),
         ("tracking.kind=none", "tracking.kind.name", "none"),
         ("run.id='a b, c=d: é'", "run.id", "a b, c=d: é"),
+        ("run.dir=~/x", "run.dir", "~/x"),
+        ("run.dir=~/my runs", "run.dir", "~/my runs"),
         ("run.gpus=0.5", "run.gpus", 0.5),
         ("run.batch_size_per_gpu=${run.num_epochs}", "run.batch_size_per_gpu", 2),
         ("+base/supervised/lr_scheduler@_global_=cosine", "learner.hparams.lr_scheduler.interval.name", "step"),
