@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sesemi_search import __version__
 
@@ -38,24 +39,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns its exit code: 0 done, 1 failed, 2 a mistake of the user's, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parsed = _parse(arguments)
+    from sesemi_search.console import EscapingFormatter, print_text
     from sesemi_search.errors import ConfigError, SesemiSearchError
 
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it tells of an import that fails, and so do we
     try:
         return _dispatch(parsed, arguments)
     except SesemiSearchError as error:
         if parsed.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print_text(f"error: {error}", is_error=True)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print_text("interrupted", is_error=True)
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages show what was typed without control characters."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        from sesemi_search.formatting import escape_controls
+
+        super()._print_message(escape_controls(message), file)
+
+
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sesemi-search",
         description="Hyperparameter and architecture search for image classifiers.\n\n"
         + "\n".join(f"  {verb:8}{text}" for verb, text in _VERBS.items()),

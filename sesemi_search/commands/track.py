@@ -18,7 +18,7 @@ from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind
 from sesemi_search.config.untrusted import sealed_environment
-from sesemi_search.console import make_console
+from sesemi_search.console import make_console, print_text
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import file_inside, given_directory, trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
@@ -61,9 +61,9 @@ def track_command(request: Request) -> int:
         _check_files(directory)
         runs, problems = _collect(stored)
     for problem in problems:
-        print(f"left out: {problem}")
+        print_text(f"left out: {problem}")
     if not runs:
-        print("no runs written" if problems else f"no runs written: no trial of {directory} has begun")
+        print_text("no runs written" if problems else f"no runs written: no trial of {directory} has begun")
         return 1 if problems else 0
     written = _write(runs, directory, tracking)
     return 0 if written and not problems else 1
