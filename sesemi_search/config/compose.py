@@ -5,6 +5,7 @@ primary of ours, `[schema, /NAME@_global_, ...]`, and so is both. Hydra merges w
 replace it, so `space.*` overrides are taken out here and left to `sesemi_search.space`.
 """
 
+import difflib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -102,6 +103,7 @@ def compose_config(request: Request) -> Composed:
     """
     project = find_project(request.project, request.config_dir)
     folders = search_path(request, project)
+    raise_problems(list(_check_bare_words(request, folders)))
     overrides = parse_overrides(request.overrides)
     primary = _primary(request, overrides, folders)
     source_lines = SourceLines(primary.sources, overrides)
@@ -164,6 +166,25 @@ def _check_names(request: Request, overrides: Sequence[Override], folders: list[
             yield f"--config-name: there is no {name}.yaml in {searched}.{suggest(name, names)}{there_are}"
     elif not request.search:
         yield "--config-name: missing; say which experiment to train, --config-name NAME (and --config-dir DIR)."
+
+
+def _check_bare_words(request: Request, folders: list[Path]) -> Iterator[str]:
+    """Says of what is no `KEY=VALUE` what was meant: the name of a space, of a config, or a folder of YAML."""
+    for text in request.overrides:
+        if "=" in text or text.startswith("~"):
+            continue
+        name, meant = Path(text).stem, ""
+        if request.search:
+            names, option = [name for name, _ in list_options("space", folders)], "space="
+        else:
+            names, option = [file.stem for folder in folders for file in folder.glob("*.yaml")], "--config-name "
+        if name in names:
+            meant = f" Did you mean {option}{name}?"
+        elif Path(text).is_dir():
+            meant = f" Did you mean --config-dir {text}?"
+        elif near := difflib.get_close_matches(name, names, n=1):
+            meant = f" Did you mean {option}{near[0]}?"
+        yield f"{text}: not an override KEY=VALUE.{meant}"
 
 
 def search_path(request: Request, project: Project | None) -> list[Path]:

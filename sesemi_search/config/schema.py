@@ -57,9 +57,9 @@ OPEN_NODES = (
 
 
 _FROM_0, _FROM_1 = "a whole number, at least 0", "a whole number, at least 1"
-_NAME = "a name without a slash, of at least one letter (is a variable of the shell unset?)"
-_FOLDER = "a folder; an empty text is none (is a variable of the shell unset?)"
-_FILE_OR_NULL = "a file, or null for none; an empty text is neither (is a variable of the shell unset?)"
+_NAME = "a name without a slash, of at least one letter"
+_FOLDER = "the path of a folder"
+_FILE_OR_NULL = "the path of a file, or null for none"
 _TEXT_OR_NULL = "a text that is not empty, or null"
 _SIZE = "a number of images, at least 1, a share of them between 0 and 1 (0.1), or null for the source's own {} split"
 
@@ -207,14 +207,24 @@ class DataConfig:
 
 @dataclass
 class EMAConfig:
-    """Exponential moving average of the weights, used for evaluation. `decay` in (0, 1), or null for none."""
+    """Exponential moving average of the weights, used for evaluation.
+
+    Attributes:
+        decay: What the average keeps of itself at each step, in (0, 1); null for no average.
+    """
 
     decay: float | None = key(None, takes="a number between 0 and 1, or null for no average", holds=lambda v: 0 < v < 1)
 
 
 @dataclass
 class ModelConfig:
-    """A classifier: `_target_` nodes of its backbone, its head and its loss."""
+    """A classifier.
+
+    Attributes:
+        backbone: `_target_` of the backbone: images (B, C, H, W) to features (B, D), `out_features` their number.
+        head: `_target_` of the head: features (B, D) to logits (B, K).
+        loss: `_target_` of the loss: logits (B, K) and labels (B,) to a scalar, the mean over the batch.
+    """
 
     backbone: Any = MISSING
     head: Any = MISSING
@@ -224,7 +234,13 @@ class ModelConfig:
 
 @dataclass
 class LRSchedulerConfig:
-    """A learning-rate schedule, stepped every `frequency` steps or epochs. A null scheduler keeps the rate constant."""
+    """A learning-rate schedule.
+
+    Attributes:
+        scheduler: `_target_` of a torch schedule that steps without a metric; null keeps the rate constant.
+        interval: Whether it steps after optimizer steps or after epochs.
+        frequency: After how many of them, at least 1.
+    """
 
     scheduler: Any = None
     interval: Interval = Interval.step
@@ -233,7 +249,12 @@ class LRSchedulerConfig:
 
 @dataclass
 class HParamsConfig:
-    """What is learned and how."""
+    """What is learned and how.
+
+    Attributes:
+        num_classes: K, the classes of the labels 0 to K - 1, at least 2.
+        optimizer: `_target_` of a `torch.optim.Optimizer`.
+    """
 
     num_classes: int = key(MISSING, takes="a whole number, at least 2", holds=at_least(2), is_shared=True)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -348,7 +369,7 @@ class SearchConfig:
         is_changeable=True,
     )
     seed: int = 0
-    dir: str | None = key(None, takes=f"{_FOLDER}. Null makes one up", holds=is_text)
+    dir: str | None = key(None, takes=f"{_FOLDER}, or null", holds=is_text)
     sampler: Any = MISSING
     pruner: Any = MISSING
     storage: str | None = key(None, takes=_TEXT_OR_NULL, holds=is_text)
@@ -372,7 +393,11 @@ class SearchConfig:
 
 @dataclass
 class RayConfig:
-    """The Ray to run on: `local` starts one, `auto` or `ray://host:port` joins a cluster."""
+    """The Ray to run on.
+
+    Attributes:
+        address: `local` starts one, `auto` or `ray://host:port` joins a cluster.
+    """
 
     address: str = key("local", takes="local, auto or ray://host:port", holds=is_text)
 
@@ -386,7 +411,12 @@ class RunExperimentConfig(ExperimentConfig):
 
 @dataclass
 class SearchExperimentConfig(RunExperimentConfig):
-    """What `sesemi-search run` composes; `space` stays as it was written, for `sesemi_search.space` to parse."""
+    """What `sesemi-search run` composes.
+
+    Attributes:
+        space: The search space, chosen by `space=NAME` and changed by `space.PATH=VALUE`; it stays as it was
+            written, for `sesemi_search.space` to parse.
+    """
 
     search: SearchConfig = field(default_factory=SearchConfig)
     ray: RayConfig = key(factory=RayConfig, is_changeable=True)

@@ -24,6 +24,21 @@ MISTAKES = {
     ),
     "wrong type": (["run", "space=tiny", "run.num_epochs=many"], ["run.num_epochs", "many"]),
     "not an override": (["run", "space=tiny", "nonsense"], ["nonsense", "KEY=VALUE"]),
+    "a space by its bare name": (["run", "tiny"], ["tiny: not an override KEY=VALUE", "Did you mean space=tiny?"]),
+    "a config by its file": (
+        ["train", "configs/tiny.yaml"],
+        ["configs/tiny.yaml: not an override KEY=VALUE", "Did you mean --config-name tiny?"],
+    ),
+    "a config misspelt": (["train", "tinny"], ["Did you mean --config-name tiny?"]),
+    "a key as an option": (
+        ["train", "--config-name", "tiny", "--epochs", "3"],
+        ["--epochs: there is no such option", "Did you mean run.num_epochs=3?"],
+    ),
+    "an argument of the optimizer as an option": (
+        ["run", "space=tiny", "--lr=0.1"],
+        ["--lr: there is no such option", "Did you mean learner.hparams.optimizer.lr=0.1?"],
+    ),
+    "an option of another verb": (["run", "space=tiny", "--dry-run"], ["--dry-run is an option of resume"]),
     "a sweep of Hydra's": (["run", "space=tiny", "run.seed=1,2"], ["run.seed=1,2", "choice"]),
     "unknown argument": (
         ["run", "space=tiny", f"space.{BACKBONE}.out_feature=8"],
