@@ -97,12 +97,19 @@ def test_final_run_has_its_job_type_and_no_group(tmp_path: Path) -> None:
     assert (run.job_type, run.group, run.summary["test/top1"]) == ("final", "", 0.98)
 
 
-def test_tags_of_the_environment_stay_beside_the_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_TAGS", "night,second")
+@pytest.mark.parametrize(
+    ("variable", "tags"),
+    [("night,second", ["night", "second"]), ("", []), ("a, ,b", ["a", "b"]), (65 * "x", [64 * "x"])],
+    ids=["two", "empty", "an empty one", "too long"],
+)
+def test_tags_of_the_environment_stay_beside_the_outcome(
+    variable: str, tags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_TAGS", variable)
     tracked = Tracked(tmp_path, mode="offline")
     tracked.trial(0, "stopped")
     tracked.tracker.close()
-    assert read_wandb_files(tmp_path)["digits-0000"].tags == ["night", "second", "stopped"]
+    assert read_wandb_files(tmp_path)["digits-0000"].tags == [*tags, "stopped"]
 
 
 def test_no_key_means_offline_and_says_how_to_sync(tmp_path: Path, said: list[str]) -> None:
