@@ -173,18 +173,19 @@ def _check_bare_words(request: Request, folders: list[Path]) -> Iterator[str]:
     for text in request.overrides:
         if "=" in text or text.startswith("~"):
             continue
-        name, meant = Path(text).stem, ""
         if request.search:
             names, option = [name for name, _ in list_options("space", folders)], "space="
         else:
             names, option = [file.stem for folder in folders for file in folder.glob("*.yaml")], "--config-name "
-        if name in names:
+        name, meant = Path(text).stem, ""
+        if text in names or name in names:
+            name = text if text in names else name
             meant = f" Did you mean {option}{name}?"
-        elif Path(text).is_dir():
+        elif text and Path(text).is_dir():
             meant = f" Did you mean --config-dir {text}?"
         elif near := difflib.get_close_matches(name, names, n=1):
             meant = f" Did you mean {option}{near[0]}?"
-        yield f"{text}: not an override KEY=VALUE.{meant}"
+        yield f"{text or repr(text)}: not an override KEY=VALUE.{meant}"
 
 
 def search_path(request: Request, project: Project | None) -> list[Path]:
