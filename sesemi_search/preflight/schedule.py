@@ -24,9 +24,9 @@ from sesemi_search.training.build import OPTIMIZER_KEY, SCHEDULER_KEY, build_lr_
 
 __all__ = ["Schedule", "Schedules"]
 
-# About 15 us each. Of a longer run, and of one whose number of images is not known, an epoch is taken for one step:
+# 2 to 3 us each. Of a longer run, and of one whose number of images is not known, an epoch is taken for one step:
 # what is over too early then is so in any case.
-_MAX_STEPS = 50_000
+_MAX_STEPS = 200_000
 # A share of the highest rate: with less, nothing is learned any more.
 _VANISHED = 1e-4
 # A schedule whose rate stays above this share of the highest does not anneal.
