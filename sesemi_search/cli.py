@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sesemi_search import __version__
 
@@ -20,6 +21,8 @@ _VERBS = {
     "spaces": "list the spaces there are: sesemi-search spaces [--project DIR]",
     "show": "print a space, overrides applied, and its size: sesemi-search show space=NAME [space.PATH=VALUE ...]",
 }
+# Options of one verb.
+_VERB_OPTIONS = {"dry-run": "resume", "measure": "check"}
 _EPILOG = """\
 overrides (Hydra's syntax):
   run.num_epochs=9 data=mnist          a value, an option of a config group
@@ -38,50 +41,108 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns its exit code: 0 done, 1 failed, 2 a mistake of the user's, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parsed = _parse(arguments)
+    from sesemi_search.console import EscapingFormatter, print_text
     from sesemi_search.errors import ConfigError, SesemiSearchError
 
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it tells of an import that fails, and so do we
     try:
         return _dispatch(parsed, arguments)
     except SesemiSearchError as error:
         if parsed.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print_text(f"error: {error}", is_error=True)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print_text("interrupted", is_error=True)
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages show what was typed without control characters."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        from sesemi_search.formatting import escape_controls
+
+        super()._print_message(escape_controls(message), file)
+
+
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="sesemi-search",
-        description="Hyperparameter and architecture search for image classifiers.\n\n"
-        + "\n".join(f"  {verb:8}{text}" for verb, text in _VERBS.items()),
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("verb", metavar="VERB", help=", ".join(_VERBS))
-    parser.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides (for resume and track: DIR first)"
-    )
-    parser.add_argument("--config-name", "-cn", metavar="NAME", help="the experiment: a YAML file on the search path")
-    parser.add_argument("--config-dir", "-cd", metavar="DIR", type=Path, help="a folder of YAML to search first")
-    parser.add_argument("--project", metavar="DIR", type=Path, help="the folder that has configs/ and src/")
-    parser.add_argument("--cfg", choices=["job"], help="print the composed config and do nothing else")
-    parser.add_argument("--dry-run", action="store_true", help="of resume: say what it would do, write and run nothing")
-    parser.add_argument("--measure", action="store_true", help="of check: also load the data and train a few steps")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.add_argument("--version", action="version", version=__version__)
-    parsed = parser.parse_intermixed_args(arguments)
+    parser = _make_parser()
+    parsed, unknown = parser.parse_known_intermixed_args(arguments)
+    if parsed.help and parsed.verb in _VERBS:
+        from sesemi_search.console import print_text
+
+        print_text(_describe_verb(parsed.verb))
+        parser.exit(0)
+    if parsed.help:
+        parser.print_help()
+        parser.exit(0)
+    if parsed.verb is None:
+        parser.error(f"the following arguments are required: VERB, one of {', '.join(_VERBS)}")
     if parsed.verb not in _VERBS:
         near = difflib.get_close_matches(parsed.verb, _VERBS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         parser.exit(2, f"error: unknown verb {parsed.verb!r}; there are: {', '.join(_VERBS)}.{hint}\n")
-    if parsed.measure and parsed.verb != "check":
-        parser.exit(2, f"error: --measure is an option of check, not of {parsed.verb}.\n")
+    for option in unknown:
+        parser.exit(2, f"error: {_explain_option(parsed.verb, option, arguments)}\n")
+    for option, verb in _VERB_OPTIONS.items():
+        if getattr(parsed, option.replace("-", "_")) and parsed.verb != verb:
+            parser.exit(2, f"error: --{option} is an option of {verb}, not of {parsed.verb}.\n")
     return parsed
+
+
+def _make_parser(verb: str | None = None) -> _Parser:
+    """Returns the parser of every verb, or one whose help is that of a verb alone."""
+    parser = _Parser(
+        prog="sesemi-search",
+        description="Hyperparameter and architecture search for image classifiers.\n\n"
+        + "\n".join(f"  {name:8}{text}" for name, text in _VERBS.items()),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    parser.add_argument("verb", nargs="?", metavar="VERB", help=", ".join(_VERBS))
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides (for resume and track: DIR first)"
+    )
+    parser.add_argument("--help", "-h", action="store_true", help="show this, or after a verb what it takes")
+    if verb not in ("resume", "track"):
+        parser.add_argument(
+            "--config-name", "-cn", metavar="NAME", help="the experiment: a YAML file on the search path"
+        )
+        parser.add_argument("--config-dir", "-cd", metavar="DIR", type=Path, help="a folder of YAML to search first")
+    parser.add_argument("--project", metavar="DIR", type=Path, help="the folder that has configs/ and src/")
+    if verb not in ("resume", "track", "spaces"):
+        parser.add_argument("--cfg", choices=["job"], help="print the composed config and do nothing else")
+    helps = {"dry-run": "of resume: say what it would do, write and run nothing"}
+    helps["measure"] = "of check: also load the data and train a few steps"
+    for option, of in _VERB_OPTIONS.items():
+        if verb in (None, of):
+            parser.add_argument(f"--{option}", action="store_true", help=helps[option])
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+def _describe_verb(verb: str) -> str:
+    from sesemi_search.commands.verb_help import describe_verb
+
+    options = _make_parser(verb).format_help().partition("options:\n")[2].partition("\n\n")[0]
+    return describe_verb(verb, _VERBS[verb], options)
+
+
+def _explain_option(verb: str, option: str, arguments: Sequence[str]) -> str:
+    """Says what is meant by an option that there is not: a key of the config, as a rule."""
+    from sesemi_search.commands.verb_help import suggest_key
+
+    name, equals, value = option.partition("=")
+    following = [*arguments[list(arguments).index(option) + 1 :], "-"][0]
+    if not equals:
+        value = "VALUE" if following.startswith("-") or "=" in following else following
+    return f"{name}: there is no such option; a key is set by KEY=VALUE.{suggest_key(verb, name.lstrip('-'), value)}"
 
 
 def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
-"""The terminal that the verbs print to, and what the program says there.
+"""The terminal that the verbs print to, and what the program says there: nothing else of ours writes to it.
 
+Whatever is shown may hold names and messages from anybody's files, so control characters in it are shown as text.
 All that is said goes through the logger `sesemi_search`: INFO and above are lines in the terminal, as they are. What
 was said is remembered, so that a search can begin its `search.log` with it once its directory is there.
 """
@@ -7,10 +8,14 @@ was said is remembered, so that a search can begin its `search.log` with it once
 import logging
 import os
 import sys
+from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
-__all__ = ["make_console", "take_lines"]
+from sesemi_search.formatting import escape_controls
+
+__all__ = ["EscapingFormatter", "make_console", "print_text", "take_lines"]
 
 # A log file has no width of its own; tables read better than at rich's 80.
 _FILE_WIDTH = 120
@@ -20,10 +25,28 @@ _REMEMBERED = 1000  # lines
 class _Console(Console):
     """A console that falls silent when its reader is gone (`| head`): what shows a search must not end it."""
 
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Renders without control characters but rich's own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=escape_controls(segment.text))
+
     def on_broken_pipe(self) -> None:
         """Prints no more, here or at the end of the program."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class EscapingFormatter(logging.Formatter):
+    """Formats what other libraries log without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the line."""
+        return escape_controls(super().format(record))
+
+
+def print_text(text: str, *, is_error: bool = False) -> None:
+    """Prints a text as it is, and a line end, to the standard output or error: YAML, say, for another program."""
+    print(escape_controls(text), file=sys.stderr if is_error else sys.stdout)
 
 
 class _ConsoleHandler(logging.Handler):

@@ -1,9 +1,11 @@
 """How values and texts read in tables and progress lines: short, and the same everywhere."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
+    "escape_controls",
     "format_count",
     "format_metric",
     "format_metrics",
@@ -14,10 +16,24 @@ __all__ = [
 ]
 
 
+def escape_controls(text: str) -> str:
+    r"""Returns a text with its control characters, but for line ends and tabs, as Python writes them: `\x1b`.
+
+    Names and messages of a stranger's files would command the terminal with them. A lone surrogate is written so too.
+    """
+    return text if text.isprintable() else "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs"):
+        return character
+    return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
+
+
 def format_value(value: Any) -> str:
     """A parameter: 3.1e-03 for a learning rate, 0.9312 for a momentum, the rest as it is."""
     if isinstance(value, bool) or not isinstance(value, float):
-        return str(value)
+        return escape_controls(str(value))
     if value != 0 and not 1e-2 <= abs(value) < 1e5:
         return f"{value:.1e}"
     return f"{value:.4g}"
@@ -25,7 +41,7 @@ def format_value(value: Any) -> str:
 
 def format_params(params: Mapping[str, Any]) -> str:
     """Parameters on one line: `lr=3.1e-03 head=cosine`."""
-    return " ".join(f"{name}={format_value(value)}" for name, value in params.items())
+    return " ".join(f"{escape_controls(name)}={format_value(value)}" for name, value in params.items())
 
 
 def format_metric(value: float | None) -> str:

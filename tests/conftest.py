@@ -1,6 +1,7 @@
 """What tests of several folders use: the command line in this process, empty caches, W&B without an account."""
 
 import logging
+import os
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,8 +63,8 @@ def command(
 @pytest.fixture
 def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No key from the environment, netrc or settings of whoever runs the tests."""
-    for name in ("WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_MODE", "WANDB_SERVICE", "WANDB_ENTITY"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
     for name in ("CONFIG", "CACHE", "DATA"):
         monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / f"wandb-{name}"))

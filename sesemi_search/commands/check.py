@@ -20,7 +20,7 @@ from sesemi_search.preflight.constraints import check_limits
 from sesemi_search.preflight.cost import Trial, estimate_cost
 from sesemi_search.preflight.measure import Speed, describe_data, measure_speeds, speed_key
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
-from sesemi_search.search.plan import load_data
+from sesemi_search.search.plan import check_schedules, load_data
 from sesemi_search.search.preparation import BadBranches, check_prepared, prepare
 from sesemi_search.space.size import count_discrete
 from sesemi_search.training.device import resolve_device
@@ -47,6 +47,10 @@ def check_command(request: Request, measure: bool) -> int:
     speeds: dict[str, Speed] | None = None
     if measure:
         data = load_data(prepared.settings)
+        seen = {checked.locate(each, end) for branch in checked.branches for end in branch.ends for each in end.remarks}
+        for remark in check_schedules(checked, len(data["train"])):
+            if remark not in seen:  # the table has it
+                logger.info(str(remark))
         for line in describe_data(data, prepared.settings.learner.hparams.num_classes):
             logger.info(line)
         with console.status("") as status:
@@ -121,7 +125,7 @@ class _Report:
             self.num_bad += 1
             where = "" if low and high else " low" if low else " high"
             return f"bad{where} {self._numbers({**low, **high, **low})}"
-        notes = self._beyond_limits(branch)
+        notes = [*self._beyond_limits(branch), *(text for end in branch.ends for text in self._remarks(end))]
         notes += [s.note for end in branch.ends if (s := self._speed(end)) is not None and s.note]
         devices = {end.architecture.device for end in branch.ends if end.architecture is not None}
         return " ".join(
@@ -147,6 +151,9 @@ class _Report:
         speed = self._speed(end)
         problems = [*end.problems, *([speed.problem] if speed is not None and speed.problem else [])]
         return {problem.fault: self.checked.locate(problem, end) for problem in problems}
+
+    def _remarks(self, end: End) -> list[Problem]:
+        return [self.checked.locate(remark, end) for remark in end.remarks]
 
     def _numbers(self, reasons: Mapping[Fault, Problem]) -> str:
         for fault, problem in reasons.items():

@@ -1,10 +1,10 @@
 """`sesemi-search show space=NAME`: the space as it would be searched, and how large it is."""
 
-import sys
 from dataclasses import replace
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import written_space
+from sesemi_search.console import print_text
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.size import describe_size
@@ -20,8 +20,8 @@ def show_command(request: Request) -> int:
     with composed.source_lines.added():
         root = parse_space(override_space(written_space(composed.config), composed.space_overrides))
     for note in composed.notes:
-        print(note, file=sys.stderr)
+        print_text(note, is_error=True)
     for line in (f"space={composed.config.search.name}", *describe_size(Space(root))):
-        print(f"# {line}")
-    print(write_space(root), end="")
+        print_text(f"# {line}")
+    print_text(write_space(root).rstrip("\n"))
     return 0

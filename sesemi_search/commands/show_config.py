@@ -1,10 +1,10 @@
 """`--cfg job`: the composed config as YAML, as Hydra would print it."""
 
-import sys
 from dataclasses import replace
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import written_space
+from sesemi_search.console import print_text
 
 __all__ = ["show_config"]
 
@@ -19,6 +19,6 @@ def show_config(request: Request) -> int:
     if composed.space_overrides:
         composed.config.space = override_space(written_space(composed.config), composed.space_overrides)
     for note in composed.notes:
-        print(note, file=sys.stderr)
-    print(OmegaConf.to_yaml(composed.config), end="")
+        print_text(note, is_error=True)
+    print_text(OmegaConf.to_yaml(composed.config).rstrip("\n"))
     return 0

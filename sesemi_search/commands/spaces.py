@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sesemi_search.config.compose import Request, search_path
+from sesemi_search.console import print_text
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import find_project, list_options
 
@@ -19,9 +20,9 @@ def spaces_command(request: Request) -> int:
     folders = search_path(request, find_project(request.project, request.config_dir))
     rows = [(name, _first_comment(file), _shorten(file)) for name, file in list_options("space", folders)]
     if not rows:
-        print(f"there are no spaces in {', '.join(map(str, folders))}")
+        print_text(f"there are no spaces in {', '.join(map(str, folders))}")
     for line in _align(sorted(rows)):
-        print(line)
+        print_text(line)
     return 0
 
 

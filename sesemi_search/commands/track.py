@@ -16,21 +16,23 @@ import yaml
 from sesemi_search.config.compose import Request
 from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.overrides import override_config
-from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
-from sesemi_search.console import make_console
+from sesemi_search.config.schema import TrackingConfig, TrackingKind
+from sesemi_search.console import make_console, print_text
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.directory import file_inside, lock_holder, trial_dir
+from sesemi_search.search.directory import file_inside, given_directory, lock_holder, trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
 from sesemi_search.search.tracked_run import run_start, run_summary
-from sesemi_search.tracking import RunStart, wandb_tracker
+from sesemi_search.tracking import RunStart, disabling_variable, wandb_tracker
 
 __all__ = ["track_command"]
 
 logger = logging.getLogger(__name__)
 
-# A run takes 0.1 s offline and about 1 s with a server, four at a time; a slow server gets more.
+# A run takes 0.1 s offline and about 1 s with a server, four at a time; a slow server gets more, and what it does not
+# take is written offline in the last third.
 _SECONDS_PER_RUN = 2.0
+_SECONDS_MORE = 15.0
 # What a trial is that no driver goes on with: in the ledger it is running still.
 _ORPHANED = "orphaned"
 
@@ -49,19 +51,17 @@ def track_command(request: Request) -> int:
         ConfigError: There is no search, it cannot be read, a driver is at work there, or an override is not one of
             `tracking.*`.
     """
-    if not request.overrides or "=" in request.overrides[0]:
-        raise ConfigError("track", "say which search to write the runs of, sesemi-search track DIR.")
     make_console()
-    directory = Path(request.overrides[0]).expanduser().absolute()
+    directory = given_directory("track", request.overrides)
     with sealed_environment():
         stored = read_search(directory)
         tracking = _tracking(directory, request.overrides[1:])
         _check_files(directory)
         runs, problems = _collect(stored)
     for problem in problems:
-        print(f"left out: {problem}")
+        print_text(f"left out: {problem}")
     if not runs:
-        print("no runs written" if problems else f"no runs written: no trial of {directory} has begun")
+        print_text("no runs written" if problems else f"no runs written: no trial of {directory} has begun")
         return 1 if problems else 0
     written = _write(runs, directory, tracking)
     return 0 if written and not problems else 1
@@ -75,6 +75,8 @@ def _tracking(directory: Path, overrides: Sequence[str]) -> TrackingConfig:
     tracking: TrackingConfig = to_typed(config.tracking)
     if tracking.kind is TrackingKind.none:
         raise ConfigError("tracking", "got 'none', with which there is nothing to write; leave it out.")
+    if variable := disabling_variable(tracking):
+        raise ConfigError(variable, "with it there is nothing to write; unset it, or give tracking.mode=offline.")
     return tracking
 
 
@@ -139,7 +141,7 @@ def _load_config(directory: Path, number: int) -> dict[str, Any]:
 
 def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig) -> bool:
     """Writes the runs and says so; returns whether each is where it was to go."""
-    tracking.finish_timeout_s += _SECONDS_PER_RUN * len(runs)
+    tracking.finish_timeout_s += _SECONDS_MORE + _SECONDS_PER_RUN * len(runs)
     tracker = wandb_tracker(tracking, directory)
     logger.info(f"writing {_count(len(runs))}, for {tracking.finish_timeout_s:.0f} s at most")
     for run in runs:
@@ -149,10 +151,9 @@ def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig) -> b
     number = f"{tracker.num_written} of {_count(len(runs))}" if tracker.num_written < len(runs) else _count(len(runs))
     if not tracker.offline:
         logger.info(f"{number} written to the W&B project {tracking.project}, group {runs[0].start.group}")
-    elif tracking.mode is TrackingMode.offline or not tracker.has_said_how_to_sync:
-        logger.info(f"{number} written. To upload: {tracker.sync_command}")
     else:
-        logger.info(f"{number} written")
+        on_disk = ", on disk what the server did not take" if tracker.server_failed else ""
+        logger.info(f"{number} written{on_disk}")
     return tracker.num_written == len(runs) and not tracker.server_failed
 
 

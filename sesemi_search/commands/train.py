@@ -71,7 +71,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
 
 def _new_folder(parent: Path) -> Path:
     """Returns the path of a folder that is not there yet, named by the time."""
-    name = f"{datetime.now():%Y%m%d_%H%M%S}"
+    name = f"train_{datetime.now():%Y%m%d_%H%M%S}"  # beside the searches of the same name
     names = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(2)))
     return next(folder for folder in (parent / name for name in names) if not folder.exists())
 

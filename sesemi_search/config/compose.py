@@ -5,6 +5,8 @@ primary of ours, `[schema, /NAME@_global_, ...]`, and so is both. Hydra merges w
 replace it, so `space.*` overrides are taken out here and left to `sesemi_search.space`.
 """
 
+import difflib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,6 +44,7 @@ from sesemi_search.project.project import Project, find_project, list_options, r
 __all__ = ["Composed", "Request", "compose_config", "search_path"]
 
 _NUM_CLASSES = "learner.hparams.num_classes"
+_WANDB_PROJECT = "sesemi-search"
 # Each a list of one option: beside it, a user's file may choose with or without Hydra's `override`.
 _TRAIN_DEFAULTS: list[Any] = [{"tracking": ["wandb"]}]
 _RUN_DEFAULTS: list[Any] = [
@@ -99,6 +102,7 @@ def compose_config(request: Request) -> Composed:
     """
     project = find_project(request.project, request.config_dir)
     folders = search_path(request, project)
+    raise_problems(list(_check_bare_words(request, folders)))
     overrides = parse_overrides(request.overrides)
     primary = _primary(request, overrides, folders)
     source_lines = SourceLines(primary.sources, overrides)
@@ -118,6 +122,7 @@ def _checked(request: Request, primary: Primary, overrides: Sequence[Override], 
         names = [str(o.value()) for o in overrides if o.key_or_group == "space"]
         config.search.name = names[-1].replace("/", "_")
     _name_run(config, request)
+    _settle_tracking(config)
     if not request.is_shown:
         problems += _check_missing(config, request.search)
     problems += [*_check_parts(config, request.search), *_check_interpolations(config, request)]
@@ -132,6 +137,16 @@ def _name_run(config: DictConfig, request: Request) -> None:
             config.run.id = RunConfig.id  # which `search.name` may refer to
             name = config.search.name if request.search else request.config_name
             config.run.id = str(name).removesuffix(".yaml").replace("/", "_")
+
+
+def _settle_tracking(config: DictConfig) -> None:
+    """Gives what W&B's own variables say where no config does; a search that goes on elsewhere keeps it."""
+    with suppress(OmegaConfBaseException):  # a broken interpolation, which others complain of
+        tracking = config.tracking
+        if tracking.project is None:
+            tracking.project = os.environ.get("WANDB_PROJECT") or _WANDB_PROJECT
+        if tracking.entity is None:
+            tracking.entity = os.environ.get("WANDB_ENTITY") or None
 
 
 def _check_names(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Iterator[Problem]:
@@ -154,6 +169,26 @@ def _check_names(request: Request, overrides: Sequence[Override], folders: list[
         yield Problem(
             "--config-name", "missing; say which experiment to train, --config-name NAME (and --config-dir DIR)."
         )
+
+
+def _check_bare_words(request: Request, folders: list[Path]) -> Iterator[Problem]:
+    """Says of what is no `KEY=VALUE` what was meant: the name of a space, of a config, or a folder of YAML."""
+    for text in request.overrides:
+        if "=" in text or text.startswith("~"):
+            continue
+        if request.search:
+            names, option = [name for name, _ in list_options("space", folders)], "space="
+        else:
+            names, option = [file.stem for folder in folders for file in folder.glob("*.yaml")], "--config-name "
+        name, meant = Path(text).stem, ""
+        if text in names or name in names:
+            name = text if text in names else name
+            meant = f" Did you mean {option}{name}?"
+        elif text and Path(text).is_dir():
+            meant = f" Did you mean --config-dir {text}?"
+        elif near := difflib.get_close_matches(name, names, n=1):
+            meant = f" Did you mean {option}{near[0]}?"
+        yield Problem(text or repr(text), f"not an override KEY=VALUE.{meant}")
 
 
 def search_path(request: Request, project: Project | None) -> list[Path]:

@@ -122,7 +122,8 @@ def check_values(config: DictConfig) -> Iterator[Problem]:
             continue
         finite = not isinstance(value, float) or math.isfinite(value)
         if not (finite and known.holds(value)):
-            yield Problem(name, f"got {value!r}; it takes {known.takes}.")
+            unset = " Is a variable of the shell unset?" if value == "" else ""
+            yield Problem(name, f"got {value!r}; it takes {known.takes}.{unset}")
     yield from _check_lengths(config)
 
 

@@ -11,7 +11,18 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-__all__ = ["Effect", "Key", "at_least", "is_numbers", "is_positive", "key", "known_keys", "without_keys"]
+__all__ = [
+    "Effect",
+    "Key",
+    "at_least",
+    "is_name",
+    "is_numbers",
+    "is_positive",
+    "is_text",
+    "key",
+    "known_keys",
+    "without_keys",
+]
 
 
 class Effect(Enum):
@@ -87,6 +98,16 @@ def at_least(least: float) -> Callable[[Any], bool]:
 def is_positive(value: Any) -> bool:
     """Whether a number is above 0."""
     return bool(value > 0)
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is a text that is not blank: what an unset variable of a shell leaves is one."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def is_name(value: Any) -> bool:
+    """Whether a value can name a folder inside another one."""
+    return is_text(value) and value not in (".", "..") and value.isprintable() and not set(value) & set("/\\")
 
 
 def is_numbers(value: Any) -> bool:

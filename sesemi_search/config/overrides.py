@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -51,21 +52,45 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
     problems: list[Problem] = []
     for text in overrides:
         try:
-            override = OverridesParser.create().parse_override(rename_override(text))
+            override = OverridesParser.create().parse_override(_quote_homes(rename_override(text)))
             if override.is_sweep_override():
                 raise ConfigError(
-                    text, "a sweep of Hydra's; the values of a search belong into its space: '{choice: [...]}'."
+                    text,
+                    "a sweep of Hydra's; the values of a search belong into its space: '{choice: [...]}'."
+                    f"{_advise_quotes(text)}",
                 )
             if not override.key_or_group:
                 raise ConfigError(text, "not an override KEY=VALUE (it has no key).")
             parsed.append(override)
         except HydraException as error:
-            problems.append(Problem(text, f"not an override KEY=VALUE ({str(error).splitlines()[0]})"))
+            problems.append(
+                Problem(text, f"not an override KEY=VALUE ({str(error).splitlines()[0]}).{_advise_quotes(text)}")
+            )
         except ConfigError as error:
             problems += error.problems
     raise_problems(problems)
     raise_problems(list(check_spellings(overrides, parsed)))
     return parsed
+
+
+def _quote_homes(text: str) -> str:
+    """Quotes the paths that begin with `~`, which to Hydra is no character of a plain text, but drops a key."""
+    key, equals, value = text.partition("=")
+    return key + equals + re.sub(r"(?:^|(?<=[\[,]))~[\w ./+-]*(?=$|[\],])", r'"\g<0>"', value)
+
+
+def _advise_quotes(text: str) -> str:
+    """Says how to write an override whose value is a plain text; an empty string where that would not help."""
+    key, _, value = text.partition("=")
+    is_list = value[:1] == "[" and value[-1:] == "]"
+    items = value[1:-1].split(",") if is_list else [value]
+    quoted = ",".join('"' + item.replace('"', '\\"') + '"' for item in items)
+    advised = f"{key}=[{quoted}]" if is_list else f"{key}={quoted}"
+    try:
+        OverridesParser.create().parse_override(advised)
+    except HydraException:
+        return ""
+    return f" If the text itself is meant, quote it: {quote(advised)}" if value else ""
 
 
 def space_overrides(overrides: Sequence[Override]) -> list[SpaceOverride]:

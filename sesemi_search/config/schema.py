@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sesemi_search.config.keys import Effect, at_least, is_numbers, is_positive, key
+from sesemi_search.config.keys import Effect, at_least, is_name, is_numbers, is_positive, is_text, key
 
 __all__ = [
     "EXPERIMENT_KEYS",
@@ -58,6 +58,10 @@ OPEN_NODES = (
 
 
 _FROM_0, _FROM_1 = "a whole number, at least 0", "a whole number, at least 1"
+_NAME = "a name without a slash, of at least one letter"
+_FOLDER = "the path of a folder"
+_FILE_OR_NULL = "the path of a file, or null for none"
+_TEXT_OR_NULL = "a text that is not empty, or null"
 _SIZE = "a number of images, at least 1, a share of them between 0 and 1 (0.1), or null for the source's own {} split"
 
 
@@ -123,7 +127,7 @@ class RunConfig:
         memory_share: Share of the available memory, the machine's and a GPU's, that images may take, in [0, 1]; the
             rest is streamed.
         gradient_clip_norm: Largest L2 norm of the gradient, or null for no clipping.
-        id: Name of the run's folder under `dir`; where no config sets it, the config's name, or that of the search.
+        id: Name of the folder of its runs in `dir`; where no config sets it, the config's name, or the search's.
         dir: Where runs go; a relative path starts at the project.
         data_root: Where data sets are kept; a relative path starts at the project.
         resume_from_checkpoint: A `last.pt` or `best.pt` to go on from (weights, optimizer, epoch).
@@ -157,11 +161,11 @@ class RunConfig:
         is_shared=True,
     )
     gradient_clip_norm: float | None = key(None, takes="a positive number, or null for no clipping", holds=is_positive)
-    id: str = key("default", effect=Effect.none, is_shared=True)
-    dir: str = key("./runs", effect=Effect.none, is_shared=True)
-    data_root: str = key("./data", effect=Effect.none, is_shared=True)
-    resume_from_checkpoint: str | None = key(None, is_shared=True)
-    pretrained_checkpoint_path: str | None = key(None, is_shared=True)
+    id: str = key("default", takes=_NAME, holds=is_name, effect=Effect.none, is_shared=True)
+    dir: str = key("./runs", takes=_FOLDER, holds=is_text, effect=Effect.none, is_shared=True)
+    data_root: str = key("./data", takes=_FOLDER, holds=is_text, effect=Effect.none, is_shared=True)
+    resume_from_checkpoint: str | None = key(None, takes=_FILE_OR_NULL, holds=is_text, is_shared=True)
+    pretrained_checkpoint_path: str | None = key(None, takes=_FILE_OR_NULL, holds=is_text, is_shared=True)
     # No trial opens the test split; it stays a part of a trial's identity, which stored searches have with it.
     test_checkpoint: TestCheckpoint = key(TestCheckpoint.best, effect=Effect.machine)
 
@@ -214,14 +218,24 @@ class DataConfig:
 
 @dataclass
 class EMAConfig:
-    """Exponential moving average of the weights, used for evaluation. `decay` in (0, 1), or null for none."""
+    """Exponential moving average of the weights, used for evaluation.
+
+    Attributes:
+        decay: What the average keeps of itself at each step, in (0, 1); null for no average.
+    """
 
     decay: float | None = key(None, takes="a number between 0 and 1, or null for no average", holds=lambda v: 0 < v < 1)
 
 
 @dataclass
 class ModelConfig:
-    """A classifier: `_target_` nodes of its backbone, its head and its loss."""
+    """A classifier.
+
+    Attributes:
+        backbone: `_target_` of the backbone: images (B, C, H, W) to features (B, D), `out_features` their number.
+        head: `_target_` of the head: features (B, D) to logits (B, K).
+        loss: `_target_` of the loss: logits (B, K) and labels (B,) to a scalar, the mean over the batch.
+    """
 
     backbone: Any = MISSING
     head: Any = MISSING
@@ -231,7 +245,13 @@ class ModelConfig:
 
 @dataclass
 class LRSchedulerConfig:
-    """A learning-rate schedule, stepped every `frequency` steps or epochs. A null scheduler keeps the rate constant."""
+    """A learning-rate schedule.
+
+    Attributes:
+        scheduler: `_target_` of a torch schedule that steps without a metric; null keeps the rate constant.
+        interval: Whether it steps after optimizer steps or after epochs.
+        frequency: After how many of them, at least 1.
+    """
 
     scheduler: Any = None
     interval: Interval = Interval.step
@@ -240,7 +260,12 @@ class LRSchedulerConfig:
 
 @dataclass
 class HParamsConfig:
-    """What is learned and how."""
+    """What is learned and how.
+
+    Attributes:
+        num_classes: K, the classes of the labels 0 to K - 1, at least 2.
+        optimizer: `_target_` of a `torch.optim.Optimizer`.
+    """
 
     num_classes: int = key(MISSING, takes="a whole number, at least 2", holds=at_least(2), is_shared=True)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -272,7 +297,7 @@ class TrackingKind(Enum):
 
 
 class TrackingMode(Enum):
-    """`auto` is online when an API key is found and offline otherwise."""
+    """`auto` is what WANDB_MODE says, else online when an API key is found and offline otherwise."""
 
     auto = "auto"
     online = "online"
@@ -285,16 +310,16 @@ class TrackingConfig:
 
     Attributes:
         kind: `wandb` or `none`.
-        project: W&B project.
-        entity: W&B user or team; null is the key's own.
-        mode: Online, offline, or whichever the key allows.
+        project: W&B project; where no config sets it, that of the variable WANDB_PROJECT, else `sesemi-search`.
+        entity: W&B user or team; where no config sets it, that of WANDB_ENTITY, else the key's own.
+        mode: Online, offline, or whichever the key and WANDB_MODE allow.
         init_timeout_s: Seconds a server gets to answer before the search goes on offline.
         finish_timeout_s: Seconds that the end of a run waits for uploads.
     """
 
     kind: TrackingKind = TrackingKind.wandb
-    project: str = "sesemi-search"
-    entity: str | None = None
+    project: str | None = key(None, takes=_TEXT_OR_NULL, holds=is_text)
+    entity: str | None = key(None, takes=_TEXT_OR_NULL, holds=is_text)
     mode: TrackingMode = TrackingMode.auto
     init_timeout_s: float = key(10.0, takes="a positive number of seconds", holds=is_positive)
     finish_timeout_s: float = key(30.0, takes="a positive number of seconds", holds=is_positive)
@@ -342,8 +367,8 @@ class SearchConfig:
         compute_budget: Most GPU-hours of training (core-hours on the CPU), all trials together; null is no limit.
     """
 
-    name: str = MISSING
-    study: str | None = None
+    name: str = key(MISSING, takes=_NAME, holds=is_name)
+    study: str | None = key(None, takes=f"{_NAME}, or null", holds=is_name)
     num_trials: int = key(50, takes=_FROM_1, holds=at_least(1), is_changeable=True)
     metric: Any = "val/top1"
     mode: Any = "max"
@@ -355,14 +380,14 @@ class SearchConfig:
         is_changeable=True,
     )
     seed: int = 0
-    dir: str | None = None
+    dir: str | None = key(None, takes=f"{_FOLDER}, or null", holds=is_text)
     sampler: Any = MISSING
     pruner: Any = MISSING
-    storage: str | None = None
+    storage: str | None = key(None, takes=_TEXT_OR_NULL, holds=is_text)
     max_attempts: int = key(3, takes=_FROM_1, holds=at_least(1), is_changeable=True)
     keep_checkpoints: int = key(3, takes=_FROM_0, holds=at_least(0), is_changeable=True)
     warm_start: list[str] = key(
-        factory=list, takes="a list of search directories", holds=lambda v: all(isinstance(x, str) for x in v)
+        factory=list, takes="a list of search directories", holds=lambda v: all(is_text(x) for x in v)
     )
     enqueue: list[dict[str, Any]] = field(default_factory=list)
     skip_bad_branches: bool = False
@@ -379,9 +404,13 @@ class SearchConfig:
 
 @dataclass
 class RayConfig:
-    """The Ray to run on: `local` starts one, `auto` or `ray://host:port` joins a cluster."""
+    """The Ray to run on.
 
-    address: str = "local"
+    Attributes:
+        address: `local` starts one, `auto` or `ray://host:port` joins a cluster.
+    """
+
+    address: str = key("local", takes="local, auto or ray://host:port", holds=is_text)
 
 
 @dataclass
@@ -393,7 +422,12 @@ class RunExperimentConfig(ExperimentConfig):
 
 @dataclass
 class SearchExperimentConfig(RunExperimentConfig):
-    """What `sesemi-search run` composes; `space` stays as it was written, for `sesemi_search.space` to parse."""
+    """What `sesemi-search run` composes.
+
+    Attributes:
+        space: The search space, chosen by `space=NAME` and changed by `space.PATH=VALUE`; it stays as it was
+            written, for `sesemi_search.space` to parse.
+    """
 
     search: SearchConfig = field(default_factory=SearchConfig)
     ray: RayConfig = key(factory=RayConfig, is_changeable=True)

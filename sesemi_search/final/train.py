@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.atomic import atomic_file
+from sesemi_search.config.experiment import Complete
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import Images, fill_normalization, load_splits, open_images
-from sesemi_search.data.splits import describe_classes
+from sesemi_search.data.splits import count_train_images, describe_classes
+from sesemi_search.errors import raise_problems
 from sesemi_search.final.start import begin, best_epoch
+from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
 
@@ -106,6 +109,11 @@ def train(
     if placement.note is not None:
         logger.info(placement.note)
     images = _load(config, ("train", "val"), placement.device.type, later=("test",))
+    if count_train_images(config.data) is None:  # else the check before has seen it
+        schedule = Schedules(len(images["train"])).check(Complete(asdict(config, dict_factory=_plain)))
+        raise_problems(schedule.problems)
+        for remark in schedule.remarks:
+            logger.info(str(remark))
     fit = Fit(config, images["train"], images["val"])
     if (note := describe_classes(images["train"].labels, config.learner.hparams.num_classes)) is not None:
         logger.info(note)

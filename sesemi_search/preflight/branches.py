@@ -22,6 +22,7 @@ from sesemi_search.models.expected_input import describe_difference, describe_fo
 from sesemi_search.preflight.architecture import Architecture, Architectures
 from sesemi_search.preflight.excluded_branches import Excluded, find_excluded, holds
 from sesemi_search.preflight.probe import undisturbed
+from sesemi_search.preflight.schedule import Schedule, Schedules
 from sesemi_search.preflight.space_paths import check_tree
 from sesemi_search.space.corners import branch_ends, choices_of, count_branches
 from sesemi_search.space.overlay_paths import find_condition, find_place
@@ -42,12 +43,14 @@ class End:
         problems: What is wrong with it.
         config: The config; None where it does not compose or a value is out of its range.
         architecture: What its model costs; None where it was not built.
+        remarks: What works and is probably not meant.
     """
 
     params: Mapping[str, Any]
     problems: Sequence[Problem]
     config: Complete | None = None
     architecture: Architecture | None = None
+    remarks: Sequence[Problem] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,9 @@ def check_experiment(config: Complete) -> list[str]:
     """
     architectures = Architectures()
     raise_problems(list(_check_config(config, architectures, {})))
-    return [*architectures.notes, *architectures.describe_fallback()]
+    schedule = Schedules().check(config)
+    raise_problems(schedule.problems)
+    return [*architectures.notes, *architectures.describe_fallback(), *map(str, schedule.remarks)]
 
 
 def check_space(
@@ -164,10 +169,13 @@ def check_space(
     inside = [(find_condition(space, problem.key), problem) for problem in check_tree(space.root, experiment)]
     raise_problems([problem for condition, problem in inside if not condition])
     seen: dict[str, list[Problem]] = {}
+    schedules = Schedules()
 
     def check_end(params: Mapping[str, Any]) -> End:
         problems = [problem for condition, problem in inside if holds(condition, params)]
-        return End(params, problems) if problems else _check_end(space, experiment, params, architectures, seen)
+        if problems:
+            return End(params, problems)
+        return _check_end(space, experiment, params, architectures, seen, schedules)
 
     branches = [
         Branch(choices_of(space, low), check_end(low), check_end(high))
@@ -183,6 +191,7 @@ def _check_end(
     params: Mapping[str, Any],
     architectures: Architectures,
     seen: dict[str, list[Problem]],
+    schedules: Schedules,
 ) -> End:
     try:
         sampled = space.apply(experiment, params)
@@ -191,7 +200,10 @@ def _check_end(
     except ConfigError as error:
         return End(params, error.problems)
     architectures.note(*describe_followed(resolved, config))
-    return End(params, list(_check_config(config, architectures, seen)), config, architectures.known(config))
+    problems = list(_check_config(config, architectures, seen))
+    schedule = schedules.check(config) if not problems else Schedule()
+    problems += schedule.problems
+    return End(params, problems, config, architectures.known(config), schedule.remarks)
 
 
 def _check_config(config: Complete, architectures: Architectures, seen: dict[str, list[Problem]]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sesemi_search.formatting import format_metric, format_params, format_seconds, format_value
+from sesemi_search.formatting import escape_controls, format_metric, format_params, format_seconds, format_value
 
 __all__ = ["OUTCOMES", "TrialRow", "break_header", "render_outcomes", "render_trials"]
 
@@ -132,7 +132,7 @@ def _facts(row: TrialRow) -> tuple[str, ...]:
 def break_header(name: str) -> Text:
     """A header on as few lines as fit the width, broken after underscores and dots."""
     lines = [""]
-    for part in name.replace("_", "_\n").replace(".", ".\n").split("\n"):
+    for part in escape_controls(name).replace("_", "_\n").replace(".", ".\n").split("\n"):
         if lines[-1] and len(lines[-1]) + len(part) > _HEADER_WIDTH:
             lines.append("")
         lines[-1] += part

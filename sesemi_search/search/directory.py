@@ -10,12 +10,12 @@ import json
 import os
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from sesemi_search.errors import ConfigError
-from sesemi_search.project.project import Project
+from sesemi_search.project.project import Project, project_path
 
 __all__ = [
     "JOURNAL",
@@ -25,6 +25,7 @@ __all__ = [
     "choose_directory",
     "error_file",
     "file_inside",
+    "given_directory",
     "holds_search",
     "lock_directory",
     "lock_holder",
@@ -88,6 +89,20 @@ def file_inside(directory: Path, path: Path) -> Path:
     return path
 
 
+def given_directory(verb: str, arguments: Sequence[str]) -> Path:
+    """Returns the absolute path of the search directory that a verb was given: the first of its arguments.
+
+    Raises:
+        ConfigError: There is none; a `KEY=VALUE` is one only where there is such a folder.
+    """
+    given = arguments[0] if arguments else ""
+    directory = project_path(None, given)
+    if not given or ("=" in given and not directory.is_dir()):
+        found = f" Got {given!r}, which is no folder." if arguments else ""
+        raise ConfigError(verb, f"say which search it is about, sesemi-search {verb} DIR.{found}")
+    return directory
+
+
 def choose_directory(given: str | None, project: Project | None, name: str, now: datetime) -> Path:
     """Returns the absolute path of a new search's directory, without making it.
 
@@ -97,7 +112,7 @@ def choose_directory(given: str | None, project: Project | None, name: str, now:
     if given is None:
         root = project.root if project else Path.cwd()
         return (root / "runs" / name / now.strftime("%Y%m%d_%H%M%S")).absolute()
-    directory = Path(given).expanduser().absolute()
+    directory = project_path(None, given)
     refuse_used(directory)
     if directory.exists() and not directory.is_dir():
         raise ConfigError("search.dir", f"{directory} is a file; it takes a folder.")

@@ -13,10 +13,12 @@ from sesemi_search.config.schema import ExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.data.splits import check_labels, describe_classes, load_splits
 from sesemi_search.data.stored import ImageSplit
+from sesemi_search.errors import Problem, raise_problems
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import Checked
 from sesemi_search.preflight.excluded_branches import Excluded
 from sesemi_search.preflight.pretrained import load_pretrained
+from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.project.project import Project
 from sesemi_search.search.initial.initial_trials import InitialTrials, plan_initial_trials
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
@@ -24,7 +26,7 @@ from sesemi_search.search.preparation import BadBranches, check_prepared, prepar
 from sesemi_search.search.trial_config import Resolver, make_resolver
 from sesemi_search.space.space import Space
 
-__all__ = ["Plan", "load_data", "make_plan"]
+__all__ = ["Plan", "check_schedules", "load_data", "make_plan"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +86,8 @@ def _make_plan(composed: Composed, resume: bool) -> Plan:
     initial_trials = None if resume else plan_initial_trials(settings.search, objectives, space, experiment)
     load_pretrained(checked)
     data = load_data(settings)
+    for remark in check_schedules(checked, len(data["train"])):
+        logger.info(str(composed.source_lines.add(remark)))
     resolve = make_resolver(settings.data, checked, data["train"])
     project = composed.project
     return Plan(
@@ -114,6 +118,24 @@ def _say_checked(checked: Checked, source_lines: SourceLines) -> None:
         logger.info(f"{len(bad)} of {visited} branches are left out (search.skip_bad_branches):")
         for problem in checked.describe_bad():
             logger.info(f"- {source_lines.add(problem)}")
+
+
+def check_schedules(checked: Checked, num_images: int) -> list[Problem]:
+    """Returns remarks on the learning rates of the branches that work, now that the number of images is known.
+
+    Raises:
+        ConfigError: A schedule raises before a run ends.
+    """
+    schedules, remarks, problems = Schedules(num_images), [], []
+    for branch in checked.branches:
+        for end in branch.ends if not branch.problems else ():
+            if end.config is None:
+                continue
+            schedule = schedules.check(end.config)
+            problems += [checked.locate(problem, end) for problem in schedule.problems]
+            remarks += [checked.locate(remark, end) for remark in schedule.remarks]
+    raise_problems(problems)
+    return list(dict.fromkeys(remarks))
 
 
 def load_data(settings: ExperimentConfig) -> dict[str, ImageSplit]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sesemi_search.console import take_lines
+from sesemi_search.formatting import escape_controls
 from sesemi_search.search.directory import SEARCH_LOG
 
 __all__ = ["log_to"]
@@ -40,7 +41,7 @@ class _SearchLog(logging.Handler):
         for name in _SECRETS:
             if secret := os.environ.get(name):
                 text = text.replace(secret, "***")
-        return f"{time} {record.levelname:7} {text}".replace("\n", "\n    ")
+        return f"{time} {record.levelname:7} {escape_controls(text)}".replace("\n", "\n    ")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a line."""

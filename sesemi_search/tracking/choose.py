@@ -1,16 +1,20 @@
 """Which trackers a search or a final run gets."""
 
+import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from sesemi_search.config.schema import SearchExperimentConfig, TrackingConfig, TrackingKind
+from sesemi_search.config.schema import SearchExperimentConfig, TrackingConfig, TrackingKind, TrackingMode
 from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
 from sesemi_search.tracking.tracker import Tracker, Trackers
 from sesemi_search.tracking.weights_and_biases import WandbTracker
 
-__all__ = ["run_tracker", "search_tracker", "wandb_tracker"]
+__all__ = ["disabling_variable", "run_tracker", "search_tracker", "wandb_tracker"]
+
+logger = logging.getLogger(__name__)
 
 
 def search_tracker(
@@ -48,7 +52,7 @@ def wandb_tracker(tracking: TrackingConfig, directory: Path) -> WandbTracker:
         directory=directory,
         project=tracking.project,
         entity=tracking.entity,
-        mode=tracking.mode.value,
+        mode=_mode(tracking),
         init_timeout_s=tracking.init_timeout_s,
         finish_timeout_s=tracking.finish_timeout_s,
     )
@@ -57,5 +61,25 @@ def wandb_tracker(tracking: TrackingConfig, directory: Path) -> WandbTracker:
 def _with_wandb(terminal: Tracker, tracking: TrackingConfig, directory: Path) -> Tracker:
     trackers: list[Tracker] = [terminal]
     if tracking.kind is TrackingKind.wandb:
-        trackers.append(wandb_tracker(tracking, directory))
+        if variable := disabling_variable(tracking):
+            logger.info(f"W&B: nothing is written ({variable} in the environment)")
+        else:
+            trackers.append(wandb_tracker(tracking, directory))
     return Trackers(trackers)
+
+
+def disabling_variable(tracking: TrackingConfig) -> str | None:
+    """Returns the variable, with its value, that switches W&B off; a `tracking.mode` wins over it."""
+    if tracking.mode is not TrackingMode.auto:
+        return None
+    mode, disabled = os.environ.get("WANDB_MODE", ""), os.environ.get("WANDB_DISABLED", "")
+    if mode.lower() == "disabled":
+        return f"WANDB_MODE={mode}"
+    return f"WANDB_DISABLED={disabled}" if disabled.lower() in ("true", "1", "yes", "on") else None
+
+
+def _mode(tracking: TrackingConfig) -> str:
+    """Returns `tracking.mode`; where that is auto, WANDB_MODE may say offline."""
+    if tracking.mode is TrackingMode.auto and os.environ.get("WANDB_MODE", "").lower() in ("offline", "dryrun"):
+        return TrackingMode.offline.value
+    return tracking.mode.value

@@ -4,9 +4,9 @@ It reads one JSON event a line from its standard input and answers with one JSON
 process of its own because wandb cannot be stopped from inside: its exit hooks were seen to hold a process for 30 s when
 the server accepts and never answers. This one is killed instead, and what it wrote to disk stays.
 
-The first line holds the settings. Events: `start`, `log`, `end`, `close`. Answers: `failed`, `finished`,
-`unsynced` (each with the key of its start) and `offline` (with the reason). The end of the input without `close` means
-that the driver died.
+The first line holds the settings. Events: `start`, `log`, `end`, `close`. Answers: `opened` (at a server, with the
+address), `failed`, `finished`, `unsynced` (each with the key of its start) and `offline` (with the reason). The end of
+the input without `close` means that the driver died.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 __all__ = ["WandbSession", "main"]
 
@@ -40,7 +41,7 @@ class WandbSession:
     Args:
         answers: Where answers go, one JSON line each.
         directory: W&B files land in `<directory>/wandb`.
-        project: W&B project.
+        project: W&B project, or None for the key's default.
         entity: W&B user or team, or None for the key's own.
         mode: `auto`, `online` or `offline`.
         init_timeout_s: Seconds a server gets to answer.
@@ -52,7 +53,7 @@ class WandbSession:
         answers: IO[str],
         *,
         directory: str,
-        project: str,
+        project: str | None,
         entity: str | None,
         mode: str,
         init_timeout_s: float,
@@ -113,6 +114,10 @@ class WandbSession:
             self._failed = True
             self._answer("failed", start["key"], reason=_first_line(error))
             return
+        if run.url:
+            group = start["group"]
+            url = f"{run.project_url}/groups/{quote(group, safe='')}" if group else run.url
+            self._answer("opened", start["key"], url=url)
         while (event := events.get())["kind"] == "log":
             _log(run, event["epoch"], event["metrics"])
         self._finish(start["key"], run, event["outcome"], event["summary"])
@@ -187,7 +192,7 @@ class WandbSession:
         try:
             if outcome is not None:
                 run.summary.update({**summary, "outcome": outcome})
-                run.tags = (outcome,)
+                run.tags = (*(run.settings.run_tags or ()), outcome)  # beside those of WANDB_TAGS
             run.finish(exit_code=1 if outcome in (None, "error", "lost") else 0)
         except Exception as error:  # a timeout, or wandb-core is gone
             self._unsynced = True

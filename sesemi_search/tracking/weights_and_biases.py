@@ -6,8 +6,8 @@ such process that writes them offline; nothing that was logged is lost by the ch
 """
 
 import logging
-import os
 import queue
+import shlex
 import threading
 import time
 from collections.abc import Mapping
@@ -27,8 +27,10 @@ _Event = dict[str, Any]
 _FAILED_SERVER_TIMEOUT_S = 2.0
 # Seconds that a process gets to end by itself when all its runs are finished.
 _STOP_S = 1.0
-# Seconds for writing the runs offline that the server has not taken: 1 s, and 10 to 20 ms a run.
+# Seconds for writing the runs offline that the server has not taken: 1 to 3 s, and 20 ms a run; of one whose folder was
+# made just now, four wait 1.1 s at a time for another name.
 _RESCUE_S = 5.0
+_RESCUE_PER_RUN_S = 0.3
 
 
 class WandbTracker:
@@ -36,7 +38,7 @@ class WandbTracker:
 
     Args:
         directory: The search (or run) directory; files land in `<directory>/wandb`.
-        project: W&B project.
+        project: W&B project; None is the key's default.
         entity: W&B user or team; None is the key's own.
         mode: `online`, `offline`, or `auto`: online when an API key is found, offline otherwise.
         init_timeout_s: Seconds a server gets to answer before this and all later runs go offline.
@@ -45,15 +47,14 @@ class WandbTracker:
     Attributes:
         num_written: Runs that are finished, at the server or on disk.
         server_failed: Whether a server did not take every run.
-        has_said_how_to_sync: Whether a note has told how to upload what is on disk only.
-        sync_command: What uploads that.
+        sync_command: What uploads what is on disk only.
     """
 
     def __init__(
         self,
         *,
         directory: Path,
-        project: str,
+        project: str | None,
         entity: str | None = None,
         mode: str = "auto",
         init_timeout_s: float = 10.0,
@@ -64,7 +65,7 @@ class WandbTracker:
             "directory": str(directory.absolute()),
             "project": project,
             "entity": entity,
-            "mode": _environment_mode() if mode == "auto" else mode,
+            "mode": mode,
             "init_timeout_s": init_timeout_s,
             "finish_timeout_s": finish_timeout_s,
         }
@@ -80,7 +81,7 @@ class WandbTracker:
         self._processes: dict[str, WandbPipe] = {}
         self.num_written = 0
         self.server_failed = False
-        self.has_said_how_to_sync = False
+        self._has_said_where = False
         self._deadline: float | None = None
 
     @property
@@ -90,7 +91,7 @@ class WandbTracker:
 
     @property
     def sync_command(self) -> str:  # noqa: D102, an attribute of the class
-        return f"wandb sync {self._files}/offline-run-*"
+        return f"wandb sync {shlex.quote(str(self._files))}/offline-run-*"
 
     def start(self, run: RunStart) -> None:
         """Opens a W&B run; one with a history (re-adopted after a crash) goes on, or is written anew when offline."""
@@ -156,15 +157,21 @@ class WandbTracker:
 
     def _reserve_s(self) -> float:
         """Seconds before the deadline at which the wait for uploads ends."""
-        return min(_RESCUE_S, self._finish_timeout_s / 3) if self._online() else 0.0
+        online = self._online()
+        return min(_rescue_s(len(online)), self._finish_timeout_s / 3) if online else 0.0
 
     def _rescue(self) -> None:
         """Writes offline what the server has not taken by the end.
 
         Its process is killed first, and wandb-core with it, which had up to 15 s of it in memory only.
         """
+        if not self._online():
+            return
+        self._processes.pop(self._settings["mode"]).kill()
+        while not self._events.empty():  # a run that it finished to the last is not written again
+            if (event := self._events.get())["kind"] != "offline":
+                self._handle(event)
         if online := self._online():
-            self._processes.pop(self._settings["mode"]).kill()
             self._fail_server("the server did not take every run in time")
             for key in online:
                 self._replay_offline(key)
@@ -175,6 +182,8 @@ class WandbTracker:
                 self._forward(event)
             case "close":
                 self._on_close(event)
+            case "opened":
+                self._say_where(f"W&B: {event['url']}")
             case "offline":
                 self._on_offline(event)
             case "failed":
@@ -194,6 +203,7 @@ class WandbTracker:
             self._unfinished[key] = []
             if self.server_failed or self._settings["mode"] == "offline":
                 self._offline.add(key)
+                self._say_where(f"W&B: runs are kept offline in {self._files}. To upload them: {self.sync_command}")
         if key in self._unfinished:
             self._unfinished[key].append(event)
             self._process(key).send(event)
@@ -205,10 +215,10 @@ class WandbTracker:
         return self._processes[mode]
 
     def _on_close(self, event: _Event) -> None:
-        now = time.monotonic()
-        self._deadline = (
-            min(event["deadline"], now + _FAILED_SERVER_TIMEOUT_S) if self.server_failed else event["deadline"]
-        )
+        self._deadline = event["deadline"]
+        if self.server_failed:
+            needed_s = _FAILED_SERVER_TIMEOUT_S + _rescue_s(len(self._unfinished))
+            self._deadline = min(event["deadline"], time.monotonic() + needed_s)
         for key, events in list(self._unfinished.items()):
             if events[-1]["kind"] != "end":
                 self._forward({"kind": "end", "key": key, "outcome": None, "summary": {}})
@@ -219,7 +229,7 @@ class WandbTracker:
         self._processes["offline"].mode = self._settings["mode"] = "offline"
         self._offline.update(self._unfinished)
         advice = "wandb login, then " if event["no_key"] else ""
-        self.has_said_how_to_sync = True
+        self._has_said_where = True
         logger.warning(f"W&B: {event['reason']}; runs are kept offline. To upload them: {advice}{self.sync_command}")
 
     def _on_failed(self, event: _Event) -> None:
@@ -231,9 +241,15 @@ class WandbTracker:
             self._fail_server(event["reason"])
             self._replay_offline(key)
 
+    def _say_where(self, line: str) -> None:
+        """Says once where the runs are."""
+        if not self._has_said_where:
+            self._has_said_where = True
+            logger.info(line)
+
     def _fail_server(self, reason: str) -> None:
         if not self.server_failed:
-            self.server_failed = self.has_said_how_to_sync = True
+            self.server_failed = self._has_said_where = True
             logger.warning(f"W&B: {reason}; runs are kept offline from here on. To upload them: {self.sync_command}")
 
     def _replay_offline(self, key: int) -> None:
@@ -262,9 +278,8 @@ class WandbTracker:
             logger.warning(f"W&B: {_count(len(self._unfinished), 'run')} not fully written under {self._files}")
 
 
-def _environment_mode() -> str:
-    """What `auto` means where the user set wandb's own WANDB_MODE."""
-    return "offline" if os.environ.get("WANDB_MODE", "").lower() in ("offline", "dryrun", "disabled") else "auto"
+def _rescue_s(num_runs: int) -> float:
+    return _RESCUE_S + _RESCUE_PER_RUN_S * num_runs
 
 
 def _count(number: int, noun: str) -> str:

@@ -36,19 +36,22 @@ class Diverged(SesemiSearchError):
     Attributes:
         epoch: The epoch that it happened in, from 1 on.
         metrics: That epoch's metrics, the NaN among them.
+        lr: The optimizer's own rate, which a schedule may have changed since; None of one without.
     """
 
-    def __init__(self, epoch: int, metrics: Mapping[str, float]) -> None:
+    def __init__(self, epoch: int, metrics: Mapping[str, float], lr: float | None = None) -> None:
         self.epoch = epoch
         self.metrics = dict(metrics)
+        self.lr = lr
+        was = "" if lr is None else f" (it was {float(lr):g})"
         super().__init__(
             f"training diverged in epoch {epoch}: train/loss={metrics['train/loss']}, val/loss={metrics['val/loss']}. "
-            f"Try a lower learner.hparams.optimizer.lr (it was {metrics['lr']:g}) or set run.gradient_clip_norm."
+            f"Try a lower learner.hparams.optimizer.lr{was} or set run.gradient_clip_norm."
         )
 
-    def __reduce__(self) -> tuple[type["Diverged"], tuple[int, dict[str, float]]]:
+    def __reduce__(self) -> tuple[type["Diverged"], tuple[int, dict[str, float], float | None]]:
         """Keeps the attributes where the error crosses processes."""
-        return type(self), (self.epoch, self.metrics)
+        return type(self), (self.epoch, self.metrics, self.lr)
 
 
 class Fit:
@@ -136,7 +139,7 @@ class Fit:
         best = max([metrics["val/top1"], *(past["val/top1"] for past in self.history)])
         metrics |= {"val/top1/best": best, "lr": lr, "epoch_seconds": time.perf_counter() - start}
         if not (math.isfinite(metrics["train/loss"]) and math.isfinite(metrics["val/loss"])):
-            raise Diverged(epoch, metrics)
+            raise Diverged(epoch, metrics, self._optimizer.defaults.get("lr"))
         self.epoch = epoch
         self.history.append(metrics)
         return dict(metrics)

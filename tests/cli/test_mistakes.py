@@ -24,6 +24,21 @@ MISTAKES = {
     ),
     "wrong type": (["run", "space=tiny", "run.num_epochs=many"], ["run.num_epochs", "many"]),
     "not an override": (["run", "space=tiny", "nonsense"], ["nonsense", "KEY=VALUE"]),
+    "a space by its bare name": (["run", "tiny"], ["tiny: not an override KEY=VALUE", "Did you mean space=tiny?"]),
+    "a config by its file": (
+        ["train", "configs/tiny.yaml"],
+        ["configs/tiny.yaml: not an override KEY=VALUE", "Did you mean --config-name tiny?"],
+    ),
+    "a config misspelt": (["train", "tinny"], ["Did you mean --config-name tiny?"]),
+    "a key as an option": (
+        ["train", "--config-name", "tiny", "--epochs", "3"],
+        ["--epochs: there is no such option", "Did you mean run.num_epochs=3?"],
+    ),
+    "an argument of the optimizer as an option": (
+        ["run", "space=tiny", "--lr=0.1"],
+        ["--lr: there is no such option", "Did you mean learner.hparams.optimizer.lr=0.1?"],
+    ),
+    "an option of another verb": (["run", "space=tiny", "--dry-run"], ["--dry-run is an option of resume"]),
     "a sweep of Hydra's": (["run", "space=tiny", "run.seed=1,2"], ["run.seed=1,2", "choice"]),
     "unknown argument": (
         ["run", "space=tiny", f"space.{BACKBONE}.out_feature=8"],
@@ -124,7 +139,27 @@ MISTAKES = {
     "no such config folder": (["train", "--config-dir", "nowhere", "--config-name", "x"], ["--config-dir", "nowhere"]),
     "a space for train": (["train", "--config-name", "tiny", "space=tiny"], ["space"]),
     "no such project": (["run", "--project", "src", "space=tiny"], ["--project", "configs/ and src/"]),
+    "no search directory": (["run", "space=tiny", "search.dir="], ["search.dir: got ''", "variable of the shell"]),
+    "no data folder": (["run", "space=tiny", "run.data_root="], ["run.data_root: got ''"]),
+    "no name of a run": (["train", "--config-name", "tiny", "run.id="], ["run.id: got ''", "variable of the shell"]),
+    "no checkpoint": (
+        ["train", "--config-name", "tiny", "run.resume_from_checkpoint="],
+        ["run.resume_from_checkpoint: got ''", "null"],
+    ),
+    "a name that leads elsewhere": (
+        ["run", "space=tiny", "search.name=../../x"],
+        ["search.name: got '../../x'", "without a slash"],
+    ),
+    "an absolute name": (["train", "--config-name", "tiny", "run.id=/x"], ["run.id: got '/x'", "without a slash"]),
+    "a value with =": (["run", "space=tiny", "search.dir=lr=0.1"], ["quote it: 'search.dir=\"lr=0.1\"'"]),
+    "a value with a comma": (["run", "space=tiny", "search.dir=a,b"], ["quote it: 'search.dir=\"a,b\"'"]),
+    "a list of values with =": (
+        ["run", "space=tiny", "search.warm_start=[lr=1,b]"],
+        ['quote it: \'search.warm_start=["lr=1","b"]\''],
+    ),
     "resume without a folder": (["resume"], ["resume DIR"]),
+    "resume of an unset variable": (["resume", ""], ["resume DIR", "Got ''"]),
+    "track without a folder": (["track", "tracking.project=x"], ["track DIR", "'tracking.project=x'"]),
     "resume of nothing": (["resume", "configs"], ["holds no search"]),
 }
 
@@ -175,6 +210,16 @@ def test_pretrained_weights_that_cannot_be_had_are_all_named_before_the_start(
     for place in (timm_cache / "models--timm--test_resnet.r160_in1k", torch_cache / "resnet18-f37072fd.pth"):
         assert str(place) in output.replace("\n", "")
     assert not (project / "runs").exists()
+
+
+@pytest.mark.parametrize("verb", [["resume", "--dry-run"], ["track"]])
+def test_a_folder_with_an_equals_sign_is_a_search_directory(
+    verb: list[str], command: Callable[..., tuple[int, str]], project: Path
+) -> None:
+    (project / "lr=0.1").mkdir()
+    code, output = command(*verb, "lr=0.1")
+    assert code == 2
+    assert f"{project}/lr=0.1 holds no search" in output
 
 
 def test_debug_shows_the_traceback(command: Callable[..., tuple[int, str]]) -> None:

@@ -137,6 +137,8 @@ def test_an_open_node_takes_a_new_key_without_a_plus(compose_train: Compose) -> 
         ("learner.hparams.lr_scheduler.scheduler=null", "learner.hparams.lr_scheduler.scheduler", None),
         ("tracking.kind=none", "tracking.kind.name", "none"),
         ("run.id='a b, c=d: é'", "run.id", "a b, c=d: é"),
+        ("run.dir=~/x", "run.dir", "~/x"),
+        ("run.dir=~/my runs", "run.dir", "~/my runs"),
         ("run.gpus=0.5", "run.gpus", 0.5),
         ("run.batch_size_per_gpu=${run.num_epochs}", "run.batch_size_per_gpu", 2),
         ("+base/supervised/lr_scheduler@_global_=cosine", "learner.hparams.lr_scheduler.interval.name", "step"),
@@ -355,3 +357,18 @@ def test_a_mistake_in_the_space_is_one_message(override: str, says: str, plan_se
 def test_a_list_of_the_experiment_may_hold_domains(plan_search: Callable[..., Plan]) -> None:
     plan = plan_search("lenet_cosine", "space.data.mean=[{float: [0, 1]}, 0.1, 0.2]")
     assert "data.mean.0" in plan.space.short_names
+
+
+def test_wandbs_own_variables_count_where_no_config_sets_the_keys(
+    compose_train: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_PROJECT", "WANDB_ENTITY"):
+        monkeypatch.delenv(name, raising=False)
+    tracking = compose_train("small").tracking
+    assert (tracking.project, tracking.entity) == ("sesemi-search", None)
+    monkeypatch.setenv("WANDB_PROJECT", "elsewhere")
+    monkeypatch.setenv("WANDB_ENTITY", "a-team")
+    tracking = compose_train("small").tracking
+    assert (tracking.project, tracking.entity) == ("elsewhere", "a-team")
+    tracking = compose_train("small", "tracking.project=here", "tracking.entity=us").tracking
+    assert (tracking.project, tracking.entity) == ("here", "us")

@@ -16,7 +16,7 @@ from sesemi_search.tracking.weights_and_biases import WandbTracker
 from tests.search.told_search import OUTCOMES, STUDY, tell_search
 from tests.tracking.wandb_files import WandbFile, read_wandb_files
 from tests.tracking.wandb_resume import serve_resuming_openwandb
-from tests.tracking.wandb_server import serve_status
+from tests.tracking.wandb_server import serve_silence, serve_status
 
 pytestmark = pytest.mark.usefixtures("no_account")
 
@@ -60,7 +60,7 @@ def test_offline_files_equal_those_of_the_search(project: Path, tmp_path: Path, 
     shutil.rmtree(directory / "wandb")
     code, output = track(directory, "tracking.mode=offline")
     assert code == 0
-    assert f"6 runs written. To upload: wandb sync {directory}/wandb/offline-run-*" in output
+    assert f"To upload them: wandb sync {directory}/wandb/offline-run-*\n6 runs written\n" in output
     anew = read_wandb_files(directory)
     assert sorted(anew) == sorted(live) == IDS
     for run_id, outcome in zip(IDS, OUTCOMES, strict=True):
@@ -124,6 +124,28 @@ def test_a_server_that_fails_costs_the_exit_code_and_no_run(directory: Path, tra
     assert code == 1
     assert "runs are kept offline" in output
     assert sorted(read_wandb_files(directory)) == IDS
+
+
+@pytest.mark.slow
+def test_a_server_that_is_too_slow_leaves_every_run_whole_on_disk(
+    directory: Path, track: Track, monkeypatch: Any
+) -> None:
+    with serve_silence() as url:
+        monkeypatch.setenv("WANDB_BASE_URL", url)
+        monkeypatch.setenv("WANDB_API_KEY", "f" * 40)
+        code, output = track(directory, "tracking.init_timeout_s=60", "tracking.finish_timeout_s=1")
+    assert code == 1
+    assert "6 runs were not fully uploaded" in output
+    assert output.endswith("6 runs written, on disk what the server did not take\n")
+    runs = read_wandb_files(directory)
+    assert [runs[run_id].tags for run_id in IDS] == [["orphaned" if o == "running" else o] for o in OUTCOMES]
+
+
+def test_what_switches_wandb_off_leaves_nothing_to_write(directory: Path, track: Track, monkeypatch: Any) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    with pytest.raises(ConfigError, match="WANDB_MODE=disabled"):
+        track(directory)
+    assert not (directory / "wandb").exists()
 
 
 def test_a_trial_without_a_config_is_left_out_and_the_others_are_written(directory: Path, track: Track) -> None:

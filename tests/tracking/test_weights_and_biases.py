@@ -82,7 +82,9 @@ def test_offline_files_hold_every_run(tmp_path: Path, said: list[str]) -> None:
         assert run.tags == [outcome]
         assert (run.summary["best"], run.summary["outcome"], run.summary["epochs"]) == (0.3, outcome, 3)
         assert run.exit_code == (1 if outcome == "error" else 0)
-    assert said == []
+    assert said == [
+        f"W&B: runs are kept offline in {tmp_path}/wandb. To upload them: wandb sync {tmp_path}/wandb/offline-run-*"
+    ]
 
 
 def test_final_run_has_its_job_type_and_no_group(tmp_path: Path) -> None:
@@ -93,6 +95,21 @@ def test_final_run_has_its_job_type_and_no_group(tmp_path: Path) -> None:
     tracker.close()
     run = read_wandb_files(tmp_path)["final-1"]
     assert (run.job_type, run.group, run.summary["test/top1"]) == ("final", "", 0.98)
+
+
+@pytest.mark.parametrize(
+    ("variable", "tags"),
+    [("night,second", ["night", "second"]), ("", []), ("a, ,b", ["a", "b"]), (65 * "x", [64 * "x"])],
+    ids=["two", "empty", "an empty one", "too long"],
+)
+def test_tags_of_the_environment_stay_beside_the_outcome(
+    variable: str, tags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_TAGS", variable)
+    tracked = Tracked(tmp_path, mode="offline")
+    tracked.trial(0, "stopped")
+    tracked.tracker.close()
+    assert read_wandb_files(tmp_path)["digits-0000"].tags == [*tags, "stopped"]
 
 
 def test_no_key_means_offline_and_says_how_to_sync(tmp_path: Path, said: list[str]) -> None:
@@ -141,7 +158,7 @@ def test_run_that_starts_again_after_a_lost_worker_is_one_run(tmp_path: Path, sa
     run = read_wandb_files(tmp_path)["digits-0000"]
     assert [row["_step"] for row in run.history] == [1, 2]
     assert run.tags == ["complete"]
-    assert said == []
+    assert len(said) == 1
 
 
 def test_server_gets_every_run(tmp_path: Path, openwandb: OpenWandb, said: list[str]) -> None:
@@ -149,7 +166,9 @@ def test_server_gets_every_run(tmp_path: Path, openwandb: OpenWandb, said: list[
     for number, outcome in enumerate(["complete", "stopped"]):
         tracked.trial(number, outcome)
     tracked.tracker.close()
-    assert said == []
+    [address] = said
+    assert address.startswith(f"W&B: {openwandb.url}/")
+    assert address.endswith("/digits/groups/digits")
     runs = openwandb.runs()
     assert sorted(runs) == ["digits-0000", "digits-0001"]
     for number, outcome in enumerate(["complete", "stopped"]):
@@ -180,7 +199,8 @@ def test_readopted_run_goes_on_at_the_server_with_each_step_once(
         second.tracker.log(0, 4, metrics(4))
         second.tracker.end(0, "complete", {"best": 0.4})
         second.tracker.close()
-        assert said == []
+        assert len(said) == 2
+        assert all(line.endswith("/groups/digits") for line in said)
         assert server.history("digits-0000", "epoch") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
         assert server.history("digits-0000", "val/top1") == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
         assert server.runs()["digits-0000"]["tags"] == ["complete"]
@@ -297,7 +317,7 @@ def test_environment_and_working_directory_are_left_alone(
     tracked.trial(0)
     tracked.tracker.close()
     assert dict(os.environ) == before
-    assert said == []
+    assert len(said) == 1
     assert list(read_wandb_files(tmp_path / "search")) == ["digits-0000"]
 
 
