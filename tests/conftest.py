@@ -1,6 +1,7 @@
 """What tests of several folders use: the command line in this process, empty caches, W&B without an account."""
 
 import logging
+import os
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,18 @@ class Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_fsync() -> Iterator[None]:
+    """Waits for no disk in this process: a ledger does at each write, some 25,000 times in all tests.
+
+    Tests kill processes, which loses nothing that was written; only a power cut would. Drivers in processes of their
+    own do wait.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(os, "fsync", lambda file: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
