@@ -5,7 +5,8 @@
 Batches of 128 of 4,000 digits, 32x32, that lie on the GPU as uint8; SGD with momentum. `benchmarks/gpu.sh` runs all of
 it beside the tests that need a GPU. Each line of `steps` is the median of 5 epochs of 31 steps after 2 uncounted ones.
 
-- Fit: what a trial does, its evaluation left out. bare: the shortest loop with the same data path.
+- Fit: what a trial does with `run.cuda_graph: never`, its evaluation left out; `cuda_graph.py` has it with a graph.
+  bare: the shortest loop with the same data path.
 - graph: forward and backward as one CUDA graph, an eager optimizer. graph+step: the optimizer's step in it as well.
 - packing: processes that train as a trial does, all at once, without and with NVIDIA's MPS; steps a second together.
 - stacked: K models of one architecture under `torch.func.vmap`, each with its own learning rate and batch.
@@ -33,7 +34,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments" / "src"))
 
-from sesemi_search.config.schema import DataConfig, ExperimentConfig, Precision
+from sesemi_search.config.schema import CudaGraph, DataConfig, ExperimentConfig, Precision
 from sesemi_search.data import InMemoryImages, Preparation, load_splits
 from sesemi_search.models import build_classifier
 from sesemi_search.project.sesemi_modules import install
@@ -57,9 +58,12 @@ PACKED = ("LeNet5", "CIFARResNet-20")
 ROUNDS, WARM_UP = 5, 2
 
 
-def experiment(model: str, precision: Precision = Precision.auto) -> ExperimentConfig:
+def experiment(
+    model: str, precision: Precision = Precision.auto, cuda_graph: CudaGraph = CudaGraph.auto
+) -> ExperimentConfig:
     """Returns an experiment on mnist5k."""
     config = ExperimentConfig()
+    config.run.cuda_graph = cuda_graph
     config.run.num_epochs, config.run.batch_size_per_gpu, config.run.precision = 1000, BATCH_SIZE, precision
     config.data = DataConfig(
         source={"_target_": "sesemi_search.data.sources.MNIST5k"},
@@ -192,7 +196,7 @@ def steps() -> list[dict[str, Any]]:
 
     for model in MODELS:
         for precision in (Precision.fp32, Precision.auto):
-            fit = Fit(experiment(model, precision), train, data["val"])
+            fit = Fit(experiment(model, precision, CudaGraph.never), train, data["val"])
             add(model, f"Fit {precision.value}", rate(fit._train_pass, count))
             add(model, f"Fit {precision.value}, epochs a second with evaluation", rate(fit.train_epoch, 1))
         add(model, "batches alone", rate(lambda: list(batches(train)), count))

@@ -38,11 +38,11 @@ from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget
-from sesemi_search.tracking.fan_out import Trackers
+from sesemi_search.tracking.tracker import Trackers
 
 __all__ = ["SIZES", "measure"]
 

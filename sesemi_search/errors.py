@@ -1,38 +1,124 @@
 """What goes wrong, as types: the root of our errors, and the mistakes a user can mend.
 
-The text of a `ConfigError` is all that its reader gets: the dotted key or the file, what was found, what is allowed and
-what to do. Several mistakes are gathered and raised as one error.
+A mistake is a `Problem`, a value: the dotted key, the text (what was found, what is allowed, what to do) and where it
+is written. Code compares problems and moves them to another key; what is printed of one is all that its reader gets.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 
-__all__ = ["ConfigError", "SesemiSearchError", "raise_problems", "suggest"]
+__all__ = ["ArgumentError", "ConfigError", "Fault", "Kind", "Problem", "SesemiSearchError", "raise_problems", "suggest"]
 
 
 class SesemiSearchError(Exception):
     """The root of every error that this package raises on purpose."""
 
 
-class ConfigError(SesemiSearchError, ValueError):
-    """A mistake in a config, a space or a command line: nothing was started, and the text says what to do.
+class Kind(Enum):
+    """What sort of mistake a problem is, as far as code has to know.
 
-    `problems` holds each mistake by itself, where the error tells of several.
+    Attributes:
+        config: Something that is written, or that what was built from it does.
+        construction: The node at the key cannot be built, whatever it is built into.
     """
 
-    def __init__(self, text: str, problems: Sequence[str] = ()) -> None:
-        super().__init__(text)
-        self.problems = list(problems) or [text]
+    config = "config"
+    construction = "construction"
 
 
-def raise_problems(problems: Sequence[str], cause: BaseException | None = None) -> None:
-    """Raises one `ConfigError` that lists every problem, or returns when there is none."""
+# What counts as one problem: the key, and the text without the arguments that it shows.
+Fault = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake of a user's.
+
+    Attributes:
+        key: The dotted key that it is about, or what stands for one on a command line (`--config-dir`); "" for none.
+        text: What was found, what is allowed, what to do.
+        kind: What sort of mistake it is.
+        reason: What tells it from others, where the text shows more than that: of what a constructor raised, all but
+            the arguments; "" where it is the text.
+        file: The file that it is about as a whole or that the key is in, where the text is to begin with it.
+        source: Where the key is written, `FILE, line N` or `command line`; "" while that is not known.
+    """
+
+    key: str
+    text: str
+    kind: Kind = Kind.config
+    reason: str = ""
+    file: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        whole = ": ".join(part for part in (self.file, self.key, self.text) if part)
+        return f"{whole} ({self.source})" if self.source else whole
+
+    @property
+    def fault(self) -> Fault:
+        """What two problems have in common that count as one: they differ at most in the arguments that they show.
+
+        The same constructor raises for the same reason at both ends of a branch, whatever its other arguments are
+        there.
+        """
+        return self.key, self.reason or self.text
+
+
+class ConfigError(SesemiSearchError, ValueError):
+    """Mistakes in a config, a space or a command line: nothing was started, and the text says what to do.
+
+    Args:
+        key: Of one mistake, the `Problem.key`.
+        text: Of one mistake, the `Problem.text`.
+        file: Of one mistake, the `Problem.file`.
+
+    Attributes:
+        problems: The mistakes.
+    """
+
+    def __init__(self, key: str, text: str, *, file: str | Path = "") -> None:
+        super().__init__(key, text)
+        self.problems = [Problem(key, text, file=str(file))]
+
+    @classmethod
+    def of(cls, *problems: Problem) -> "ConfigError":
+        """Returns the error that tells of some problems, at least one."""
+        error = cls(problems[0].key, problems[0].text)
+        error.problems = list(problems)
+        return error
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return str(self.problems[0])
+        return f"{len(self.problems)} problems:\n" + "\n".join(f"- {problem}" for problem in self.problems)
+
+
+class ArgumentError(SesemiSearchError, ValueError):
+    """A constructor of ours refuses an argument; of several that do not go together, the first.
+
+    Args:
+        argument: Its name, which becomes part of the key that the message begins with.
+        text: The argument as it was given, and what it takes.
+    """
+
+    def __init__(self, argument: str, text: str) -> None:
+        super().__init__(argument, text)
+        self.argument = argument
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def raise_problems(problems: Iterable[Problem], cause: BaseException | None = None) -> None:
+    """Raises one `ConfigError` that tells of every problem, each once, or returns when there is none."""
     unique = list(dict.fromkeys(problems))
-    if len(unique) == 1:
-        raise ConfigError(unique[0]) from cause
     if unique:
-        text = f"{len(unique)} problems:\n" + "\n".join(f"- {problem}" for problem in unique)
-        raise ConfigError(text, unique) from cause
+        raise ConfigError.of(*unique) from cause
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from benchmarks.search_quality.simulate import Searcher, Table
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import build_pruner
 from sesemi_search.space.domains import Options
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space

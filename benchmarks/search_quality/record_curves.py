@@ -30,8 +30,7 @@ from torch.utils.data import Dataset
 
 from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import resolve_experiment, to_typed
-from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.config.experiment import type_experiment
 from sesemi_search.data import ImageSplit, load_splits, open_images
 from sesemi_search.search.plan import Plan, make_plan
 from sesemi_search.training import Diverged, Fit
@@ -189,7 +188,7 @@ def shorten(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def record(plan: Plan, data: Mapping[str, ImageSplit], params: Mapping[str, Any]) -> dict[str, Any]:
     """Trains a config; returns its line of the table."""
-    config: ExperimentConfig = to_typed(resolve_experiment(plan.resolve(plan.space.apply(plan.experiment, params))))
+    config = type_experiment(plan.resolve(plan.space.apply(plan.experiment, params)))
     images = {name: open_images(name, split, config.data, config.run) for name, split in data.items()}
     fit = Fit(config, images["train"], images["val"])
     curves: dict[str, list[float | None]] = {"val": [], "test": []}

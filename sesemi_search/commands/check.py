@@ -11,9 +11,8 @@ from rich.text import Text
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.schema import ConstraintsConfig, SearchExperimentConfig
 from sesemi_search.config.source_lines import SourceLines
-from sesemi_search.config.targets import without_arguments
 from sesemi_search.console import make_console
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Fault, Problem
 from sesemi_search.formatting import format_count, format_seconds
 from sesemi_search.preflight.architecture import MAX_VALUE_FLOPS, MAX_VALUE_PARAMS, Architectures
 from sesemi_search.preflight.branches import Branch, Checked, End
@@ -22,7 +21,7 @@ from sesemi_search.preflight.cost import Trial, estimate_cost
 from sesemi_search.preflight.measure import Speed, describe_data, measure_speeds, speed_key
 from sesemi_search.report.check_table import NOTHING, BranchRow, render_branches
 from sesemi_search.search.plan import load_data
-from sesemi_search.search.preparation import check_prepared, prepare
+from sesemi_search.search.preparation import BadBranches, check_prepared, prepare
 from sesemi_search.space.size import count_discrete
 from sesemi_search.training.device import resolve_device
 
@@ -44,7 +43,7 @@ def check_command(request: Request, measure: bool) -> int:
         logger.info(note)
     with composed.source_lines.added():
         prepared = prepare(composed)
-        checked = check_prepared(prepared, Architectures(), refuse_bad=False, skip_bad=False)
+        checked = check_prepared(prepared, Architectures(), BadBranches.show)
     speeds: dict[str, Speed] | None = None
     if measure:
         data = load_data(prepared.settings)
@@ -73,7 +72,7 @@ class _Report:
     source_lines: SourceLines
     limits: ConstraintsConfig
     num_bad: int = 0
-    _reasons: dict[str, str] = field(default_factory=dict)
+    _reasons: dict[Fault, Problem] = field(default_factory=dict)
 
     def show(self, name: str, console: Console) -> None:
         """Prints the space, its branches, the reasons and what was not looked at."""
@@ -86,7 +85,7 @@ class _Report:
         console.print(f"{self.num_bad} of {of} cannot work" if self.num_bad else f"{of}: OK", soft_wrap=True)
         reasons = Table.grid(padding=(0, 1))
         for number, reason in enumerate(self._reasons.values(), 1):
-            reasons.add_row(f"({number})", Text(self.source_lines.add(reason), overflow="fold"))
+            reasons.add_row(f"({number})", Text(str(self.source_lines.add(reason)), overflow="fold"))
         console.print(reasons)
         for line in [*self.checked.notes, *_describe_limits(self.checked)]:
             console.print(line, soft_wrap=True)
@@ -129,31 +128,31 @@ class _Report:
             [
                 "OK",
                 *(["on CPU"] if "cpu" in devices else []),
-                *([self._numbers({n: n for n in notes})] if notes else []),
+                *([self._numbers({note.fault: note for note in notes})] if notes else []),
             ]
         )
 
-    def _beyond_limits(self, branch: Branch) -> list[str]:
+    def _beyond_limits(self, branch: Branch) -> list[Problem]:
         """Says that a branch has models beyond `search.constraints`, whose trials are infeasible."""
         for end in branch.ends:
             if end.architecture is not None:
                 try:
                     check_limits(end.architecture, self.limits)
                 except ConfigError as error:
-                    return [str(error)]
+                    return error.problems
         return []
 
-    def _problems(self, end: End) -> dict[str, str]:
-        """Returns what is wrong at an end: what tells each mistake from others, and its text."""
+    def _problems(self, end: End) -> dict[Fault, Problem]:
+        """Returns what is wrong at an end, each fault once."""
         speed = self._speed(end)
         problems = [*end.problems, *([speed.problem] if speed is not None and speed.problem else [])]
-        return {without_arguments(problem): self.checked.locate(problem, end) for problem in problems}
+        return {problem.fault: self.checked.locate(problem, end) for problem in problems}
 
-    def _numbers(self, reasons: Mapping[str, str]) -> str:
-        for reason, text in reasons.items():
-            self._reasons.setdefault(reason, text)
+    def _numbers(self, reasons: Mapping[Fault, Problem]) -> str:
+        for fault, problem in reasons.items():
+            self._reasons.setdefault(fault, problem)
         known = list(self._reasons)
-        return " ".join(f"({known.index(reason) + 1})" for reason in reasons)
+        return " ".join(f"({known.index(fault) + 1})" for fault in reasons)
 
 
 def _format_epoch(seconds: float) -> str:

@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import plain
+from sesemi_search.config.experiment import written_space
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.size import describe_size
@@ -18,7 +18,7 @@ def show_command(request: Request) -> int:
     """Prints the space that a command line composes, overrides applied; returns the exit code."""
     composed = compose_config(replace(request, is_shown=True))
     with composed.source_lines.added():
-        root = parse_space(override_space(plain(composed.config).pop("space"), composed.space_overrides))
+        root = parse_space(override_space(written_space(composed.config), composed.space_overrides))
     for note in composed.notes:
         print(note, file=sys.stderr)
     for line in (f"space={composed.config.search.name}", *describe_size(Space(root))):

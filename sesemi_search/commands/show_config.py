@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import plain
+from sesemi_search.config.experiment import written_space
 
 __all__ = ["show_config"]
 
@@ -17,7 +17,7 @@ def show_config(request: Request) -> int:
 
     composed = compose_config(replace(request, is_shown=True))
     if composed.space_overrides:
-        composed.config.space = override_space(plain(composed.config).pop("space"), composed.space_overrides)
+        composed.config.space = override_space(written_space(composed.config), composed.space_overrides)
     for note in composed.notes:
         print(note, file=sys.stderr)
     print(OmegaConf.to_yaml(composed.config), end="")

@@ -14,7 +14,7 @@ def spaces_command(request: Request) -> int:
     """Prints a line for each space of the project and of our own; returns the exit code."""
     if request.overrides:
         raise ConfigError(
-            f"spaces: got {request.overrides[0]!r}; it takes no overrides. For one space: show space=NAME."
+            "spaces", f"got {request.overrides[0]!r}; it takes no overrides. For one space: show space=NAME."
         )
     folders = search_path(request, find_project(request.project, request.config_dir))
     rows = [(name, _first_comment(file), _shorten(file)) for name, file in list_options("space", folders)]

@@ -17,13 +17,11 @@ from sesemi_search.config.compose import Request
 from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
-from sesemi_search.config.untrusted import sealed_environment
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.directory import file_inside, trial_dir
+from sesemi_search.search.directory import file_inside, lock_holder, trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.search.lock import lock_holder
-from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search
+from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
 from sesemi_search.search.tracked_run import run_start, run_summary
 from sesemi_search.tracking import RunStart, wandb_tracker
 
@@ -52,7 +50,7 @@ def track_command(request: Request) -> int:
             `tracking.*`.
     """
     if not request.overrides or "=" in request.overrides[0]:
-        raise ConfigError("track: say which search to write the runs of, sesemi-search track DIR.")
+        raise ConfigError("track", "say which search to write the runs of, sesemi-search track DIR.")
     make_console()
     directory = Path(request.overrides[0]).expanduser().absolute()
     with sealed_environment():
@@ -76,17 +74,21 @@ def _tracking(directory: Path, overrides: Sequence[str]) -> TrackingConfig:
     config = override_config(config, overrides, ["tracking."])
     tracking: TrackingConfig = to_typed(config.tracking)
     if tracking.kind is TrackingKind.none:
-        raise ConfigError("tracking: got 'none', with which there is nothing to write; leave it out.")
+        raise ConfigError("tracking", "got 'none', with which there is nothing to write; leave it out.")
     return tracking
 
 
 def _check_files(directory: Path) -> None:
     """Sees that runs can be written: nobody else does, and `wandb/` is a folder of the search."""
     if holder := lock_holder(directory):
-        raise ConfigError(f"{directory} is in use by {holder}, which writes its runs; track it when the search ends.")
+        raise ConfigError(
+            "", f"{directory} is in use by {holder}, which writes its runs; track it when the search ends."
+        )
     files = directory / "wandb"
     if files.is_symlink() or (files.exists() and not files.is_dir()):
-        raise ConfigError(f"{files}: not a folder of the search; the runs would be written elsewhere. Move it away.")
+        raise ConfigError(
+            "", "not a folder of the search; the runs would be written elsewhere. Move it away.", file=files
+        )
 
 
 def _collect(stored: StoredSearch) -> tuple[list[_Run], list[str]]:
@@ -123,15 +125,15 @@ def _load_config(directory: Path, number: int) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         # We write none. A handful of lines with aliases is gigabytes when written out.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ConfigError(f"{path}: holds a YAML alias, which no config of a trial does.")
+            raise ConfigError("", "holds a YAML alias, which no config of a trial does.", file=path)
         config = yaml.safe_load(text)
         json.dumps(config, default=str)
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"{path} cannot be read ({type(error).__name__}).") from error
+        raise ConfigError("", f"{path} cannot be read ({type(error).__name__}).") from error
     if not isinstance(config, dict) or not isinstance(config.get("run"), dict) or "num_epochs" not in config["run"]:
-        raise ConfigError(f"{path}: not the config of a trial; it has no run.num_epochs.")
+        raise ConfigError("", "not the config of a trial; it has no run.num_epochs.", file=path)
     return config
 
 

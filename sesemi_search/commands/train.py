@@ -11,12 +11,10 @@ from rich.console import Console
 
 from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import plain, resolve_experiment, to_typed, to_yaml
-from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
+from sesemi_search.config.experiment import resolve, to_typed, to_yaml, type_experiment, written_experiment
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
-from sesemi_search.final.result import FinalResult
-from sesemi_search.final.train import train
+from sesemi_search.final.train import FinalResult, train
 from sesemi_search.models.expected_input import describe_followed, follow_backbone
 from sesemi_search.preflight.branches import check_experiment
 from sesemi_search.project.project import PROVENANCE, activate, project_path
@@ -43,20 +41,20 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
     with composed.source_lines.added():
-        written = {key: config[key] for key in EXPERIMENT_KEYS}
-        open_config = plain(resolve_experiment(written))
-        experiment = follow_backbone(written, open_config)
-        notes = [*describe_followed(open_config, experiment), *check_experiment(experiment)]
+        written = written_experiment(config)
+        resolved = resolve(written)
+        experiment = follow_backbone(written, resolved)
+        notes = [*describe_followed(resolved, experiment), *check_experiment(experiment)]
     for note in notes:
         logger.info(note)
-    typed: ExperimentConfig = to_typed(resolve_experiment(experiment))
+    typed = type_experiment(experiment)
     tracker = run_tracker(to_typed(config).tracking, folder, console)
 
     def begin() -> None:
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            raise ConfigError(f"run.dir: the folder {folder} cannot be made: {error.strerror}.") from error
+            raise ConfigError("run.dir", f"the folder {folder} cannot be made: {error.strerror}.") from error
         # What was left open is measured by now, and whoever uses the model needs it.
         experiment["data"] |= {"mean": typed.data.mean, "std": typed.data.std}
         again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
-from sesemi_search.config.experiment import plain
+from sesemi_search.config.experiment import check_values, plain
 from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.keys import known_keys
 from sesemi_search.config.overrides import (
@@ -36,8 +36,7 @@ from sesemi_search.config.schema import (
 )
 from sesemi_search.config.sesemi_keys import settle_aliases
 from sesemi_search.config.source_lines import SourceLines
-from sesemi_search.config.validate import check_values
-from sesemi_search.errors import ConfigError, raise_problems, suggest
+from sesemi_search.errors import ConfigError, Problem, raise_problems, suggest
 from sesemi_search.project.project import Project, find_project, list_options, resource_dirs, tutorial_configs
 
 __all__ = ["Composed", "Request", "compose_config", "search_path"]
@@ -135,22 +134,26 @@ def _name_run(config: DictConfig, request: Request) -> None:
             config.run.id = str(name).removesuffix(".yaml").replace("/", "_")
 
 
-def _check_names(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
+def _check_names(request: Request, overrides: Sequence[Override], folders: list[Path]) -> Iterator[Problem]:
     """Sees that a search has a space, a run a config, and that the config is there."""
     if request.search and not any(o.key_or_group == "space" and isinstance(o.value(), str) for o in overrides):
         names = [name for name, _ in list_options("space", folders)]
-        yield f"space: missing; say which space to search, space=NAME. There are: {', '.join(names) or 'none'}."
+        yield Problem(
+            "space", f"missing; say which space to search, space=NAME. There are: {', '.join(names) or 'none'}."
+        )
     if request.config_name is not None:
         name = request.config_name.removesuffix(".yaml")
         if {"@", ":"} & set(name):
-            yield f"--config-name: got {name!r}; Hydra's names hold no '@' and no ':'. Rename the file."
+            yield Problem("--config-name", f"got {name!r}; Hydra's names hold no '@' and no ':'. Rename the file.")
         elif not any((folder / f"{name}.yaml").is_file() for folder in folders):
             names = [file.stem for folder in folders for file in sorted(folder.glob("*.yaml")) if file.is_file()]
             there_are = f" There are: {', '.join(names)}." if names else ""
             searched = ", ".join(map(str, folders))
-            yield f"--config-name: there is no {name}.yaml in {searched}.{suggest(name, names)}{there_are}"
+            yield Problem("--config-name", f"there is no {name}.yaml in {searched}.{suggest(name, names)}{there_are}")
     elif not request.search:
-        yield "--config-name: missing; say which experiment to train, --config-name NAME (and --config-dir DIR)."
+        yield Problem(
+            "--config-name", "missing; say which experiment to train, --config-name NAME (and --config-dir DIR)."
+        )
 
 
 def search_path(request: Request, project: Project | None) -> list[Path]:
@@ -163,7 +166,7 @@ def search_path(request: Request, project: Project | None) -> list[Path]:
     if request.config_dir is None:
         return folders
     if not request.config_dir.is_dir():
-        raise ConfigError(f"--config-dir: {request.config_dir} is not a folder.")
+        raise ConfigError("--config-dir", f"{request.config_dir} is not a folder.")
     return [request.config_dir.resolve(), *folders]
 
 
@@ -199,7 +202,7 @@ def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
     return config
 
 
-def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:
+def _check_missing(config: DictConfig, search: bool) -> Iterator[Problem]:
     """Finds mandatory values that nothing set; of a search, the space may yet give those of the learner.
 
     All but the number of classes, which every trial shares.
@@ -207,19 +210,20 @@ def _check_missing(config: DictConfig, search: bool) -> Iterator[str]:
     # Not OmegaConf.missing_keys, which resolves interpolations on its way and raises where they lead nowhere.
     for key in sorted(_missing_keys(plain(config), "")):
         if key == _NUM_CLASSES or not (search and key.startswith(("learner.", "space."))):
-            yield (
-                f"{key}: missing; no config sets it, and there is no default. "
-                f"Write {key}=VALUE on the command line, or set it in a config."
+            yield Problem(
+                key,
+                "missing; no config sets it, and there is no default. "
+                f"Write {key}=VALUE on the command line, or set it in a config.",
             )
 
 
-def _check_parts(config: DictConfig, search: bool) -> Iterator[str]:
+def _check_parts(config: DictConfig, search: bool) -> Iterator[Problem]:
     """Sees that a search has a sampler and a pruner."""
     for key in ("search.sampler", "search.pruner") if search else ():
         node = OmegaConf.select(config, key, throw_on_missing=False)
         if not (isinstance(node, DictConfig) and "_target_" in node):
             name = key.replace(".", "/")
-            yield f"{key}: got {node!r}; it takes a mapping with a _target_ and its arguments, or {name}=NAME."
+            yield Problem(key, f"got {node!r}; it takes a mapping with a _target_ and its arguments, or {name}=NAME.")
 
 
 def _missing_keys(node: Any, key: str) -> Iterator[str]:
@@ -231,7 +235,7 @@ def _missing_keys(node: Any, key: str) -> Iterator[str]:
         yield from _missing_keys(child, f"{key}.{name}" if key else str(name))
 
 
-def _check_interpolations(config: DictConfig, request: Request) -> Iterator[str]:
+def _check_interpolations(config: DictConfig, request: Request) -> Iterator[Problem]:
     """Finds interpolations that lead nowhere; in a search, only where no sample can mend them.
 
     That is in what all trials share, unless the config is only shown, and in what is no part of an experiment.

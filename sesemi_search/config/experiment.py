@@ -1,18 +1,88 @@
-"""Composed configs as what the program works with: typed, resolved, plain, or text."""
+"""The states of an experiment's config, and the way from each to the next.
+
+What files and a command line say is `Written`. `Space.apply` puts a sample of a space in: `Sampled`. `resolve` follows
+the interpolations and holds the result against the schema. `models.expected_input.follow_backbone` fills in what is
+left open: `Complete`. All are plain containers, with enums by name: YAML and JSON take them as they are.
+"""
 
 import functools
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.config.hydra_errors import explain
-from sesemi_search.config.schema import ExperimentConfig
-from sesemi_search.errors import ConfigError
+from sesemi_search.config.keys import is_numbers, known_keys
+from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig, SearchExperimentConfig
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 
-__all__ = ["load_experiment", "plain", "resolve_experiment", "to_typed", "to_yaml"]
+__all__ = [
+    "Complete",
+    "Sampled",
+    "Written",
+    "check_values",
+    "load_experiment",
+    "plain",
+    "resolve",
+    "to_typed",
+    "to_yaml",
+    "type_experiment",
+    "written_experiment",
+    "written_space",
+]
+
+# An experiment (run, data, learner) as it is written: interpolations unresolved, some values open or missing.
+Written = NewType("Written", dict[str, Any])
+# The same with a sample of a space in it, still unresolved.
+Sampled = NewType("Sampled", dict[str, Any])
+# Resolved, with nothing left open but a mean and a standard deviation while there are no images to measure.
+Complete = NewType("Complete", dict[str, Any])
+
+
+def written_experiment(config: DictConfig) -> Written:
+    """Returns the experiment of a composed config."""
+    return Written({key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS})
+
+
+def written_space(config: DictConfig) -> Any:
+    """Returns the space of a composed config: plain containers, interpolations unresolved."""
+    return plain(config)["space"]
+
+
+def resolve(experiment: Written | Sampled, **data: Any) -> dict[str, Any]:
+    """Returns an experiment resolved; what it leaves open is null.
+
+    Args:
+        experiment: The experiment, with or without a sample in it.
+        data: Values for keys of its data section; what refers to these keys has them too.
+
+    Raises:
+        ConfigError: A key that the schema does not know, a value of the wrong type or outside its range, an
+            interpolation to nowhere.
+    """
+    config = _merge_into_schema({**experiment, "data": {**experiment["data"], **data}} if data else experiment)
+    raise_problems(list(check_values(config)))
+    return plain(config)
+
+
+def type_experiment(experiment: Complete) -> ExperimentConfig:
+    """Returns an experiment as the dataclasses of the schema, open nodes as plain containers.
+
+    Raises:
+        ConfigError: A missing value.
+    """
+    typed: ExperimentConfig = to_typed(_merge_into_schema(experiment))
+    return typed
+
+
+def load_experiment(path: Path) -> Complete:
+    """Returns the experiment of a YAML file that holds all of one."""
+    loaded = OmegaConf.load(path)
+    assert isinstance(loaded, DictConfig)
+    return Complete(plain(_merge_into_schema(loaded)))
 
 
 def plain(config: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
@@ -31,30 +101,64 @@ def to_typed(config: DictConfig) -> Any:
     try:
         return OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
 
 
-def to_yaml(content: Mapping[str, Any], *comments: str) -> str:
-    """Returns plain containers as YAML below comment lines."""
+def to_yaml(config: Mapping[str, Any] | DictConfig, *comments: str) -> str:
+    """Returns a config, unresolved, as YAML below comment lines."""
     head = "".join(f"# {line}\n" for line in comments)
     # OmegaConf's dumper, not PyYAML's: it quotes the strings that OmegaConf would read back as numbers ("1e-3").
-    return head + OmegaConf.to_yaml(OmegaConf.create(dict(content)))
+    return head + OmegaConf.to_yaml(OmegaConf.create(plain(config)))
 
 
-def resolve_experiment(container: Mapping[str, Any] | DictConfig) -> DictConfig:
-    """Returns an experiment (run, data, learner) typed, closed and with interpolations resolved.
+def check_values(config: DictConfig) -> Iterator[Problem]:
+    """Yields a problem for each value outside its range.
 
-    Raises:
-        ConfigError: A key that the schema does not know, a value of the wrong type, an interpolation to nowhere.
+    Keys that are absent, missing or null are passed over, and so is what does not resolve: a sample may yet mend that,
+    and whoever resolves the config says so otherwise.
     """
+    for name, known in known_keys(SearchExperimentConfig).items():
+        if known.holds is None or (value := _value(config, name)) is None:
+            continue
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if not (finite and known.holds(value)):
+            yield Problem(name, f"got {value!r}; it takes {known.takes}.")
+    yield from _check_lengths(config)
+
+
+def _check_lengths(config: DictConfig) -> Iterator[Problem]:
+    """Yields a problem for each list that has not as many values as there are of what it is about."""
+    channels, classes = _value(config, "data.channels"), _value(config, "learner.hparams.num_classes")
+    weights = _value(config, "data.class_weights")
+    if is_numbers(weights) and classes is not None and len(weights) != classes:
+        yield Problem(
+            "data.class_weights", f"got {len(weights)} values; it takes one for each of the {classes} classes."
+        )
+    for key in ("data.mean", "data.std"):
+        value = _value(config, key)
+        if is_numbers(value) and channels is not None and len(value) != channels:
+            yield Problem(key, f"got {len(value)} values; it takes one for each of the {channels} channels.")
+
+
+def _value(config: DictConfig, key: str) -> Any:
+    """Returns the value at a key, None where there is none yet."""
     try:
-        config = OmegaConf.merge(_schema(), container)
+        value = OmegaConf.select(config, key, throw_on_missing=False)
+        return OmegaConf.to_container(value, resolve=True) if isinstance(value, ListConfig) else value
+    except OmegaConfBaseException:
+        return None
+
+
+def _merge_into_schema(experiment: Mapping[str, Any] | DictConfig) -> DictConfig:
+    """Returns an experiment typed, closed and resolved."""
+    try:
+        config = OmegaConf.merge(_schema(), experiment)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
     try:
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(_with_key(config, error))) from error
+        raise ConfigError.of(explain(_with_key(config, error))) from error
     assert isinstance(config, DictConfig)
     return config
 
@@ -73,11 +177,3 @@ def _with_key(config: Any, error: OmegaConfBaseException) -> OmegaConfBaseExcept
     except OmegaConfBaseException as keyed:
         return keyed
     return error
-
-
-def load_experiment(path: Path) -> ExperimentConfig:
-    """Returns the experiment of a YAML file that holds all of one, typed and resolved."""
-    loaded = OmegaConf.load(path)
-    assert isinstance(loaded, DictConfig)
-    typed: ExperimentConfig = to_typed(resolve_experiment(loaded))
-    return typed

@@ -18,7 +18,8 @@ class Effect(Enum):
     """What a key of an experiment has to do with what a trial of it measures.
 
     `result` decides it. `machine` says on what a trial runs: it changes last bits and is the same all through a search,
-    but does not keep a trial out of another one. `none` says where files lie and how they are read.
+    but does not keep a trial out of another one. `none` says where files lie, how they are read, how steps are
+    launched.
     """
 
     result = "result"

@@ -12,11 +12,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sesemi_search.config.experiment import check_values
 from sesemi_search.config.hydra_errors import check_key, check_section, explain
 from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import check_spellings, rename_override
-from sesemi_search.config.validate import check_values
-from sesemi_search.errors import ConfigError, raise_problems, suggest
+from sesemi_search.errors import ConfigError, Problem, raise_problems, suggest
 from sesemi_search.project.project import list_options
 
 __all__ = [
@@ -47,21 +47,22 @@ class SpaceOverride:
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:
     """Parses overrides, each with its own error."""
-    parsed, problems = [], []
+    parsed: list[Override] = []
+    problems: list[Problem] = []
     for text in overrides:
         try:
             override = OverridesParser.create().parse_override(rename_override(text))
             if override.is_sweep_override():
                 raise ConfigError(
-                    f"{text}: a sweep of Hydra's; the values of a search belong into its space: '{{choice: [...]}}'."
+                    text, "a sweep of Hydra's; the values of a search belong into its space: '{choice: [...]}'."
                 )
             if not override.key_or_group:
-                raise ConfigError(f"{text}: not an override KEY=VALUE (it has no key).")
+                raise ConfigError(text, "not an override KEY=VALUE (it has no key).")
             parsed.append(override)
         except HydraException as error:
-            problems.append(f"{text}: not an override KEY=VALUE ({str(error).splitlines()[0]})")
+            problems.append(Problem(text, f"not an override KEY=VALUE ({str(error).splitlines()[0]})"))
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.problems
     raise_problems(problems)
     raise_problems(list(check_spellings(overrides, parsed)))
     return parsed
@@ -76,39 +77,42 @@ def space_overrides(overrides: Sequence[Override]) -> list[SpaceOverride]:
     ]
 
 
-def check_choices(overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
+def check_choices(overrides: Sequence[Override], folders: list[Path]) -> Iterator[Problem]:
     """Holds the options that are picked of config groups against what there is."""
     for override in overrides:
         if not _is_choice(override, folders):
             continue
         if override.is_delete():
             if override.key_or_group in _GROUPS:
-                yield f"~{override.key_or_group}: there is always one; choose another, {override.key_or_group}=NAME."
+                yield Problem(
+                    f"~{override.key_or_group}", f"there is always one; choose another, {override.key_or_group}=NAME."
+                )
             continue
         group, value = override.key_or_group, override.value()
         if group.split("/")[0] == "hydra":
             continue
         names = [name for name, _ in list_options(group, folders)]
         if not names:
-            yield f"{group}: there is no such config group."
+            yield Problem(group, "there is no such config group.")
             continue
         # Pieces of a space join, head@space.learner.hparams.model=[linear,mlp]; elsewhere there is one of each.
         picked = value if isinstance(value, list) and override.package is not None else [value]
         for name in [name for name in picked if name not in names]:
-            yield f"{group}: got {name!r}; there are: {', '.join(names)}.{suggest(str(name), names)}"
+            yield Problem(group, f"got {name!r}; there are: {', '.join(names)}.{suggest(str(name), names)}")
 
 
-def check_keys(schema: type, overrides: Sequence[Override], folders: list[Path]) -> Iterator[str]:
+def check_keys(schema: type, overrides: Sequence[Override], folders: list[Path]) -> Iterator[Problem]:
     """Holds the keys of value overrides against the schema."""
     for override in overrides:
         key = override.key_or_group
         if re.split("[./]", key)[0] == "hydra":
-            yield (
-                f"{key}: Hydra's own settings have no effect here; a folder of YAML to search is --config-dir, where "
-                "results go is run.dir and search.dir."
+            yield Problem(
+                key,
+                "Hydra's own settings have no effect here; a folder of YAML to search is --config-dir, where "
+                "results go is run.dir and search.dir.",
             )
         elif key in ("search/sampler", "search/pruner") and schema is not SearchExperimentConfig:
-            yield f"{key}: a single training run takes no sampler and no pruner, a search does; leave it out."
+            yield Problem(key, "a single training run takes no sampler and no pruner, a search does; leave it out.")
         elif not (_is_choice(override, folders) or _is_space_override(override)):
             yield from check_key(schema, key)
             if key in {f.name for f in fields(schema)} or not override.is_delete():
@@ -116,14 +120,16 @@ def check_keys(schema: type, overrides: Sequence[Override], folders: list[Path])
                 yield from _check_list(key, override.value())
 
 
-def _check_list(key: str, value: Any) -> Iterator[str]:
+def _check_list(key: str, value: Any) -> Iterator[Problem]:
     """Yields what is wrong with a list of paths or of configs; OmegaConf's message does not say what to write."""
     if key == "search.warm_start" and not isinstance(value, list):
-        yield f"{key}: got {value!r}; it takes a list of search directories, {key}=[DIR,...]."
+        yield Problem(key, f"got {value!r}; it takes a list of search directories, {key}=[DIR,...].")
     if key == "search.enqueue":
         items = value if isinstance(value, list) else [None]
         if not all(isinstance(item, dict) and all(isinstance(name, str) for name in item) for item in items):
-            yield f"{key}: got {value!r}; it takes a list of configs by the names of parameters, {key}=[{{lr: 0.1}}]."
+            yield Problem(
+                key, f"got {value!r}; it takes a list of configs by the names of parameters, {key}=[{{lr: 0.1}}]."
+            )
 
 
 def chosen(overrides: Sequence[Override]) -> list[dict[str, list[str]]]:
@@ -166,14 +172,14 @@ def override_config(config: Any, overrides: Sequence[str], allowed: Sequence[str
         sections = tuple(name for name in allowed if name.endswith("."))
         if override.is_delete() or not (key in allowed or key.startswith(sections)):
             named = ", ".join(f"{name}*" if name in sections else name for name in allowed)
-            problems.append(f"{key}: cannot change any more; what can is {named}")
+            problems.append(Problem(key, f"cannot change any more; what can is {named}"))
         problems.extend(check_key(SearchExperimentConfig, key))
     raise_problems(problems)
     try:
         for key, override in changes:
             OmegaConf.update(config, key, override.value())
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
     raise_problems(list(check_values(config)))
     assert isinstance(config, DictConfig)
     return config

@@ -17,10 +17,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from sesemi_search.config.hydra_errors import explain
+from sesemi_search.config.layers import Source, lay, replace_nodes
 from sesemi_search.config.overrides import for_hydra
-from sesemi_search.config.replaced_nodes import replace_nodes
 from sesemi_search.config.sesemi_keys import with_aliases
-from sesemi_search.config.source_lines import Source
 from sesemi_search.errors import ConfigError
 
 __all__ = ["Primary"]
@@ -47,12 +46,12 @@ class Primary:
         try:
             with self._initialized():
                 config = compose(_NAME, overrides=self._hydra_overrides())
-                replace_nodes(config, self._found(), self.overrides)
+                replace_nodes(config, lay(self._found(), self.overrides))
                 return config
         except Exception as error:
             # Over a user's file or override, Hydra raises what it comes across: its own errors, OmegaConf's, YAML's,
             # ValueError, TypeError, RecursionError.
-            raise ConfigError(explain(error, self.folders)) from error
+            raise ConfigError.of(explain(error, self.folders)) from error
 
     def sources(self) -> Iterator[Source]:
         """Yields the files that Hydra merges, in their order, a later one over those before it."""

@@ -18,6 +18,7 @@ __all__ = [
     "OPEN_NODES",
     "Accelerator",
     "ConstraintsConfig",
+    "CudaGraph",
     "DataConfig",
     "EMAConfig",
     "ExperimentConfig",
@@ -82,6 +83,14 @@ class Precision(Enum):
     fp16 = "fp16"
 
 
+class CudaGraph(Enum):
+    """Whether steps on a GPU are recorded and replayed. `auto` does it where it can be done; `always` demands it."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
 class Interval(Enum):
     """How often the learning-rate schedule steps."""
 
@@ -107,6 +116,7 @@ class RunConfig:
         gpus: GPUs a run takes: 0, a fraction (several trials share a GPU), or 1.
         accelerator: Where to train.
         precision: Arithmetic of the forward pass.
+        cuda_graph: Whether steps on a GPU are recorded as a CUDA graph and replayed, which changes no number.
         num_threads: CPU threads a run computes with. Part of the result: another count gives other last bits.
         num_workers: Processes of a run that decode images which do not fit into memory; 0 decodes in the run's own.
         prefetch_factor: Batches that each of these has ready.
@@ -135,6 +145,7 @@ class RunConfig:
     )
     accelerator: Accelerator = key(Accelerator.auto, effect=Effect.machine, is_shared=True)
     precision: Precision = Precision.auto
+    cuda_graph: CudaGraph = key(CudaGraph.auto, effect=Effect.none, is_shared=True, is_changeable=True)
     num_threads: int = key(1, takes=_FROM_1, holds=at_least(1), effect=Effect.machine, is_shared=True)
     num_workers: int = key(0, takes=_FROM_0, holds=at_least(0), effect=Effect.none, is_shared=True)
     prefetch_factor: int = key(2, takes=_FROM_1, holds=at_least(1), effect=Effect.none, is_shared=True)

@@ -7,15 +7,15 @@ in, and of a search directory only `search.enqueue` may hold that name. What a k
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields, make_dataclass
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from sesemi_search.config.keys import known_keys
-from sesemi_search.config.schema import RunConfig as OurRunConfig
-from sesemi_search.errors import ConfigError
+from sesemi_search.config.schema import RunConfig
+from sesemi_search.errors import ConfigError, Problem
 
 __all__ = [
     "check_spellings",
@@ -29,7 +29,7 @@ __all__ = [
     "with_aliases",
 ]
 
-_THEIRS = {name: known.sesemi_name for name, known in known_keys(OurRunConfig).items() if known.sesemi_name}
+_THEIRS = {name: known.sesemi_name for name, known in known_keys(RunConfig).items() if known.sesemi_name}
 _OURS = {theirs: ours for ours, theirs in _THEIRS.items()}
 _HINTS = {
     "run.strategy": "a run trains on one device here, so leave it out; a search uses several GPUs, a trial on each.",
@@ -39,26 +39,19 @@ _HINTS = {
 }
 
 
-@dataclass
-class RunConfig(OurRunConfig):
-    """`run` as it may be written; what nobody writes is missing, so that one sees what somebody did.
-
-    OmegaConf's messages hold the name of the class, and `explain` knows it by that of the schema.
-    """
-
-    gpus: float = MISSING
-    batch_size_per_gpu: int = MISSING
-    devices: float = MISSING
-    batch_size_per_device: int = MISSING
-    id: str = MISSING
-
-
 def with_aliases(schema: type) -> Any:
-    """Returns a schema of a whole config that takes both names in `run`."""
-    return schema(run=RunConfig())
+    """Returns a schema of a whole config that takes both names in `run`.
+
+    What nobody writes is missing there, so that one sees what somebody did.
+    """
+    types = {each.name: each.type for each in fields(RunConfig)}
+    pairs = [(name, types[ours], MISSING) for ours, theirs in _THEIRS.items() for name in (ours, theirs)]
+    # OmegaConf's messages hold the name of the class, and `explain` knows it by that of the schema.
+    run = make_dataclass(RunConfig.__name__, [*pairs, ("id", str, MISSING)], bases=(RunConfig,))
+    return schema(run=run())
 
 
-def settle_aliases(config: DictConfig, overrides: Sequence[Override]) -> Iterator[str]:
+def settle_aliases(config: DictConfig, overrides: Sequence[Override]) -> Iterator[Problem]:
     """Brings what was composed from `with_aliases` to our names, and yields what is set to two values under two names.
 
     Args:
@@ -76,7 +69,7 @@ def settle_aliases(config: DictConfig, overrides: Sequence[Override]) -> Iterato
         value = their_value if our_value == MISSING else our_value
         if value != MISSING:
             run[ours] = value
-    config.run = OmegaConf.structured(OurRunConfig)
+    config.run = OmegaConf.structured(RunConfig)
     for name, value in run.items():
         config.run[name] = value  # merging would keep the default of a key that is `???`
 
@@ -87,7 +80,7 @@ def rename_override(text: str) -> str:
     return re.sub(rf"^([~+]*(?:space\.)?run\.)({names})(?![\w.])", lambda m: m[1] + _OURS[m[2]], text)
 
 
-def check_spellings(texts: Sequence[str], overrides: Sequence[Override]) -> Iterator[str]:
+def check_spellings(texts: Sequence[str], overrides: Sequence[Override]) -> Iterator[Problem]:
     """Yields what a command line sets to two values under two names.
 
     Args:
@@ -119,7 +112,7 @@ def _rename(node: Any) -> Any:
         return {**node, "choice": {name: _rename(fragment) for name, fragment in node["choice"].items()}}
     for theirs, ours in _OURS.items():
         if theirs in node and ours in node and node[theirs] != node[ours]:
-            raise ConfigError(_twice(f"space.run.{theirs}", node[theirs], f"space.run.{ours}", node[ours]))
+            raise ConfigError.of(_twice(f"space.run.{theirs}", node[theirs], f"space.run.{ours}", node[ours]))
     return {_OURS.get(name, name): value for name, value in node.items()}
 
 
@@ -149,5 +142,7 @@ def _swap(key: str, names: Mapping[str, str]) -> str:
     return f"{parent}.{names.get(name, name)}" if parent in ("run", "space.run") else key
 
 
-def _twice(key: str, value: Any, other: str, other_value: Any) -> str:
-    return f"{key}: got {value!r}, and {other} is {other_value!r}; these are two names of one key. Set one of them."
+def _twice(key: str, value: Any, other: str, other_value: Any) -> Problem:
+    return Problem(
+        key, f"got {value!r}, and {other} is {other_value!r}; these are two names of one key. Set one of them."
+    )

@@ -10,6 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from hydra.utils import instantiate as hydra_instantiate
 
-from sesemi_search.errors import ConfigError, suggest
+from sesemi_search.errors import ArgumentError, ConfigError, Kind, Problem, raise_problems, suggest
 
 __all__ = [
     "accepted_arguments",
@@ -26,7 +27,6 @@ __all__ = [
     "instantiate",
     "is_other_class",
     "locate",
-    "without_arguments",
 ]
 
 # What an argument is called elsewhere, too far from its name here to be a slip of the pen.
@@ -45,13 +45,13 @@ def locate(target: object, key: str) -> Callable[..., Any]:
         ConfigError: `target` is no dotted path, does not import, or is not callable.
     """
     if not isinstance(target, str) or "." not in target:
-        raise ConfigError(f"{key}._target_: got {target!r}; it takes the dotted path of a class or function.")
+        raise ConfigError(f"{key}._target_", f"got {target!r}; it takes the dotted path of a class or function.")
     try:
         found = get_object(target)
     except Exception as error:
-        raise ConfigError(f"{key}._target_: {_why_not_found(target, error)}") from error
+        raise ConfigError(f"{key}._target_", _why_not_found(target, error)) from error
     if not callable(found):
-        raise ConfigError(f"{key}._target_: {target!r} is a {type(found).__name__}, not a class or function.")
+        raise ConfigError(f"{key}._target_", f"{target!r} is a {type(found).__name__}, not a class or function.")
     return found  # type: ignore[no-any-return]
 
 
@@ -74,8 +74,8 @@ def is_other_class(before: object, after: object) -> bool:
     return True
 
 
-def check_target(node: object, key: str, supplied: Iterable[str] = ()) -> list[str]:
-    """Returns what is wrong with a `_target_` node, nested ones included: a list of messages, empty when it is right.
+def check_target(node: object, key: str, supplied: Iterable[str] = ()) -> list[Problem]:
+    """Returns what is wrong with a `_target_` node, nested ones included.
 
     Args:
         node: A resolved node: a mapping with `_target_` and arguments.
@@ -84,13 +84,15 @@ def check_target(node: object, key: str, supplied: Iterable[str] = ()) -> list[s
     """
     if not isinstance(node, Mapping) or "_target_" not in node:
         return [
-            f"{key}: got {node!r}; it takes a mapping with a _target_ (the dotted path of a class) and its arguments."
+            Problem(
+                key, f"got {node!r}; it takes a mapping with a _target_ (the dotted path of a class) and its arguments."
+            )
         ]
     supplied = set(supplied)
     try:
         function = locate(node["_target_"], key)
     except ConfigError as error:
-        return [str(error)]
+        return error.problems
     problems = [
         problem
         for name, value in node.items()
@@ -116,8 +118,8 @@ def accepted_arguments(function: Callable[..., Any]) -> list[str] | None:
     ]
 
 
-def check_argument_names(function: Callable[..., Any], target: str, key: str, names: Iterable[str]) -> list[str]:
-    """Returns a message for each name that is no argument of a function, with the one that is likely to be meant.
+def check_argument_names(function: Callable[..., Any], target: str, key: str, names: Iterable[str]) -> list[Problem]:
+    """Returns a problem for each name that is no argument of a function, with the one that is likely to be meant.
 
     Args:
         function: What `target` names.
@@ -129,8 +131,11 @@ def check_argument_names(function: Callable[..., Any], target: str, key: str, na
     if accepted is None:
         return []
     return [
-        f"{key}.{name}: {target} takes no argument {name!r}; it takes {', '.join(accepted) or 'none'}."
-        f"{suggest(_SYNONYMS.get(name, name), accepted)}"
+        Problem(
+            f"{key}.{name}",
+            f"{target} takes no argument {name!r}; it takes {', '.join(accepted) or 'none'}."
+            f"{suggest(_SYNONYMS.get(name, name), accepted)}",
+        )
         for name in sorted(set(names) - set(accepted) - _HYDRA_KEYS)
     ]
 
@@ -141,40 +146,35 @@ def instantiate(node: Mapping[str, Any], key: str, **supplied: Any) -> Any:
     Raises:
         ConfigError: `check_target` finds something, or the constructor raises.
     """
-    problems = check_target(node, key, supplied)
-    if problems:
-        raise ConfigError("\n".join(problems))
+    raise_problems(check_target(node, key, supplied))
     try:
         # Without "all", lists and mappings reach the target as OmegaConf containers, and its state dict with them.
         # What is supplied never does: its nodes refer to each other, and would keep a model's parameters from being
         # freed when the model is.
         build = hydra_instantiate({"_convert_": "all", **node, "_partial_": True})
         return partial(build, **supplied) if node.get("_partial_") else build(**supplied)
-    except ConfigError:
-        raise
     except Exception as error:
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
-        if isinstance(cause, ConfigError):
-            raise cause from None
-        arguments = {name: value for name, value in node.items() if name not in _HYDRA_KEYS}
-        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        # A text that begins with an argument and its value is about that one: `name='resnet10x'; there is none`.
-        about = str(cause).partition("=")[0]
-        where = f"{key}.{about}" if about in arguments else key
-        raise ConfigError(f"{where}: {node['_target_']}({shown}) raised {type(cause).__name__}: {cause}") from cause
+        raise ConfigError.of(*_explain_raised(node, key, cause)) from cause
 
 
-def without_arguments(problem: str) -> str:
-    """Returns a message of `instantiate` without the arguments, which tells one mistake from another.
-
-    The same constructor raises for the same reason at both ends of a branch, whatever its other arguments are there.
-    """
-    return re.sub(r"^(\S+: [\w.]+)\(.*?\) raised (?=\w+: )", r"\1 raised ", problem, flags=re.DOTALL)
+def _explain_raised(node: Mapping[str, Any], key: str, error: BaseException) -> list[Problem]:
+    """Says what a constructor raised, and with which arguments; what it found wrong itself says enough."""
+    if isinstance(error, ConfigError):
+        return [replace(problem, kind=Kind.construction) for problem in error.problems]
+    arguments = {name: value for name, value in node.items() if name not in _HYDRA_KEYS}
+    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    what = type(error).__name__
+    if isinstance(error, ArgumentError):
+        what = ValueError.__name__  # which it is to everybody else
+        key = f"{key}.{error.argument}" if error.argument in arguments else key
+    target, raised = node["_target_"], f"raised {what}: {error}"
+    return [Problem(key, f"{target}({shown}) {raised}", Kind.construction, reason=f"{target} {raised}")]
 
 
 def _check_call(
     function: Callable[..., Any], target: str, key: str, arguments: set[str], supplied: set[str], positional: bool
-) -> list[str]:
+) -> list[Problem]:
     """Holds the names of a call against a signature."""
     accepted = accepted_arguments(function)
     if accepted is None:
@@ -182,7 +182,10 @@ def _check_call(
     takes = ", ".join(accepted)
     problems = check_argument_names(function, target, key, arguments)
     problems += [
-        f"{key}: {target} does not accept {name!r}, which the program passes to it; its signature is {target}({takes})."
+        Problem(
+            key,
+            f"{target} does not accept {name!r}, which the program passes to it; its signature is {target}({takes}).",
+        )
         for name in sorted(supplied - set(accepted))
     ]
     if not positional:
@@ -191,7 +194,7 @@ def _check_call(
             for p in inspect.signature(function).parameters.values()
             if p.default is p.empty and p.name in accepted and p.name not in arguments | supplied
         ]
-        problems += [f"{key}.{name}: missing; {target} cannot be built without it." for name in missing]
+        problems += [Problem(f"{key}.{name}", f"missing; {target} cannot be built without it.") for name in missing]
     return problems
 
 

@@ -1,10 +1,8 @@
 """Labelled images: where they come from, how they are split, and how batches of them reach a model."""
 
-from sesemi_search.data.images import Images, open_images
-from sesemi_search.data.in_memory import InMemoryImages
-from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.batching import Preparation
+from sesemi_search.data.images import Images, InMemoryImages, StreamedImages, open_images
 from sesemi_search.data.normalization import fill_normalization
-from sesemi_search.data.preparation import Preparation
 from sesemi_search.data.sources import (
     CIFAR10,
     CIFAR100,
@@ -18,8 +16,7 @@ from sesemi_search.data.sources import (
     build_source,
 )
 from sesemi_search.data.splits import check_labels, load_splits
-from sesemi_search.data.stored import ImageReader, ImageSplit, StoredImages
-from sesemi_search.data.streamed import StreamedImages
+from sesemi_search.data.stored import ImageReader, ImageSplit, LabelledImages, StoredImages
 
 __all__ = [
     "CIFAR10",

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sesemi_search.errors import ArgumentError
+
 __all__ = [
     "BatchTransform",
     "ColorJitter",
@@ -107,7 +109,9 @@ class RandomErasing:
     ) -> None:
         self.p = _in_0_1("p", p)
         if not 0 <= scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
-            raise ValueError(f"{scale=}, {ratio=}; they take two numbers each, the lesser first, scale in [0, 1]")
+            raise ArgumentError(
+                "scale", f"{scale=}, {ratio=}; they take two numbers each, the lesser first, scale in [0, 1]"
+            )
         self.scale = scale
         self.log_ratio = (math.log(ratio[0]), math.log(ratio[1]))
 
@@ -206,11 +210,11 @@ _Number = TypeVar("_Number", int, float)
 
 def _at_least_0(name: str, value: _Number) -> _Number:
     if value < 0:
-        raise ValueError(f"{name}={value!r}; it takes a number, at least 0")
+        raise ArgumentError(name, f"{name}={value!r}; it takes a number, at least 0")
     return value
 
 
 def _in_0_1(name: str, value: float) -> float:
     if not 0 <= value <= 1:
-        raise ValueError(f"{name}={value!r}; it takes a number in [0, 1]")
+        raise ArgumentError(name, f"{name}={value!r}; it takes a number in [0, 1]")
     return value

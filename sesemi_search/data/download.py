@@ -25,33 +25,32 @@ _TIMEOUT_S = 20.0
 
 
 def provide(
-    folder: Path,
+    files: Sequence[Path],
     data_root: Path,
-    is_whole: Callable[[], bool],
     download: Callable[[Path], object],
     archives: Sequence[Path],
     help_text: str,
 ) -> None:
-    """Sees that a data set's folder is there, and downloads it when it is not.
+    """Sees that a data set's files are there, and downloads all of them when one is not.
 
     Args:
-        folder: Where the files belong, below `data_root`.
+        files: The files, in one folder below `data_root`.
         data_root: Folder of data sets; made when it is missing.
-        is_whole: Whether all files are there.
-        download: Puts `folder`, with checked files, into the folder that it is given in the place of `data_root`.
+        download: Puts that folder, with checked files, into the one that it is given in the place of `data_root`.
         archives: What `download` fetches, below `data_root`: used where somebody has put it there by hand.
         help_text: What a user can do without a network.
 
     Raises:
         ConfigError: The download fails, or what arrives is not what it should be.
     """
-    if is_whole():
+    if _are_there(files):
         return
+    folder = files[0].parent
     inside = folder.relative_to(data_root)
     name = f".{inside.parts[0]}"
     try:
         with _locked(data_root / f"{name}.lock"):
-            if is_whole():  # another process was at it
+            if _are_there(files):  # another process was at it
                 return
             for leftover in data_root.glob(f"{name}-*.download"):
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -62,9 +61,13 @@ def provide(
                 _move(Path(scratch) / inside, folder)
     except (RuntimeError, OSError) as error:  # torchvision makes a RuntimeError of a wrong checksum
         raise ConfigError(
-            f"data.source: {folder} is not there or not whole, and cannot be downloaded ({_first_lines(error)}). "
-            f"{help_text}"
+            "data.source",
+            f"{folder} is not there or not whole, and cannot be downloaded ({_first_lines(error)}). {help_text}",
         ) from error
+
+
+def _are_there(files: Sequence[Path]) -> bool:
+    return all(file.is_file() for file in files)
 
 
 def _copy_archives(archives: Sequence[Path], data_root: Path, scratch: Path) -> None:

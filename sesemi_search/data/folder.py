@@ -79,8 +79,9 @@ class ImageFolder:
         if not self.folder.is_dir():
             names = [path.name for path in self.folder.parent.iterdir()] if self.folder.parent.is_dir() else []
             raise ConfigError(
-                f"data.source.folder: there is no folder {self.folder}.{suggest(self.folder.name, names)} "
-                "A relative path starts at run.data_root."
+                "data.source.folder",
+                f"there is no folder {self.folder}.{suggest(self.folder.name, names)} "
+                "A relative path starts at run.data_root.",
             )
         self.is_split = (self.folder / "train").is_dir()
         self.classes = _find_classes(self.folder / "train" if self.is_split else self.folder)
@@ -97,8 +98,8 @@ class ImageFolder:
         empty = [str(self.folder / self._sub(name)) for name, n in zip(self.classes, counts, strict=True) if n == 0]
         if empty:
             raise ConfigError(
-                f"data.source.folder: no image in {', '.join(empty)}. Every folder is a class: put images there, or "
-                "delete the folder."
+                "data.source.folder",
+                f"no image in {', '.join(empty)}. Every folder is a class: put images there, or delete the folder.",
             )
         return reader
 
@@ -113,8 +114,8 @@ class ImageFolder:
         unknown = sorted(set(_find_classes(folder)) - set(self.classes))
         if unknown:
             raise ConfigError(
-                f"data.source.folder: {folder} has the classes {', '.join(unknown)}, which {self.folder / 'train'} "
-                "does not have."
+                "data.source.folder",
+                f"{folder} has the classes {', '.join(unknown)}, which {self.folder / 'train'} does not have.",
             )
         numbers = {name: number for number, name in enumerate(self.classes)}
 
@@ -134,5 +135,5 @@ def _find_classes(folder: Path) -> list[str]:
     """Returns the names of the folders in a folder, sorted."""
     classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not classes:
-        raise ConfigError(f"data.source.folder: {folder} has no folders; it takes a folder of images for each class.")
+        raise ConfigError("data.source.folder", f"{folder} has no folders; it takes a folder of images for each class.")
     return classes

@@ -15,10 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sesemi_search.config.schema import DataConfig
-from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.decode import to_channels, to_size
 from sesemi_search.data.memory import available_bytes
-from sesemi_search.data.resize import to_channels, to_size
-from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, StoredImages, UnreadableImage
+from sesemi_search.data.stored import (
+    ArrayReader,
+    ImageReader,
+    ImageSplit,
+    LabelledImages,
+    StoredImages,
+    UnreadableImage,
+)
 from sesemi_search.errors import ConfigError
 
 __all__ = ["Part", "load_parts"]
@@ -164,7 +170,7 @@ def _try_data_set(name: str, part: Part, shape: _Shape, data: DataConfig) -> Non
             return
         first = first or bad[1]
     key = "data.test_source" if name == "test" and data.test_source is not None else "data.source"
-    raise ConfigError(f"{key}: none of the images tried for {name} can be read. The first: {first}")
+    raise ConfigError(key, f"none of the images tried for {name} can be read. The first: {first}")
 
 
 def _report_unreadable(reasons: list[str], empty: list[str], skip: bool) -> None:
@@ -174,10 +180,10 @@ def _report_unreadable(reasons: list[str], empty: list[str], skip: bool) -> None
     images = f"{len(reasons)} image{'s' * (len(reasons) != 1)}"
     if empty:
         why = f"; {images} cannot be read:{shown}" if reasons else "."
-        raise ConfigError(f"data.source: no image is left for {' and '.join(empty)}{why}")
+        raise ConfigError("data.source", f"no image is left for {' and '.join(empty)}{why}")
     if reasons and not skip:
         raise ConfigError(
-            f"data.source: {images} cannot be read; mend or delete them, or set data.skip_corrupt=true:{shown}"
+            "data.source", f"{images} cannot be read; mend or delete them, or set data.skip_corrupt=true:{shown}"
         )
     if reasons:
         logger.info(f"data.skip_corrupt: left out {images} that cannot be read:{shown}")

@@ -36,7 +36,7 @@ def fill_normalization(data: DataConfig, train: ImageSplit, quiet: bool = False)
     # One number of gray images is that of all channels that they are repeated to.
     mean, std = ([round(float(v), 4) for v in np.broadcast_to(values, data.channels)] for values in measured)
     if data.std is None and min(std) == 0:
-        raise ConfigError(f"data.std: got null, but the training images measure {std}; give numbers above 0.")
+        raise ConfigError("data.std", f"got null, but the training images measure {std}; give numbers above 0.")
     filled = replace(data, mean=mean if data.mean is None else data.mean, std=std if data.std is None else data.std)
     if not quiet:
         logger.info(f"data.mean={filled.mean} and data.std={filled.std}, measured on train")

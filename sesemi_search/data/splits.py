@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sesemi_search.config.schema import DataConfig, RunConfig
-from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.data.decode import to_channels
 from sesemi_search.data.loading import Part, load_parts
-from sesemi_search.data.resize import to_channels
 from sesemi_search.data.sources import TEST_SOURCE_KEY, Source, SourceWithTest, SourceWithVal, build_source
-from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit
-from sesemi_search.errors import ConfigError
+from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, LabelledImages
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 
 __all__ = ["SPLITS", "check_labels", "describe_classes", "load_splits"]
 
@@ -59,8 +58,7 @@ def load_splits(
     unknown = {*names, *later} - set(SPLITS)
     assert not unknown, f"no such splits: {unknown}"
     source = build_source(data.source, data_root)
-    for problem in _check_held_out(source, data):
-        raise ConfigError(problem)
+    raise_problems(_check_held_out(source, data))
     carved = {"train", *(name for name, size in _sizes(data).items() if size is not None)}
     parts: dict[str, Part] = {}
     if carved & {*names, *later}:
@@ -88,8 +86,8 @@ def check_labels(labelled: _Labelled, num_classes: int) -> None:
         return
     key, got = "learner.hparams.num_classes", f"got {num_classes}, but the data has labels from {low} to {high}"
     if low == 1 and high == num_classes:
-        raise ConfigError(f"{key}: {got}; classes count from 0. Let the data set subtract 1 from its labels.")
-    raise ConfigError(f"{key}: {got}; classes count from 0, so it takes at least {high + 1}.")
+        raise ConfigError(key, f"{got}; classes count from 0. Let the data set subtract 1 from its labels.")
+    raise ConfigError(key, f"{got}; classes count from 0, so it takes at least {high + 1}.")
 
 
 def describe_classes(labels: npt.NDArray[np.int64], num_classes: int) -> str | None:
@@ -111,21 +109,26 @@ def _sizes(data: DataConfig) -> dict[str, int | float | None]:
     return {"test": data.test_size, "val": data.val_size}
 
 
-def _check_held_out(source: Source, data: DataConfig) -> Iterator[str]:
+def _check_held_out(source: Source, data: DataConfig) -> Iterator[Problem]:
     """Sees that there is exactly one validation and one test split: the source's own or a carved one."""
     name = data.source["_target_"].rsplit(".", 1)[-1]
     owns = {"val": isinstance(source, SourceWithVal), "test": isinstance(source, SourceWithTest)}
     if owns["test"] and data.test_source is not None:
-        yield f"{TEST_SOURCE_KEY}: got {data.test_source!r}, but {name} has a test split of its own; it takes null."
+        yield Problem(
+            TEST_SOURCE_KEY, f"got {data.test_source!r}, but {name} has a test split of its own; it takes null."
+        )
     owns["test"] = owns["test"] or data.test_source is not None
     for split, size in _sizes(data).items():
         if size is None and not owns[split]:
-            yield (
-                f"data.{split}_size: got None, but {name} has no {split} split of its own; it takes a number of images "
-                "or a share of them, as 0.1."
+            yield Problem(
+                f"data.{split}_size",
+                f"got None, but {name} has no {split} split of its own; it takes a number of images "
+                "or a share of them, as 0.1.",
             )
         elif size is not None and owns[split]:
-            yield f"data.{split}_size: got {size}, but {name} has a {split} split of its own; it takes null."
+            yield Problem(
+                f"data.{split}_size", f"got {size}, but {name} has a {split} split of its own; it takes null."
+            )
 
 
 def _open_test(source: Source, data: DataConfig, data_root: Path) -> LabelledImages | ImageReader:
@@ -154,8 +157,7 @@ def _carve(labels: npt.NDArray[np.int64], data: DataConfig) -> dict[str, npt.NDA
     if sum(sizes.values()) >= len(labels):
         keys = " + ".join(f"data.{name}_size" for name in reversed(sizes)) or "data.source"
         raise ConfigError(
-            f"{keys}: got {sum(sizes.values())}, but the training set has {len(labels)} images; leave some to train "
-            "with."
+            keys, f"got {sum(sizes.values())}, but the training set has {len(labels)} images; leave some to train with."
         )
     rest = np.arange(len(labels))
     parts = {}

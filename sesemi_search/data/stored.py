@@ -1,7 +1,7 @@
-"""Images that stay where they are stored, and are decoded when they are asked for.
+"""Labelled images as they are kept: two arrays in memory, or where they are stored, decoded when they are asked for.
 
-What a reader is, and the part of one that makes a split. A split of this kind crosses processes as its recipe (paths, a
-`_target_` node, indices), never as pixels.
+Arrays are what sources give, splits take apart and Ray's object store shares. The other kind is a part of a reader's
+images; it crosses processes as its recipe (paths, a `_target_` node, indices), never as pixels.
 """
 
 from dataclasses import dataclass, replace
@@ -10,11 +10,46 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sesemi_search.data.labelled import LabelledImages
-from sesemi_search.data.resize import to_channels, to_size
+from sesemi_search.data.decode import to_channels, to_size
 from sesemi_search.errors import SesemiSearchError
 
-__all__ = ["ArrayReader", "ImageReader", "ImageSplit", "StoredImages", "UnreadableImage"]
+__all__ = ["ArrayReader", "ImageReader", "ImageSplit", "LabelledImages", "StoredImages", "UnreadableImage"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Decoded images and their classes. The arrays may be read-only, and shared between processes: never write to them.
+
+    Attributes:
+        images: (N, C, H, W) uint8, pixel values 0 to 255.
+        labels: (N,) int64, classes from 0 on.
+
+    Raises:
+        ValueError: Shapes or types are others.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Holds the arrays to their shapes and types."""
+        if self.images.ndim != 4 or self.images.dtype != np.uint8:
+            raise ValueError(f"images: got {self.images.dtype} {self.images.shape}; they are uint8 (N, C, H, W)")
+        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != np.int64:
+            raise ValueError(f"labels: got {self.labels.dtype} {self.labels.shape}; they are int64 (N,) for N images")
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.labels)
+
+    def take(self, indices: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Returns copies of the images at `indices`, in that order: (B, C, H, W)."""
+        taken: npt.NDArray[np.uint8] = self.images[indices]
+        return taken
+
+    def select(self, indices: npt.NDArray[Any]) -> "LabelledImages":
+        """Returns a copy of the images at `indices`, in that order."""
+        return LabelledImages(self.images[indices], self.labels[indices])
 
 
 class UnreadableImage(SesemiSearchError):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sesemi_search.config.targets import check_target, instantiate
 from sesemi_search.data.augment import BatchTransform
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 
 __all__ = ["TRANSFORMS_KEY", "ImageTransform", "apply_to_image", "build_transforms", "check_transforms"]
 
@@ -51,14 +51,16 @@ def build_transforms(
     return built[:start], built[start:]
 
 
-def check_transforms(nodes: object, image_size: int, channels: int) -> list[str]:
+def check_transforms(nodes: object, image_size: int, channels: int) -> list[Problem]:
     """Returns what is wrong with `data.train_transforms`: each is built and given an image."""
     if nodes is None:
         return []
     if not isinstance(nodes, Sequence) or isinstance(nodes, str):
         return [
-            f"{TRANSFORMS_KEY}: got {nodes!r}; it takes a list of mappings with a _target_, without a Compose around "
-            "them, or null."
+            Problem(
+                TRANSFORMS_KEY,
+                f"got {nodes!r}; it takes a list of mappings with a _target_, without a Compose around them, or null.",
+            )
         ]
     problems = [p for number, node in enumerate(nodes) for p in check_target(node, f"{TRANSFORMS_KEY}.{number}")]
     if problems:
@@ -68,15 +70,15 @@ def check_transforms(nodes: object, image_size: int, channels: int) -> list[str]
     try:
         of_images, of_batches = build_transforms(nodes)
         for number, transform in enumerate([*of_images, *of_batches]):
-            key = f"{TRANSFORMS_KEY}.{number}: {nodes[number]['_target_']}"
+            key, name = f"{TRANSFORMS_KEY}.{number}", nodes[number]["_target_"]
             if not callable(transform) and not isinstance(transform, BatchTransform):
-                raise ConfigError(f"{key} gave a {type(transform).__name__}, which is no transform.")
-            image = _try(transform, image, key)
+                raise ConfigError(key, f"{name} gave a {type(transform).__name__}, which is no transform.")
+            image = _try(transform, image, key, name)
             # Those of one image may go by way of another size or type; a batch, and the model, take one of each.
             if number >= len(of_images) - 1:
-                _check_result(image, torch.Size(shape), key)
+                _check_result(image, torch.Size(shape), key, name)
     except ConfigError as error:
-        return [str(error)]
+        return error.problems
     return []
 
 
@@ -86,7 +88,7 @@ def apply_to_image(transforms: Sequence[ImageTransform], image: Tensor, seed: in
         result: Any = image.contiguous()
         for transform in transforms:
             result = _apply(transform, result)
-    _check_result(result, image.shape, TRANSFORMS_KEY)
+    _check_result(result, image.shape, TRANSFORMS_KEY, "the last one")
     tensor: Tensor = result.as_subclass(Tensor)  # torchvision's images are tensors with a type of their own
     return tensor
 
@@ -98,8 +100,8 @@ def _apply(transform: ImageTransform, image: Tensor) -> Any:
     return transform(image)
 
 
-def _try(transform: ImageTransform, image: Tensor, key: str) -> Any:
-    """Gives a transform an image; `key` says which it is."""
+def _try(transform: ImageTransform, image: Tensor, key: str, name: str) -> Any:
+    """Gives a transform an image; `key` and `name` say which it is."""
     try:
         with _seeded(0):
             return _apply(transform, image)
@@ -107,16 +109,16 @@ def _try(transform: ImageTransform, image: Tensor, key: str) -> Any:
         reason = (str(error).splitlines() or [""])[0]
         shape = "x".join(map(str, getattr(image, "shape", ())))
         raise ConfigError(
-            f"{key} failed on an image of {shape}: {type(error).__name__}: {reason.rstrip('.')}. {_RULES}"
+            key, f"{name} failed on an image of {shape}: {type(error).__name__}: {reason.rstrip('.')}. {_RULES}"
         ) from error
 
 
-def _check_result(result: object, shape: torch.Size, key: str) -> None:
+def _check_result(result: object, shape: torch.Size, key: str, name: str) -> None:
     """Holds what comes out against what the next step takes."""
     if isinstance(result, Tensor) and result.dtype == torch.uint8 and result.shape == shape:
         return
     found = f"{result.dtype} {tuple(result.shape)}" if isinstance(result, Tensor) else f"a {type(result).__name__}"
-    raise ConfigError(f"{key} gave {found}, and a model's images have shape {tuple(shape)} here. {_RULES}")
+    raise ConfigError(key, f"{name} gave {found}, and a model's images have shape {tuple(shape)} here. {_RULES}")
 
 
 @contextmanager

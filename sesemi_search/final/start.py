@@ -7,7 +7,7 @@ from typing import Any
 from sesemi_search.config.schema import RunConfig, TestCheckpoint
 from sesemi_search.errors import ConfigError, SesemiSearchError
 from sesemi_search.models.classifier import BACKBONE_KEY
-from sesemi_search.models.weight_files import are_weights
+from sesemi_search.models.weights import are_weights
 from sesemi_search.training import Fit, load_checkpoint
 from sesemi_search.training.checkpoint import CheckpointError
 
@@ -36,8 +36,9 @@ def begin(fit: Fit, run: RunConfig) -> dict[str, Any] | None:
     """
     if run.resume_from_checkpoint and run.pretrained_checkpoint_path:
         raise ConfigError(
+            "",
             f"{_RESUME_KEY} and {_PRETRAINED_KEY} are both set. The first goes on with a run, the second begins a "
-            "new one; set one to null."
+            "new one; set one to null.",
         )
     if run.pretrained_checkpoint_path:
         _load_pretrained(fit, Path(run.pretrained_checkpoint_path))
@@ -57,15 +58,15 @@ def _resume(fit: Fit, path: Path, test_checkpoint: TestCheckpoint) -> dict[str, 
     try:
         state = load_checkpoint(path)
     except CheckpointError as error:
-        raise ConfigError(f"{_RESUME_KEY}: {str(error).rstrip('.')}; {_RESUME_TAKES}.") from error
+        raise ConfigError(_RESUME_KEY, f"{str(error).rstrip('.')}; {_RESUME_TAKES}.") from error
     if not state.keys() >= _STATE:
         raise ConfigError(
-            f"{_RESUME_KEY}: {path} {_describe(state)}; {_RESUME_TAKES}. To begin with weights, set {_PRETRAINED_KEY}."
+            _RESUME_KEY, f"{path} {_describe(state)}; {_RESUME_TAKES}. To begin with weights, set {_PRETRAINED_KEY}."
         )
     try:
         fit.load_state_dict(state)
     except SesemiSearchError as error:
-        raise ConfigError(f"{_RESUME_KEY}: got {str(path)!r}; {error}") from error
+        raise ConfigError(_RESUME_KEY, f"got {str(path)!r}; {error}") from error
     best = best_epoch(fit.history)
     if best == fit.epoch:
         return state
@@ -79,8 +80,9 @@ def _resume(fit: Fit, path: Path, test_checkpoint: TestCheckpoint) -> dict[str, 
     if test_checkpoint is TestCheckpoint.last:
         return None
     raise ConfigError(
-        f"{_RESUME_KEY}: got {str(path)!r}; the best epoch behind it is {best}, but {beside} is not there or is not of "
-        "that epoch. Put best.pt of the same run beside it, or set run.test_checkpoint=last."
+        _RESUME_KEY,
+        f"got {str(path)!r}; the best epoch behind it is {best}, but {beside} is not there or is not of "
+        "that epoch. Put best.pt of the same run beside it, or set run.test_checkpoint=last.",
     )
 
 
@@ -89,14 +91,14 @@ def _load_pretrained(fit: Fit, path: Path) -> None:
     try:
         weights = load_checkpoint(path)
     except CheckpointError as error:
-        raise ConfigError(f"{_PRETRAINED_KEY}: {str(error).rstrip('.')}; {_PRETRAINED_TAKES}.") from error
+        raise ConfigError(_PRETRAINED_KEY, f"{str(error).rstrip('.')}; {_PRETRAINED_TAKES}.") from error
     if not are_weights(weights):
         advice = f"To go on, use {_RESUME_KEY}." if weights.keys() >= _STATE else _FOR_BACKBONES
-        raise ConfigError(f"{_PRETRAINED_KEY}: {path} {_describe(weights)}; {_PRETRAINED_TAKES}. {advice}")
+        raise ConfigError(_PRETRAINED_KEY, f"{path} {_describe(weights)}; {_PRETRAINED_TAKES}. {advice}")
     try:
         fit.load_weights(weights)
     except SesemiSearchError as error:
-        raise ConfigError(f"{_PRETRAINED_KEY}: got {str(path)!r}; {error} {_FOR_BACKBONES}") from error
+        raise ConfigError(_PRETRAINED_KEY, f"got {str(path)!r}; {error} {_FOR_BACKBONES}") from error
 
 
 def _describe(content: Mapping[str, Any]) -> str:

@@ -14,15 +14,11 @@ from torch import Tensor, nn
 from sesemi_search.config.targets import instantiate
 from sesemi_search.errors import ConfigError
 
-__all__ = ["BACKBONE_KEY", "HEAD_KEY", "BackboneError", "Classifier", "build_classifier"]
+__all__ = ["BACKBONE_KEY", "HEAD_KEY", "Classifier", "build_classifier"]
 
 BACKBONE_KEY = "learner.hparams.model.backbone"
 HEAD_KEY = "learner.hparams.model.head"
 _TUTORIAL = 'See the tutorial "Custom Backbones and Heads".'
-
-
-class BackboneError(ConfigError):
-    """A backbone that cannot be built or does not conform, whatever the head and the images."""
 
 
 class Classifier(nn.Module):
@@ -59,14 +55,10 @@ def build_classifier(backbone: Mapping[str, Any], head: Mapping[str, Any], num_c
         num_classes: K, the number of classes.
 
     Raises:
-        BackboneError: The backbone cannot be built, or does not conform to its interface.
-        ConfigError: The same of the head.
+        ConfigError: The backbone or the head cannot be built, or does not conform to its interface.
     """
-    try:
-        built_backbone = instantiate(backbone, BACKBONE_KEY)
-        in_features = _backbone_features(built_backbone)
-    except ConfigError as error:
-        raise BackboneError(str(error), error.problems) from error
+    built_backbone = instantiate(backbone, BACKBONE_KEY)
+    in_features = _backbone_features(built_backbone)
     built_head = instantiate(head, HEAD_KEY, in_features=in_features, out_features=num_classes)
     _check_head(built_head, {"in_features": in_features, "out_features": num_classes})
     return Classifier(built_backbone, built_head)
@@ -77,14 +69,16 @@ def _backbone_features(backbone: object) -> int:
     name = _check_module(backbone, BACKBONE_KEY)
     if not hasattr(backbone, "out_features"):
         raise ConfigError(
-            f"{BACKBONE_KEY}: {name} has no attribute 'out_features'. A backbone tells the head how many features it "
-            f"gives: write `self.out_features = 84` (its own number) in {name}.__init__. {_TUTORIAL}"
+            BACKBONE_KEY,
+            f"{name} has no attribute 'out_features'. A backbone tells the head how many features it "
+            f"gives: write `self.out_features = 84` (its own number) in {name}.__init__. {_TUTORIAL}",
         )
     features = backbone.out_features
     if not _is_positive_int(features):
         raise ConfigError(
-            f"{BACKBONE_KEY}: {name}.out_features, got {features!r}; it takes an int of at least 1, the number of "
-            f"features of an image. Set it in {name}.__init__. {_TUTORIAL}"
+            BACKBONE_KEY,
+            f"{name}.out_features, got {features!r}; it takes an int of at least 1, the number of "
+            f"features of an image. Set it in {name}.__init__. {_TUTORIAL}",
         )
     return int(features)
 
@@ -95,14 +89,16 @@ def _check_head(head: object, expected: Mapping[str, int]) -> None:
     for attribute, value in expected.items():
         if not hasattr(head, attribute):
             raise ConfigError(
-                f"{HEAD_KEY}: {name} has no attribute {attribute!r}. Write `self.{attribute} = {attribute}` in "
-                f"{name}.__init__. {_TUTORIAL}"
+                HEAD_KEY,
+                f"{name} has no attribute {attribute!r}. Write `self.{attribute} = {attribute}` in "
+                f"{name}.__init__. {_TUTORIAL}",
             )
         found = getattr(head, attribute)
         if not _is_positive_int(found) or found != value:
             raise ConfigError(
-                f"{HEAD_KEY}: {name}.{attribute}, got {found!r}, but the head was built with {attribute}={value}. "
-                f"Write `self.{attribute} = {attribute}` in {name}.__init__. {_TUTORIAL}"
+                HEAD_KEY,
+                f"{name}.{attribute}, got {found!r}, but the head was built with {attribute}={value}. "
+                f"Write `self.{attribute} = {attribute}` in {name}.__init__. {_TUTORIAL}",
             )
     _check_head_call(head, name)
 
@@ -119,9 +115,10 @@ def _check_head_call(head: Any, name: str) -> None:
             signature.bind(*range(count))
         except TypeError as error:
             raise ConfigError(
-                f"{HEAD_KEY}: {name}.forward{signature} cannot be called with {call}: {error}. A head with "
+                HEAD_KEY,
+                f"{name}.forward{signature} cannot be called with {call}: {error}. A head with "
                 "takes_labels = True has `forward(self, features, labels=None)` and gets labels in training only; any "
-                f"other has `forward(self, features)`. {_TUTORIAL}"
+                f"other has `forward(self, features)`. {_TUTORIAL}",
             ) from error
 
 
@@ -129,7 +126,7 @@ def _check_module(module: object, key: str) -> str:
     """Checks that what was built is an nn.Module; returns the name of its class."""
     name = type(module).__name__
     if not isinstance(module, nn.Module):
-        raise ConfigError(f"{key}: {name} is not a torch.nn.Module. Write `class {name}(nn.Module)`. {_TUTORIAL}")
+        raise ConfigError(key, f"{name} is not a torch.nn.Module. Write `class {name}(nn.Module)`. {_TUTORIAL}")
     return name
 
 

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sesemi_search.config.experiment import plain, resolve_experiment
+from sesemi_search.config.experiment import Complete, Sampled, Written, resolve
 from sesemi_search.config.targets import locate
 from sesemi_search.errors import ConfigError
 
@@ -33,9 +33,9 @@ class ExpectedInput(NamedTuple):
 
 
 def follow_backbone(
-    container: Mapping[str, Any], resolved: Mapping[str, Any] | None = None, measured: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Returns a resolved, plain config whose open (null) image size is the one that its backbone was made for.
+    experiment: Written | Sampled, resolved: Mapping[str, Any] | None = None, measured: Mapping[str, Any] | None = None
+) -> Complete:
+    """Resolves an experiment; an open (null) image size becomes the one that its backbone was made for.
 
     Where the backbone begins with weights, from its publishers or a file, an open mean and standard deviation are those
     that the published weights were trained with. Values that refer to what was open have it too.
@@ -44,20 +44,17 @@ def follow_backbone(
     returns an `ExpectedInput`.
 
     Args:
-        container: The experiment's config, plain and unresolved.
+        experiment: The experiment, with or without a sample in it.
         resolved: The same, resolved, where that is at hand.
         measured: `mean` and `std` of the images, for what stays open.
 
     Raises:
         ConfigError: It does not resolve, or the size is open, and the backbone does not say which it was made for.
     """
-    config = dict(plain(resolve_experiment(container)) if resolved is None else resolved)
+    config = resolve(experiment) if resolved is None else dict(resolved)
     followed = _expected_values(config)
     filled = {k: v for k, v in (measured or {}).items() if config["data"][k] is None and v is not None} | followed
-    if not filled:
-        return config
-    written = plain(container)
-    return plain(resolve_experiment({**written, "data": {**written["data"], **filled}}))
+    return Complete(resolve(experiment, **filled) if filled else config)
 
 
 def _expected_values(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,8 +65,8 @@ def _expected_values(config: Mapping[str, Any]) -> dict[str, Any]:
     if "image_size" in is_open and expected is None:
         name = backbone.get("_target_") if isinstance(backbone, Mapping) else backbone
         raise ConfigError(
-            f"data.image_size: got None, and {name} does not say which size it is made for; it takes a number of "
-            "pixels, such as 224."
+            "data.image_size",
+            f"got None, and {name} does not say which size it is made for; it takes a number of pixels, such as 224.",
         )
     if expected is None:
         return {}
@@ -120,15 +117,15 @@ def _find_expected(backbone: Any) -> ExpectedInput | None:
     describe = getattr(locate(target, _KEY), "expected_input", None)
     if describe is None:
         return None
-    call = f"{_KEY}: {target}.expected_input({name!r})"
+    call = f"{target}.expected_input({name!r})"
     try:
         expected = describe(name)
     except ValueError as error:
-        raise ConfigError(f"{_KEY}.name: {error}") from error
+        raise ConfigError(f"{_KEY}.name", str(error)) from error
     except Exception as error:  # a user's code
-        raise ConfigError(f"{call} raised {type(error).__name__}: {error}") from error
+        raise ConfigError(_KEY, f"{call} raised {type(error).__name__}: {error}") from error
     if expected is not None and not isinstance(expected, ExpectedInput):
-        raise ConfigError(f"{call} gave a {type(expected).__name__}; it gives an ExpectedInput or None.")
+        raise ConfigError(_KEY, f"{call} gave a {type(expected).__name__}; it gives an ExpectedInput or None.")
     return expected
 
 

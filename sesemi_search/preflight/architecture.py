@@ -6,13 +6,13 @@ only values show, NaN above all, is looked for on the CPU, where that is cheap.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
-from sesemi_search.models.classifier import BackboneError
+from sesemi_search.config.experiment import Complete
+from sesemi_search.errors import ConfigError, Kind
+from sesemi_search.models.classifier import BACKBONE_KEY
 from sesemi_search.preflight.probe import Cost, Probe, undisturbed
 
 __all__ = ["MAX_VALUE_FLOPS", "MAX_VALUE_PARAMS", "Architecture", "Architectures", "architecture_key"]
@@ -58,15 +58,15 @@ class Architectures:
     notes: list[str] = field(default_factory=list)
     _known: dict[str, Architecture] = field(default_factory=dict)
     _tried: set[str] = field(default_factory=set)
-    _unbuilt: dict[str, BackboneError] = field(default_factory=dict)
+    _unbuilt: dict[str, ConfigError] = field(default_factory=dict)
     _on_cpu: dict[str, None] = field(default_factory=dict)
 
     def note(self, *remarks: str) -> None:
         """Keeps remarks for the user, each once."""
         self.notes += [remark for remark in remarks if remark not in self.notes]
 
-    def measure(self, config: Mapping[str, Any]) -> Architecture:
-        """Builds the classifier of a resolved experiment config and gives it a batch.
+    def measure(self, config: Complete) -> Architecture:
+        """Builds the classifier of an experiment and gives it a batch.
 
         Raises:
             ConfigError: It cannot be built, does not conform, fails on the batch, or trains nothing.
@@ -82,11 +82,11 @@ class Architectures:
         """Every classifier measured so far."""
         return list(self._known.values())
 
-    def known(self, config: Mapping[str, Any]) -> Architecture | None:
+    def known(self, config: Complete) -> Architecture | None:
         """Returns what was measured before, or None."""
         return self._known.get(architecture_key(config))
 
-    def check(self, config: Mapping[str, Any]) -> Architecture:
+    def check(self, config: Complete) -> Architecture:
         """Measures a classifier, and gives it batches with values, to train and to evaluate, where that is cheap.
 
         Raises:
@@ -99,19 +99,20 @@ class Architectures:
             self._tried.add(key)
         return architecture
 
-    def _build(self, config: Mapping[str, Any]) -> Architecture:
+    def _build(self, config: Complete) -> Architecture:
         model = config["learner"]["hparams"]["model"]
         backbone = json.dumps(model["backbone"], sort_keys=True)
         if (known := self._unbuilt.get(backbone)) is not None:
-            raise BackboneError(str(known), known.problems)
+            raise ConfigError.of(*known.problems)
         try:
             return _measure(config, "meta")
         except Exception:
             # Whatever went wrong on the meta device, what the CPU says is true.
             try:
                 built = _measure(config, "cpu")
-            except BackboneError as error:
-                self._unbuilt[backbone] = error
+            except ConfigError as error:
+                if all(p.kind is Kind.construction and p.key.startswith(BACKBONE_KEY) for p in error.problems):
+                    self._unbuilt[backbone] = error
                 raise
             self._on_cpu[f"{model['backbone']['_target_']} with {model['head']['_target_']}"] = None
             return built
@@ -123,7 +124,7 @@ class Architectures:
         return [f"built on the CPU, not on the meta device: {', '.join(names[:_MAX_NAMED])}{more}"] if names else []
 
 
-def architecture_key(config: Mapping[str, Any]) -> str:
+def architecture_key(config: Complete) -> str:
     """Returns what tells one architecture from another: the model, its classes and its images, as JSON."""
     hparams = config["learner"]["hparams"]
     model = hparams["model"]
@@ -131,18 +132,18 @@ def architecture_key(config: Mapping[str, Any]) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def _measure(config: Mapping[str, Any], device: str) -> Architecture:
+def _measure(config: Complete, device: str) -> Architecture:
     probe = _probe(config, device)
     cost = probe.measure(_image_shape(config), _BATCH)
     return Architecture(**vars(cost), device=device, loads_weights=probe.loads_weights)
 
 
-def _probe(config: Mapping[str, Any], device: str) -> Probe:
+def _probe(config: Complete, device: str) -> Probe:
     hparams = config["learner"]["hparams"]
     model = hparams["model"]
     return Probe(model["backbone"], model["head"], model["loss"], hparams["num_classes"], torch.device(device))
 
 
-def _image_shape(config: Mapping[str, Any]) -> tuple[int, int, int]:
+def _image_shape(config: Complete) -> tuple[int, int, int]:
     data = config["data"]
     return data["channels"], data["image_size"], data["image_size"]

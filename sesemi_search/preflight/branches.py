@@ -5,19 +5,18 @@ It composes and gathers what is wrong; `sesemi_search.preflight.architecture` bu
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from sesemi_search.config.experiment import plain, resolve_experiment, to_typed
+from sesemi_search.config.experiment import Complete, Written, resolve, type_experiment
 from sesemi_search.config.schema import Accelerator, ExperimentConfig
-from sesemi_search.config.targets import check_target, without_arguments
-from sesemi_search.config.validate import check_values
+from sesemi_search.config.targets import check_target
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
 from sesemi_search.data.transforms import check_transforms
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError, Fault, Problem, raise_problems
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
 from sesemi_search.models.expected_input import describe_difference, describe_followed, follow_backbone
 from sesemi_search.preflight.architecture import Architecture, Architectures
@@ -41,13 +40,13 @@ class End:
     Attributes:
         params: Its parameters, by full name.
         problems: What is wrong with it.
-        config: The resolved, plain config; None where it does not compose or a value is out of its range.
+        config: The config; None where it does not compose or a value is out of its range.
         architecture: What its model costs; None where it was not built.
     """
 
     params: Mapping[str, Any]
-    problems: Sequence[str]
-    config: Mapping[str, Any] | None = None
+    problems: Sequence[Problem]
+    config: Complete | None = None
     architecture: Architecture | None = None
 
 
@@ -65,7 +64,7 @@ class Branch:
         return self.low, self.high
 
     @property
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """What is wrong at either end."""
         return list(dict.fromkeys([*self.low.problems, *self.high.problems]))
 
@@ -91,35 +90,35 @@ class Checked:
         """The branches with a problem."""
         return [branch for branch in self.branches if branch.problems]
 
-    def describe_problems(self) -> list[str]:
+    def describe_problems(self) -> list[Problem]:
         """Returns each problem with a place where it was found, unless it is everywhere, and what to do without."""
-        found: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+        found: dict[Fault, list[tuple[Problem, Mapping[str, Any]]]] = {}
         ends = [end for branch in self.branches for end in branch.ends]
         for end in ends:
             for problem in end.problems:
-                found.setdefault(without_arguments(problem), []).append((self.locate(problem, end), end.params))
-        texts: list[str] = []
+                found.setdefault(problem.fault, []).append((self.locate(problem, end), end.params))
+        described: list[Problem] = []
         for places in found.values():
-            text, params = places[0]
+            problem, params = places[0]
             remarks = [] if len(places) == len(ends) else [f"found at {self._shown(params)}"]
-            if len(texts) == len(found) - 1 and len(self.bad) < len(self.branches):
+            if len(described) == len(found) - 1 and len(self.bad) < len(self.branches):
                 good = f"{len(self.branches) - len(self.bad)} of {len(self.branches)} branches work"
                 remarks.append(f"{good}, and search.skip_bad_branches=true searches those alone")
-            texts.append(f"{text} ({'; '.join(remarks)})" if remarks else text)
-        return texts
+            text = f"{problem.text} ({'; '.join(remarks)})" if remarks else problem.text
+            described.append(replace(problem, text=text))
+        return described
 
-    def describe_bad(self) -> list[str]:
+    def describe_bad(self) -> list[Problem]:
         """Returns the first problem of each bad branch, those of several once."""
-        found: dict[str, str] = {}
+        found: dict[Fault, Problem] = {}
         for branch in self.bad:
             end = branch.low if branch.low.problems else branch.high
-            found.setdefault(without_arguments(end.problems[0]), self.locate(end.problems[0], end))
+            found.setdefault(end.problems[0].fault, self.locate(end.problems[0], end))
         return list(found.values())
 
-    def locate(self, problem: str, end: End) -> str:
-        """Returns a problem of an end with the key that it begins with as the space writes it, where it does."""
-        key = _key_of(problem)
-        return problem if " " in key else find_place(self.space, end.params, key) + problem.removeprefix(key)
+    def locate(self, problem: Problem, end: End) -> Problem:
+        """Returns a problem of an end with its key as the space writes it, where it does."""
+        return replace(problem, key=find_place(self.space, end.params, problem.key)) if problem.key else problem
 
     def exclude_bad(self) -> Excluded:
         """Returns what keeps a search out of the bad branches.
@@ -136,8 +135,8 @@ class Checked:
         return ", ".join(f"{name}={value}" for name, value in self.space.shorten(params).items())
 
 
-def check_experiment(config: Mapping[str, Any]) -> list[str]:
-    """Checks one resolved experiment config, after `follow_backbone`; returns remarks for the user.
+def check_experiment(config: Complete) -> list[str]:
+    """Checks one experiment; returns remarks for the user.
 
     Raises:
         ConfigError: With all that is wrong.
@@ -148,13 +147,13 @@ def check_experiment(config: Mapping[str, Any]) -> list[str]:
 
 
 def check_space(
-    space: Space, experiment: Mapping[str, Any], architectures: Architectures, max_branches: int = _MAX_BRANCHES
+    space: Space, experiment: Written, architectures: Architectures, max_branches: int = _MAX_BRANCHES
 ) -> Checked:
     """Checks every branch of a space over an experiment, its numbers all low and all high.
 
     Args:
         space: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
         architectures: Keeps what it measures.
         max_branches: Of a space with more, so many are visited; more where it takes more to visit every choice once.
 
@@ -162,9 +161,9 @@ def check_space(
         ConfigError: The space itself is wrong, whatever the branch. What is wrong with a branch, or inside an option,
             is in what it returns.
     """
-    inside = [(find_condition(space, _key_of(problem)), problem) for problem in check_tree(space.root, experiment)]
+    inside = [(find_condition(space, problem.key), problem) for problem in check_tree(space.root, experiment)]
     raise_problems([problem for condition, problem in inside if not condition])
-    seen: dict[str, list[str]] = {}
+    seen: dict[str, list[Problem]] = {}
 
     def check_end(params: Mapping[str, Any]) -> End:
         problems = [problem for condition, problem in inside if holds(condition, params)]
@@ -178,34 +177,28 @@ def check_space(
     return Checked(space, branches, count_branches(space), notes)
 
 
-def _key_of(problem: str) -> str:
-    return problem.partition(": ")[0]
-
-
 def _check_end(
     space: Space,
-    experiment: Mapping[str, Any],
+    experiment: Written,
     params: Mapping[str, Any],
     architectures: Architectures,
-    seen: dict[str, list[str]],
+    seen: dict[str, list[Problem]],
 ) -> End:
     try:
-        written = space.apply(experiment, params)
-        resolved = resolve_experiment(written)
-        raise_problems(list(check_values(resolved)))
-        before = plain(resolved)
-        config = follow_backbone(written, before)
+        sampled = space.apply(experiment, params)
+        resolved = resolve(sampled)
+        config = follow_backbone(sampled, resolved)
     except ConfigError as error:
         return End(params, error.problems)
-    architectures.note(*describe_followed(before, config))
+    architectures.note(*describe_followed(resolved, config))
     return End(params, list(_check_config(config, architectures, seen)), config, architectures.known(config))
 
 
-def _check_config(config: Mapping[str, Any], architectures: Architectures, seen: dict[str, list[str]]) -> Iterator[str]:
+def _check_config(config: Complete, architectures: Architectures, seen: dict[str, list[Problem]]) -> Iterator[Problem]:
     """Yields what is wrong with the parts of a config; a part that was seen before is not looked at again."""
     hparams, data = config["learner"]["hparams"], config["data"]
     schedule = [hparams["optimizer"], hparams["lr_scheduler"], config["run"]["num_epochs"]]
-    parts: list[tuple[Any, Callable[[], list[str]]]] = [
+    parts: list[tuple[Any, Callable[[], list[Problem]]]] = [
         (["source", data["source"], data["test_source"]], lambda: _check_sources(data)),
         (
             ["transforms", data["train_transforms"], data["image_size"], data["channels"]],
@@ -221,16 +214,16 @@ def _check_config(config: Mapping[str, Any], architectures: Architectures, seen:
         yield from seen[key]
 
 
-def _check_sources(data: Mapping[str, Any]) -> list[str]:
+def _check_sources(data: Mapping[str, Any]) -> list[Problem]:
     test = data["test_source"]
     return check_source(data["source"]) + ([] if test is None else check_source(test, TEST_SOURCE_KEY))
 
 
-def _check_transforms(data: Mapping[str, Any]) -> list[str]:
+def _check_transforms(data: Mapping[str, Any]) -> list[Problem]:
     return check_transforms(data["train_transforms"], data["image_size"], data["channels"])
 
 
-def _check_model(config: Mapping[str, Any], architectures: Architectures) -> list[str]:
+def _check_model(config: Complete, architectures: Architectures) -> list[Problem]:
     model = config["learner"]["hparams"]["model"]
     problems = check_target(model["backbone"], BACKBONE_KEY)
     problems += check_target(model["head"], HEAD_KEY, ("in_features", "out_features"))
@@ -241,19 +234,19 @@ def _check_model(config: Mapping[str, Any], architectures: Architectures) -> lis
     try:
         architectures.check(config)
     except ConfigError as error:
-        return [str(error)]
+        return error.problems
     difference = describe_difference(model["backbone"], config["data"])
     architectures.note(*([] if difference is None else [difference]))
     return []
 
 
-def _check_optimization(config: Mapping[str, Any]) -> list[str]:
+def _check_optimization(config: Complete) -> list[Problem]:
     """Builds the optimizer and the schedule around one parameter, and takes a step of the optimizer.
 
     On the CPU: on torch's meta device an optimizer that looks at a value would fail. What fails there is tried on a GPU
     if trials get one; where that is on another node only, nothing is said of it.
     """
-    typed: ExperimentConfig = to_typed(resolve_experiment(config))
+    typed = type_experiment(config)
     run = typed.run
     try:
         error = _take_step(typed, torch.device("cpu"))
@@ -263,11 +256,11 @@ def _check_optimization(config: Mapping[str, Any]) -> list[str]:
             elif run.accelerator is Accelerator.gpu:
                 error = None
     except ConfigError as wrong:
-        return [str(wrong)]
+        return wrong.problems
     if error is None:
         return []
     target = typed.learner.hparams.optimizer["_target_"]
-    return [f"{OPTIMIZER_KEY}: the first step of {target} raised {type(error).__name__}: {error}"]
+    return [Problem(OPTIMIZER_KEY, f"the first step of {target} raised {type(error).__name__}: {error}")]
 
 
 def _take_step(typed: ExperimentConfig, device: torch.device) -> Exception | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sesemi_search.config.schema import ConstraintsConfig
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 from sesemi_search.preflight.architecture import Architecture
 from sesemi_search.preflight.branches import Checked
 
@@ -18,11 +18,13 @@ def check_limits(measured: Architecture, limits: ConstraintsConfig) -> None:
     """
     for name, has, most in _limited(measured, limits):
         if has > most:
-            raise ConfigError(f"search.constraints.{name}: the model has {has:,}, and at most {most:,.0f} are allowed.")
+            raise ConfigError(
+                f"search.constraints.{name}", f"the model has {has:,}, and at most {most:,.0f} are allowed."
+            )
 
 
-def describe_limits(checked: Checked, limits: ConstraintsConfig) -> list[str]:
-    """Returns a line where no end of a good branch is within the limits, and how near the nearest comes.
+def describe_limits(checked: Checked, limits: ConstraintsConfig) -> list[Problem]:
+    """Returns a problem where no end of a good branch is within the limits, and how near the nearest comes.
 
     It is no error: the smallest model may lie between the ends, as where one number makes it wider and another shrinks
     its maps. A search that finds none either ends after some draws that cost nothing.
@@ -35,8 +37,11 @@ def describe_limits(checked: Checked, limits: ConstraintsConfig) -> list[str]:
     name, _, most = max(_limited(nearest, limits), key=lambda limit: limit[1] / limit[2])
     number = f"{len(branches)} branch{'es' * (len(branches) != 1)}"
     return [
-        f"search.constraints.{name}: got {most:,.0f}, which no model at the ends of {number} is within; the nearest "
-        f"has {nearest.num_params:,} parameters and takes {nearest.flops:,} FLOPs."
+        Problem(
+            f"search.constraints.{name}",
+            f"got {most:,.0f}, which no model at the ends of {number} is within; the nearest "
+            f"has {nearest.num_params:,} parameters and takes {nearest.flops:,} FLOPs.",
+        )
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 
 __all__ = ["Excluded", "find_excluded", "holds"]
 
@@ -20,7 +20,7 @@ class Excluded:
         reasons: What a trial must have chosen to be left out, by full names, and why.
     """
 
-    reasons: Sequence[tuple[Choices, str]] = ()
+    reasons: Sequence[tuple[Choices, Problem]] = ()
 
     def refuse(self, params: Mapping[str, Any]) -> None:
         """Passes parameters that are not left out.
@@ -30,10 +30,10 @@ class Excluded:
         """
         for choices, reason in self.reasons:
             if holds(choices, params):
-                raise ConfigError(f"left out by search.skip_bad_branches: {reason}")
+                raise ConfigError("", f"left out by search.skip_bad_branches: {reason}")
 
 
-def find_excluded(good: Sequence[Choices], bad: Sequence[tuple[Choices, str]]) -> Excluded:
+def find_excluded(good: Sequence[Choices], bad: Sequence[tuple[Choices, Problem]]) -> Excluded:
     """Returns what leaves out every bad branch and no good one, in as few and as wide rules as a greedy search finds.
 
     An option that no good branch has is left out as a whole, with the combinations that were not visited; of other bad
@@ -45,7 +45,7 @@ def find_excluded(good: Sequence[Choices], bad: Sequence[tuple[Choices, str]]) -
     """
     kept = {pair for choices in good for pair in choices.items()}
     rest = list(bad)
-    reasons: list[tuple[Choices, str]] = []
+    reasons: list[tuple[Choices, Problem]] = []
     # The option with the most bad branches first: it may be what is wrong with those of the others.
     while options := Counter(_bad_options(rest, kept)).most_common(1):
         (name, value), _ = options[0]
@@ -54,7 +54,7 @@ def find_excluded(good: Sequence[Choices], bad: Sequence[tuple[Choices, str]]) -
     return Excluded([*reasons, *rest])
 
 
-def _bad_options(bad: Iterable[tuple[Choices, str]], kept: set[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _bad_options(bad: Iterable[tuple[Choices, Problem]], kept: set[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """Yields each option that is only in bad branches, once for each of them."""
     yield from (pair for choices, _ in bad for pair in choices.items() if pair not in kept)
 

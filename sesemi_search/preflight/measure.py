@@ -8,25 +8,25 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sesemi_search.config.experiment import resolve_experiment, to_typed
+from sesemi_search.config.experiment import Complete, type_experiment
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data.images import Images, open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 from sesemi_search.preflight.architecture import architecture_key
-from sesemi_search.preflight.branches import Checked, End
+from sesemi_search.preflight.branches import Checked
 from sesemi_search.preflight.probe import undisturbed
 from sesemi_search.training.device import resolve_device
 from sesemi_search.training.fit import Diverged, Fit
 
 __all__ = ["Speed", "describe_data", "measure_speeds", "speed_key"]
 
+_MODEL_KEY = "learner.hparams.model"
 _AIM_S = 0.5  # seconds of training to time, where one step takes less
 _MAX_STEPS = 8
 _MAX_LISTED = 20  # classes whose images are listed one by one where they differ
@@ -38,13 +38,13 @@ class Speed:
 
     Attributes:
         epoch_seconds: Seconds of an epoch, training and validation; None where it does not train.
-        problem: Why it does not train, or "".
-        note: A loss that became NaN after the first step, or "".
+        problem: Why it does not train.
+        note: A loss that became NaN after the first step, which an architecture may recover from.
     """
 
     epoch_seconds: float | None
-    problem: str = ""
-    note: str = ""
+    problem: Problem | None = None
+    note: Problem | None = None
 
 
 def describe_data(data: Mapping[str, ImageSplit], num_classes: int) -> list[str]:
@@ -57,7 +57,7 @@ def describe_data(data: Mapping[str, ImageSplit], num_classes: int) -> list[str]
     return [*lines, "test  not opened"]
 
 
-def speed_key(config: Mapping[str, Any]) -> str:
+def speed_key(config: Complete) -> str:
     """Returns what tells one measurement from another: the architecture, and what else takes time in a step."""
     run, hparams = config["run"], config["learner"]["hparams"]
     optimizer = hparams["optimizer"].get("_target_")
@@ -78,16 +78,16 @@ def measure_speeds(
     Returns:
         By `speed_key`.
     """
-    ends: dict[str, End] = {}
+    configs: dict[str, Complete] = {}
     for branch in checked.branches:
         for end in branch.ends:
             if end.config is not None and not branch.problems:
-                ends.setdefault(speed_key(end.config), end)
+                configs.setdefault(speed_key(end.config), end.config)
     speeds = {}
-    for done, (key, end) in enumerate(ends.items()):
-        tell(done, len(ends))
+    for done, (key, config) in enumerate(configs.items()):
+        tell(done, len(configs))
         with undisturbed():
-            speeds[key] = _measure(to_typed(resolve_experiment(end.config or {})), data)
+            speeds[key] = _measure(type_experiment(config), data)
     return speeds
 
 
@@ -95,13 +95,12 @@ def _measure(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
     try:
         return _time_epoch(config, data)
     except ConfigError as error:
-        return Speed(None, str(error))
+        return Speed(None, error.problems[0])
     except Exception as error:  # a user's module may raise anything
         reason = (str(error).splitlines() or [""])[0]
         size = config.run.batch_size_per_gpu
-        return Speed(
-            None, f"learner.hparams.model: failed in training on {size} real images: {type(error).__name__}: {reason}"
-        )
+        text = f"failed in training on {size} real images: {type(error).__name__}: {reason}"
+        return Speed(None, Problem(_MODEL_KEY, text))
 
 
 def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
@@ -115,7 +114,7 @@ def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Spe
     fit, num_steps = make_fit(1), 1
     # The loss of the first step comes from the initial weights: no learning rate is to blame.
     if not math.isfinite(_train(fit)["train/loss"]):
-        return Speed(None, "learner.hparams.model: the loss of the first batch of real images is NaN or infinite.")
+        return Speed(None, Problem(_MODEL_KEY, "the loss of the first batch of real images is NaN or infinite."))
     metrics = _train(fit)
     if (num_steps := min(_MAX_STEPS, int(_AIM_S / metrics["epoch_seconds"]))) > 1:
         fit = make_fit(num_steps)
@@ -128,7 +127,8 @@ def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Spe
     num_batches = {name: max(1, len(data[name]) / size) for name, size in sizes.items()}
     epoch_seconds = step_seconds * int(num_batches["train"]) + val_seconds * num_batches["val"]
     finite = math.isfinite(metrics["train/loss"]) and math.isfinite(metrics["val/loss"])
-    return Speed(epoch_seconds, "", "" if finite else f"the loss is NaN or infinite after {num_steps} steps")
+    diverged = Problem("", f"the loss is NaN or infinite after {num_steps} steps")
+    return Speed(epoch_seconds, note=None if finite else diverged)
 
 
 def _train(fit: Fit) -> dict[str, float]:

@@ -122,7 +122,7 @@ class Probe:
         params = list(self._classifier.parameters())  # only now: lazy ones get their shape from the first batch
         if not any(parameter.requires_grad for parameter in params):
             why = f"every parameter of {self._backbone} and {self._head} is frozen" if params else "there is none"
-            raise ConfigError(f"{_MODEL_KEY}: {self._backbone} with {self._head} has no parameter to train; {why}.")
+            raise ConfigError(_MODEL_KEY, f"{self._backbone} with {self._head} has no parameter to train; {why}.")
         state = [*params, *self._classifier.buffers()]
         per_image = max(0, large - small) // batch_size
         return Cost(
@@ -144,16 +144,16 @@ class Probe:
         names = f"{self._backbone} with {self._head}"
         if not loss.requires_grad:
             raise ConfigError(
-                f"{_MODEL_KEY}: the loss of {names} depends on no parameter that trains; "
-                "look for .detach() and torch.no_grad()."
+                _MODEL_KEY,
+                f"the loss of {names} depends on no parameter that trains; look for .detach() and torch.no_grad().",
             )
         try:
             loss.backward()  # type: ignore[no-untyped-call]
         except Exception as error:
-            raise ConfigError(f"{_MODEL_KEY}: {names} fails in the backward pass: {_reason(error)}") from error
+            raise ConfigError(_MODEL_KEY, f"{names} fails in the backward pass: {_reason(error)}") from error
         for name, parameter in self._classifier.named_parameters():
             if parameter.grad is not None and not parameter.grad.isfinite().all():
-                raise ConfigError(f"{_MODEL_KEY}: {names} gives a gradient of {name} that is NaN or infinite.")
+                raise ConfigError(_MODEL_KEY, f"{names} gives a gradient of {name} that is NaN or infinite.")
         self._classifier.eval()
         with torch.no_grad():
             self._forward(image_shape, batch_size)
@@ -175,11 +175,11 @@ class Probe:
         except ConfigError:
             raise
         except Exception as error:
-            raise ConfigError(self._explain(image_shape, error)) from error
+            raise self._explain(image_shape, error) from error
         self._check_logits(logits, batch_size)
         return logits, self._apply_loss(logits, labels)
 
-    def _explain(self, image_shape: tuple[int, int, int], error: Exception) -> str:
+    def _explain(self, image_shape: tuple[int, int, int], error: Exception) -> ConfigError:
         """Names the part that failed and the place in it."""
         when = "" if self._classifier.training else " in evaluation"
         where = f"{self._watch.places} ({_reason(error)})"
@@ -188,9 +188,9 @@ class Probe:
             # torch's words, of a convolution for color
             is_gray = image_shape[0] == 1 and "to have 3 channels, but got 1" in str(error)
             remedy = "; data.channels=3 repeats a gray channel" if is_gray else ""
-            return f"{BACKBONE_KEY}: {self._backbone} fails on images of {images}{when}: {where}{remedy}"
+            return ConfigError(BACKBONE_KEY, f"{self._backbone} fails on images of {images}{when}: {where}{remedy}")
         given = f"features of shape {shape_of(self._features)} from {self._backbone}"
-        return f"{HEAD_KEY}: {self._head} fails on {given}{when}: {where}"
+        return ConfigError(HEAD_KEY, f"{self._head} fails on {given}{when}: {where}")
 
     def _receive(self, features: Any) -> None:
         """Holds what the backbone gives against what it says."""
@@ -199,43 +199,44 @@ class Probe:
         says = f"{name} says out_features = {width} and gives"
         if not isinstance(features, Tensor):
             raise ConfigError(
-                f"{BACKBONE_KEY}: {says} a {type(features).__name__}; it takes one tensor of features, (B, {width})."
+                BACKBONE_KEY, f"{says} a {type(features).__name__}; it takes one tensor of features, (B, {width})."
             )
         # A head may take maps (B, D, H, W) or tokens (B, N, D), and pool them itself.
         if features.ndim < 2 or width not in features.shape[1:]:
             raise ConfigError(
-                f"{BACKBONE_KEY}: {says} features of shape {tuple(features.shape)}; set out_features to the width that "
-                "it gives."
+                BACKBONE_KEY,
+                f"{says} features of shape {tuple(features.shape)}; set out_features to the width that it gives.",
             )
-        self._check_finite(features, f"{BACKBONE_KEY}: {name} gives features that are")
+        self._check_finite(features, BACKBONE_KEY, f"{name} gives features that are")
 
     def _check_logits(self, logits: Any, batch_size: int) -> None:
         expected = (batch_size, self._num_classes)
         if not isinstance(logits, Tensor) or logits.shape != expected:
             found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
             raise ConfigError(
-                f"{HEAD_KEY}: {self._head} gives {found} for {batch_size} images and {self._num_classes} classes; "
-                f"it takes logits of shape {expected}."
+                HEAD_KEY,
+                f"{self._head} gives {found} for {batch_size} images and {self._num_classes} classes; "
+                f"it takes logits of shape {expected}.",
             )
-        self._check_finite(logits, f"{HEAD_KEY}: {self._head} gives logits that are")
+        self._check_finite(logits, HEAD_KEY, f"{self._head} gives logits that are")
 
     def _apply_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         name = type(self._loss).__name__
         try:
             loss = self._loss(logits, labels)
         except Exception as error:
-            raise ConfigError(f"{LOSS_KEY}: {name} failed on logits and labels: {_reason(error)}") from error
+            raise ConfigError(LOSS_KEY, f"{name} failed on logits and labels: {_reason(error)}") from error
         if not isinstance(loss, Tensor) or loss.ndim != 0:
             found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
-            raise ConfigError(f"{LOSS_KEY}: {name} gives {found}; it takes one number, the mean over the batch.")
-        self._check_finite(loss, f"{LOSS_KEY}: {name} gives a loss that is")
+            raise ConfigError(LOSS_KEY, f"{name} gives {found}; it takes one number, the mean over the batch.")
+        self._check_finite(loss, LOSS_KEY, f"{name} gives a loss that is")
         return loss
 
-    def _check_finite(self, values: Tensor, what: str) -> None:
+    def _check_finite(self, values: Tensor, key: str, what: str) -> None:
         """Finds NaN and infinite values, where there are values."""
         when = "" if self._classifier.training else " in evaluation"
         if not values.is_meta and not values.detach().isfinite().all():
-            raise ConfigError(f"{what} NaN or infinite{when}, of an untrained model and normal images.")
+            raise ConfigError(key, f"{what} NaN or infinite{when}, of an untrained model and normal images.")
 
 
 def _reason(error: Exception) -> str:

@@ -11,11 +11,12 @@ from sesemi_search.config.annotations import (
     is_plain_value,
     plain_types,
 )
+from sesemi_search.config.experiment import Written
 from sesemi_search.config.hydra_errors import check_key, check_section
 from sesemi_search.config.keys import Key, known_keys
 from sesemi_search.config.schema import OPEN_NODES, ExperimentConfig
 from sesemi_search.config.targets import check_argument_names, locate
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 from sesemi_search.preflight.misread_domains import (
     describe_list,
     describe_mapping,
@@ -59,30 +60,30 @@ class _Place:
         return f"{whose} {self.scalar!r} there; what is meant to replace it as it stands is written {{literal: ...}}."
 
 
-def check_tree(root: Tree, experiment: Mapping[str, Any]) -> list[str]:
+def check_tree(root: Tree, experiment: Written) -> list[Problem]:
     """Returns what is wrong with a space over an experiment, as far as one sees without building anything.
 
     Args:
         root: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
     """
     problems = list(_check_node(root, "space", _Place(experiment, ExperimentConfig)))
     # Of a node that cannot be there at all, its keys cannot either.
-    refused = tuple(problem.partition(": ")[0] + "." for problem in problems)
-    return [*(problem for problem in check_paths(root, "") if not problem.startswith(refused)), *problems]
+    refused = tuple(f"{problem.key}." for problem in problems)
+    return [*(problem for problem in check_paths(root, "") if not problem.key.startswith(refused)), *problems]
 
 
-def check_paths(node: Node, path: str) -> Iterator[str]:
+def check_paths(node: Node, path: str) -> Iterator[Problem]:
     """Holds the paths of a space against the schema; below an open node the target's signature decides."""
     if known_keys(ExperimentConfig).get(path, Key()).is_shared:
-        yield f"space.{path}: is the same for every trial of a search; set {path} itself."
+        yield Problem(f"space.{path}", f"is the same for every trial of a search; set {path} itself.")
     elif path in OPEN_NODES:
         return
     elif path:
-        yield from (f"space.{problem}" for problem in check_key(ExperimentConfig, path))
+        yield from map(_in_space, check_key(ExperimentConfig, path))
         if not isinstance(node, Tree | Options | Entries):
             value = node.value if isinstance(node, Constant) else f"a {type(node).__name__.lower()}"
-            yield from (f"space.{problem}" for problem in check_section(ExperimentConfig, path, value))
+            yield from map(_in_space, check_section(ExperimentConfig, path, value))
     fragments = node.nodes.values() if isinstance(node, Options) else ()
     below = [(path, fragment) for fragment in fragments]
     if not isinstance(node, Listing | Entries):  # whose parts have numbers and no keys
@@ -93,7 +94,11 @@ def check_paths(node: Node, path: str) -> Iterator[str]:
         yield from check_paths(child, child_path)
 
 
-def _check_node(node: Node, key: str, place: _Place) -> Iterator[str]:
+def _in_space(problem: Problem) -> Problem:
+    return replace(problem, key=f"space.{problem.key}")
+
+
+def _check_node(node: Node, key: str, place: _Place) -> Iterator[Problem]:
     """Yields what cannot be at a key of the space, `key` as it is written there."""
     match node:
         case Options():
@@ -112,56 +117,57 @@ def _check_node(node: Node, key: str, place: _Place) -> Iterator[str]:
             yield from _check_domain(node, key, place.annotation)
 
 
-def _check_list(node: Listing, key: str, place: _Place) -> Iterator[str]:
+def _check_list(node: Listing, key: str, place: _Place) -> Iterator[Problem]:
     # Who writes a domain into a list means the list.
     if place.is_plain and not (plain_types(place.annotation) is None and holds_domain(node)):
         types = plain_types(place.annotation) or frozenset({type(place.scalar)})
-        yield f"{key}: {describe_list(node, place.describe(), types)}"
+        yield Problem(key, describe_list(node, place.describe(), types))
         return
     for part, child in children(node):
         yield from _check_node(child, f"{key}.{part}", _Place(None, element_annotation(place.annotation)))
 
 
-def _check_domain(node: Float | Int | Choice, key: str, annotation: Any) -> Iterator[str]:
+def _check_domain(node: Float | Int | Choice, key: str, annotation: Any) -> Iterator[Problem]:
     types = plain_types(annotation)
     if types is None:
         return
     if isinstance(node, Choice):
         for i, value in enumerate(node.values):
             if not (is_plain_value(types, value) or _is_unresolved(value)):
-                yield f"{key}.choice.{i}: got {value!r}; {key} takes {_describe(annotation)}."
+                yield Problem(f"{key}.choice.{i}", f"got {value!r}; {key} takes {_describe(annotation)}.")
     elif not is_plain_value(types, node.low):
         what = "a float domain" if isinstance(node, Float) else "an int domain"
-        yield f"{key}: got {what}, [{node.low}, {node.high}]; it takes {_describe(annotation)}."
+        yield Problem(key, f"got {what}, [{node.low}, {node.high}]; it takes {_describe(annotation)}.")
 
 
-def _check_entries(node: Entries, key: str, place: _Place) -> Iterator[str]:
+def _check_entries(node: Entries, key: str, place: _Place) -> Iterator[Problem]:
     base, annotation = place.base, element_annotation(place.annotation)
     if _is_unresolved(base):
         return  # applying says so
     if not isinstance(base, list):
         there = "nothing" if base is None else "a mapping" if isinstance(base, Mapping) else repr(base)
-        yield (
-            f"{key}: whole numbers as keys are places in a list of the experiment's, which has {there} there. "
-            "Names of digits are written in quotes; a list of its own as a list."
+        yield Problem(
+            key,
+            f"whole numbers as keys are places in a list of the experiment's, which has {there} there. "
+            "Names of digits are written in quotes; a list of its own as a list.",
         )
         return
     for i, child in node.nodes.items():
         if i < len(base):
             yield from _check_node(child, f"{key}.{i}", _Place(base[i], annotation, _scalar(base[i])))
         else:
-            yield f"{key}.{i}: the experiment's list has {len(base)} entries, the first is 0."
+            yield Problem(f"{key}.{i}", f"the experiment's list has {len(base)} entries, the first is 0.")
 
 
-def _check_mapping(node: Tree, key: str, place: _Place) -> Iterator[str]:
+def _check_mapping(node: Tree, key: str, place: _Place) -> Iterator[Problem]:
     """Checks a mapping's children by the schema's keys or by the signature of the target that they are arguments of."""
     base, has_target = place.base, _TARGET in node.nodes
     if isinstance(base, list) and not has_target:
         names = ", ".join(node.nodes)
-        yield f"{key}: got the names {names}; the experiment has a list there, whose places are 0, 1, ..."
+        yield Problem(key, f"got the names {names}; the experiment has a list there, whose places are 0, 1, ...")
         return
     if place.is_plain and not has_target and node.nodes:
-        yield f"{key}: {describe_mapping(node, place.describe())}"
+        yield Problem(key, describe_mapping(node, place.describe()))
         return
     own = {} if has_target or not isinstance(base, Mapping) else base
     annotations: Mapping[str, Any] = {}
@@ -175,7 +181,7 @@ def _check_mapping(node: Tree, key: str, place: _Place) -> Iterator[str]:
             function = _find_target(target, key)
         except ConfigError as error:
             if has_target:
-                yield str(error)
+                yield from error.problems
             function = None
         if function is not None and isinstance(target, Constant):
             yield from check_argument_names(function, target.value, key, node.nodes)

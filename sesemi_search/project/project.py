@@ -66,7 +66,9 @@ def find_project(given: Path | None, config_dir: Path | None) -> Project | None:
     if given is not None:
         project = _project_at(given)
         if project is None:
-            raise ConfigError(f"--project: {given} is not a project; a project is a folder that has configs/ and src/.")
+            raise ConfigError(
+                "--project", f"{given} is not a project; a project is a folder that has configs/ and src/."
+            )
         return project
     for start in [Path.cwd()] if config_dir is None else [config_dir, Path.cwd()]:
         # Without its `..`, the parents of which are not the parents of the folder; links stay as they were typed.
@@ -87,7 +89,7 @@ def project_path(project: Project | None, path: str) -> Path:
     try:
         return ((project.root if project else Path.cwd()) / Path(path).expanduser()).absolute()
     except RuntimeError as error:
-        raise ConfigError(f"got the path {path!r}: {error}") from error
+        raise ConfigError("", f"got the path {path!r}: {error}") from error
 
 
 def resource_dirs() -> list[Path]:

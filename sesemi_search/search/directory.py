@@ -1,6 +1,16 @@
-"""The search directory: what lies where, and which folder a new search gets."""
+"""The search directory: what lies where, which folder a new search gets, and its one driver.
 
+The driver holds a lock that it cannot outlive: `flock` is released by the kernel when the process ends, however it
+ends. The file also says who holds it, for people.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
 import shlex
+import socket
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +26,8 @@ __all__ = [
     "error_file",
     "file_inside",
     "holds_search",
+    "lock_directory",
+    "lock_holder",
     "refuse_used",
     "trial_dir",
 ]
@@ -23,6 +35,7 @@ __all__ = [
 SEARCH_YAML = "search.yaml"
 JOURNAL = "study.journal"
 SEARCH_LOG = "search.log"
+_LOCK = "driver.lock"
 
 
 def trial_dir(directory: Path, number: int) -> Path:
@@ -53,8 +66,8 @@ def refuse_used(directory: Path) -> None:
     """
     if holds_search(directory):
         raise ConfigError(
-            f"search.dir: {directory} already holds a search. "
-            f"To go on with it: sesemi-search resume {shlex.quote(str(directory))}"
+            "search.dir",
+            f"{directory} already holds a search. To go on with it: sesemi-search resume {shlex.quote(str(directory))}",
         )
 
 
@@ -67,11 +80,11 @@ def file_inside(directory: Path, path: Path) -> Path:
     try:
         inside = path.resolve(strict=True).is_relative_to(directory.resolve())
     except (OSError, RuntimeError):  # a loop of links
-        raise ConfigError(f"{path}: there is no such file.") from None
+        raise ConfigError("", "there is no such file.", file=path) from None
     if not inside:
-        raise ConfigError(f"{path}: leads out of the search directory, and is not read.")
+        raise ConfigError("", "leads out of the search directory, and is not read.", file=path)
     if not path.is_file():
-        raise ConfigError(f"{path}: not a file.")
+        raise ConfigError("", "not a file.", file=path)
     return path
 
 
@@ -87,5 +100,59 @@ def choose_directory(given: str | None, project: Project | None, name: str, now:
     directory = Path(given).expanduser().absolute()
     refuse_used(directory)
     if directory.exists() and not directory.is_dir():
-        raise ConfigError(f"search.dir: {directory} is a file; it takes a folder.")
+        raise ConfigError("search.dir", f"{directory} is a file; it takes a folder.")
     return directory
+
+
+@contextlib.contextmanager
+def lock_directory(directory: Path) -> Iterator[None]:
+    """Makes a search directory where there is none, and holds the driver's lock on it.
+
+    Raises:
+        ConfigError: Another process holds it (the message names its host and process id), or it cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / _LOCK).open("a+")
+    except OSError as error:
+        raise ConfigError("search.dir", f"{directory} cannot be written: {error.strerror or error}.") from error
+    with lock as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                "search.dir", f"{directory} is in use by {_holder(directory)}; one driver at a time."
+            ) from None
+        file.truncate(0)
+        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        file.flush()
+        yield
+        # Emptied, not removed: a file removed while another process opens it would give two locks.
+        file.truncate(0)
+
+
+def lock_holder(directory: Path) -> str | None:
+    """Returns who is at work in a search directory, None where nobody is. For readers: it leaves no trace.
+
+    The lock is tried, shared, and given back at once, since the file outlives a driver that was killed.
+    """
+    try:
+        # A stranger's directory may have anything of that name: a link, a pipe that nobody writes to.
+        handle = os.open(directory / _LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(directory)
+    finally:
+        os.close(handle)
+    return None
+
+
+def _holder(directory: Path) -> str:
+    try:
+        holder = json.loads((directory / _LOCK).read_text())
+        return f"process {holder['pid']} on {holder['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

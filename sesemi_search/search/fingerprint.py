@@ -5,17 +5,18 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sesemi_search.config.experiment import Complete, Written
 from sesemi_search.config.keys import Effect, known_keys, without_keys
 from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig
 
 __all__ = ["define_search", "digest_experiment", "find_changes", "select_keys"]
 
 
-def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metric: Any, mode: Any) -> dict[str, Any]:
+def define_search(experiment: Written, space: Mapping[str, Any], metric: Any, mode: Any) -> dict[str, Any]:
     """Returns what the trials of a search have in common, as plain JSON.
 
     Args:
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
         space: The space, as written.
         metric: `search.metric`.
         mode: `search.mode`.
@@ -26,8 +27,8 @@ def define_search(experiment: Mapping[str, Any], space: Mapping[str, Any], metri
     return plain
 
 
-def digest_experiment(experiment: Mapping[str, Any]) -> str:
-    """Returns a hash of all that decides what a trial trains: its resolved config, without the places of files."""
+def digest_experiment(experiment: Complete) -> str:
+    """Returns a hash of all that decides what a trial trains: its config, without the places of files."""
     text = json.dumps(_rounded(select_keys(experiment, Effect.result, Effect.machine)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

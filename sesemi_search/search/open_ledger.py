@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.atomic import remove_torn, write_text
-from sesemi_search.config.experiment import plain, to_yaml
+from sesemi_search.config.experiment import to_yaml, written_space
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import PROVENANCE
 from sesemi_search.project.provenance import describe_provenance
@@ -74,9 +74,10 @@ def resume_ledger(plan: Plan, directory: Path) -> Ledger:
     changes = list(find_changes(ledger.definition, _definition(plan)))
     if changes:
         raise ConfigError(
+            "",
             f"{directory / SEARCH_YAML} is not what the search began with, and its trials would not compare: "
             + "; ".join(changes)
-            + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]"
+            + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]",
         )
     _save_config(plan, directory)
     _fill(ledger, plan)
@@ -101,11 +102,9 @@ def _parts(plan: Plan) -> dict[str, Any]:
 
 
 def _save_config(plan: Plan, directory: Path) -> None:
-    write_text(
-        directory / SEARCH_YAML, to_yaml(plain(plan.config), f"sesemi-search resume {shlex.quote(str(directory))}")
-    )
+    write_text(directory / SEARCH_YAML, to_yaml(plan.config, f"sesemi-search resume {shlex.quote(str(directory))}"))
 
 
 def _definition(plan: Plan) -> dict[str, Any]:
     search = plan.settings.search
-    return define_search(plan.experiment, plain(plan.config)["space"], search.metric, search.mode)
+    return define_search(plan.experiment, written_space(plan.config), search.metric, search.mode)

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
 from sesemi_search.config.compose import Composed
+from sesemi_search.config.experiment import Written
 from sesemi_search.config.schema import ExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.data.splits import check_labels, describe_classes, load_splits
@@ -20,7 +20,7 @@ from sesemi_search.preflight.pretrained import load_pretrained
 from sesemi_search.project.project import Project
 from sesemi_search.search.initial.initial_trials import InitialTrials, plan_initial_trials
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
-from sesemi_search.search.preparation import check_prepared, prepare
+from sesemi_search.search.preparation import BadBranches, check_prepared, prepare
 from sesemi_search.search.trial_config import Resolver, make_resolver
 from sesemi_search.space.space import Space
 
@@ -38,8 +38,8 @@ class Plan:
         settings: The same, typed and resolved; its `space` is not to be used.
         objectives: What the search optimizes.
         space: The space.
-        experiment: The experiment's config, plain and unresolved.
-        resolve: Turns a trial's unresolved config into a resolved, plain one with nothing left open.
+        experiment: The experiment as it is written.
+        resolve: Resolves a trial's config and fills in all that it leaves open.
         project: The user's project.
         architectures: Models measured so far.
         data: The splits `train` and `val`.
@@ -51,7 +51,7 @@ class Plan:
     settings: SearchExperimentConfig
     objectives: Objectives
     space: Space
-    experiment: Mapping[str, Any]
+    experiment: Written
     resolve: Resolver
     project: Project | None
     architectures: Architectures
@@ -78,11 +78,11 @@ def _make_plan(composed: Composed, resume: bool) -> Plan:
     prepared = prepare(composed)
     settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
     architectures, skips = Architectures(), settings.search.skip_bad_branches
-    checked = check_prepared(prepared, architectures, refuse_bad=not skips, skip_bad=skips)
+    checked = check_prepared(prepared, architectures, BadBranches.leave_out if skips else BadBranches.refuse)
     _say_checked(checked, composed.source_lines)
     objectives = parse_objectives(settings.search)
     initial_trials = None if resume else plan_initial_trials(settings.search, objectives, space, experiment)
-    load_pretrained(checked.branches)
+    load_pretrained(checked)
     data = load_data(settings)
     resolve = make_resolver(settings.data, checked, data["train"])
     project = composed.project

@@ -1,33 +1,44 @@
 """A composed search with its space read, and all that is checked of it before its data is loaded."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.config.compose import Composed
-from sesemi_search.config.durations import parse_duration
-from sesemi_search.config.experiment import plain, to_typed
-from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, SearchExperimentConfig
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.config.experiment import Written, to_typed, written_experiment, written_space
+from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import Checked, check_space
 from sesemi_search.preflight.constraints import describe_limits
 from sesemi_search.preflight.space_paths import check_tree
 from sesemi_search.project.project import activate, project_path
 from sesemi_search.search.ledger.objectives import parse_objectives
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler
 from sesemi_search.search.samplers.capabilities import Serving, check_serves
+from sesemi_search.search.stopping import parse_duration
 from sesemi_search.search.trial_config import common_image_size
 from sesemi_search.space.overrides import override_space
 from sesemi_search.space.parse import scan_space
 from sesemi_search.space.space import Space
 
-__all__ = ["Prepared", "check_prepared", "prepare"]
+__all__ = ["BadBranches", "Prepared", "check_prepared", "prepare"]
+
+
+class BadBranches(Enum):
+    """What becomes of the branches that cannot work.
+
+    With `refuse` one is an error. With `leave_out` the others are searched, and it is an error if there is none. With
+    `show` none is an error.
+    """
+
+    refuse = "refuse"
+    leave_out = "leave_out"
+    show = "show"
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Prepared:
     config: DictConfig
     settings: SearchExperimentConfig
     space: Space
-    experiment: Mapping[str, Any]
+    experiment: Written
 
 
 def prepare(composed: Composed) -> Prepared:
@@ -49,10 +60,10 @@ def prepare(composed: Composed) -> Prepared:
     activate(composed.project)
     config = composed.config
     config.run.data_root = str(project_path(composed.project, config.run.data_root))
-    raw = override_space(plain(config).pop("space"), composed.space_overrides)
+    raw = override_space(written_space(config), composed.space_overrides)
     tree, problems = scan_space(raw)
     config.space = raw
-    experiment = {key: value for key, value in plain(config).items() if key in EXPERIMENT_KEYS}
+    experiment = written_experiment(config)
     config.search.warm_start = [str(Path(each).expanduser().absolute()) for each in config.search.warm_start]
     settings = _settings(config)
     if problems:
@@ -60,14 +71,13 @@ def prepare(composed: Composed) -> Prepared:
     return Prepared(config, settings, Space(tree), experiment)
 
 
-def check_prepared(prepared: Prepared, architectures: Architectures, *, refuse_bad: bool, skip_bad: bool) -> Checked:
+def check_prepared(prepared: Prepared, architectures: Architectures, bad_branches: BadBranches) -> Checked:
     """Visits every branch of a prepared search, and holds its settings, its sampler and its limits against its space.
 
     Args:
         prepared: The search; an image size that it leaves open is set.
         architectures: Measures its models.
-        refuse_bad: Whether a branch that cannot work is an error.
-        skip_bad: Whether such branches are left out: then it is one if all are such.
+        bad_branches: What becomes of the branches that cannot work.
 
     Raises:
         ConfigError: With all that is wrong.
@@ -76,9 +86,9 @@ def check_prepared(prepared: Prepared, architectures: Architectures, *, refuse_b
     problems = [*_check_search(prepared.settings), *serving.problems]
     try:
         checked = check_space(prepared.space, prepared.experiment, architectures)
-        if refuse_bad:
+        if bad_branches is BadBranches.refuse:
             problems += checked.describe_problems()
-        elif skip_bad:
+        elif bad_branches is BadBranches.leave_out:
             checked.exclude_bad()
         _settle_image_size(prepared, checked)
         limits = describe_limits(checked, prepared.settings.search.constraints)
@@ -88,7 +98,7 @@ def check_prepared(prepared: Prepared, architectures: Architectures, *, refuse_b
     except ConfigError as error:
         problems += error.problems
     raise_problems(problems)
-    return replace(checked, notes=[*serving.notes, *checked.notes, *limits])
+    return replace(checked, notes=[*serving.notes, *checked.notes, *map(str, limits)])
 
 
 def _settle_image_size(prepared: Prepared, checked: Checked) -> None:
@@ -125,11 +135,14 @@ def _is_complete(config: DictConfig, key: str) -> bool:
     return True
 
 
-def _check_search(settings: SearchExperimentConfig) -> list[str]:
+def _check_search(settings: SearchExperimentConfig) -> list[Problem]:
     """Returns what is wrong with `search.*`."""
-    search, problems = settings.search, []
-    problems += [
-        f"run.{key}: got {getattr(settings.run, key)!r}; the trials of a search begin from their seed. It is for train."
+    search = settings.search
+    problems = [
+        Problem(
+            f"run.{key}",
+            f"got {getattr(settings.run, key)!r}; the trials of a search begin from their seed. It is for train.",
+        )
         for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
         if getattr(settings.run, key) is not None
     ]
@@ -137,7 +150,7 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
         try:
             parse_duration(search.time_budget, "search.time_budget")
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.problems
     for build in (
         lambda: parse_objectives(search),
         lambda: build_sampler(search.sampler, search.seed, 0),
@@ -145,7 +158,7 @@ def _check_search(settings: SearchExperimentConfig) -> list[str]:
         try:
             build()
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.problems
     return problems
 
 
@@ -157,5 +170,5 @@ def _check_sampler(prepared: Prepared) -> Serving:
     try:
         build_pruner(search.pruner, prepared.space)
     except ConfigError as error:
-        serving.problems.append(str(error))
+        serving.problems.extend(error.problems)
     return serving

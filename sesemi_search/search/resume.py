@@ -9,17 +9,17 @@ from typing import Any
 
 from sesemi_search.config.compose import Composed, Request
 from sesemi_search.config.keys import known_keys
+from sesemi_search.config.layers import Source
 from sesemi_search.config.overrides import override_config, parse_overrides
 from sesemi_search.config.schema import SearchExperimentConfig
-from sesemi_search.config.source_lines import Source, SourceLines
-from sesemi_search.config.untrusted import sealed_environment
+from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import PROVENANCE, Project, find_project
 from sesemi_search.project.provenance import package_versions, project_files
 from sesemi_search.search.directory import SEARCH_YAML, file_inside, trial_dir
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search
+from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
 
 __all__ = ["changeable_keys", "describe_resume", "find_drift", "resume_directory", "resume_plan"]
 
@@ -43,7 +43,7 @@ def resume_directory(request: Request) -> Path:
         ConfigError: There is none.
     """
     if not request.overrides or "=" in request.overrides[0]:
-        raise ConfigError("resume: say which search to go on with, sesemi-search resume DIR.")
+        raise ConfigError("resume", "say which search to go on with, sesemi-search resume DIR.")
     return Path(request.overrides[0]).expanduser().absolute()
 
 

@@ -7,13 +7,12 @@ thread and is the only caller of the ledger's writing methods.
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from sesemi_search.atomic import write_text
-from sesemi_search.config.experiment import to_yaml
+from sesemi_search.config.experiment import Complete, Sampled, Written, to_yaml
 from sesemi_search.config.schema import ConstraintsConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.architecture import Architectures
@@ -50,8 +49,8 @@ class Session:
     Args:
         ledger: Where trials are recorded.
         space: The space that is searched.
-        experiment: The experiment's config, plain and unresolved.
-        resolve: Turns a trial's unresolved config into a resolved, plain one.
+        experiment: The experiment as it is written.
+        resolve: Resolves a trial's config and fills in all that it leaves open.
         directory: The search directory.
         tracker: Shown every event.
         architectures: Counts parameters and operations of a trial's model.
@@ -71,8 +70,8 @@ class Session:
         self,
         ledger: Ledger,
         space: Space,
-        experiment: Mapping[str, Any],
-        resolve: Callable[[Mapping[str, Any]], dict[str, Any]],
+        experiment: Written,
+        resolve: Callable[[Sampled], Complete],
         directory: Path,
         tracker: Tracker,
         architectures: Architectures,

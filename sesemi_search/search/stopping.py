@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 
-__all__ = ["Budget", "Stop", "StopKind", "error_line", "find_common_error"]
+__all__ = ["Budget", "Stop", "StopKind", "error_line", "find_common_error", "parse_duration"]
 
 # Trials that must fail in one way, and none in another or not at all, before a search gives up.
 _FIRST_ERRORS = 3
+_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 class StopKind(Enum):
@@ -115,3 +117,21 @@ def _signature(traceback: str) -> tuple[str, str]:
 
 def _places(traceback: str) -> list[str]:
     return re.findall(r'^  File ".*", line \d+, in .*$', traceback, re.MULTILINE)
+
+
+def parse_duration(text: str, key: str) -> float:
+    """Returns the seconds of a duration as people write it: `2h`, `1h30m`, `90s`, or a number of seconds.
+
+    Raises:
+        ConfigError: It is not written as one, or not above 0; the message names `key`.
+    """
+    written = text.strip().lower()
+    try:
+        seconds = float(written)
+    except ValueError:
+        parts = re.fullmatch(r"((\d+(\.\d+)?)[dhms])+", written)
+        pairs = re.findall(r"(\d+(?:\.\d+)?)([dhms])", written) if parts else []
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in pairs)
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(key, f"got {text!r}; it takes a time such as 2h, 1h30m or 90s, or a number of seconds.")
+    return seconds

@@ -6,21 +6,22 @@ resolves more of `StoredSearch.config` does so in `sealed_environment` as well.
 The report, `track`, a dry run and a warm start read here. Whoever goes on with a search opens its `Ledger` instead.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import optuna
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 from optuna.storages import BaseStorage
 from yaml import YAMLError
 
-from sesemi_search.config.experiment import plain, to_typed
+from sesemi_search.config.experiment import Written, to_typed, written_experiment, written_space
 from sesemi_search.config.hydra_errors import explain
-from sesemi_search.config.schema import EXPERIMENT_KEYS, SearchConfig, SearchExperimentConfig
-from sesemi_search.config.untrusted import sealed_environment
+from sesemi_search.config.schema import SearchConfig, SearchExperimentConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, file_inside, holds_search
 from sesemi_search.search.ledger.conversion import is_copy, to_record
@@ -30,7 +31,11 @@ from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
-__all__ = ["StoredSearch", "load_search_yaml", "read_search"]
+__all__ = ["StoredSearch", "load_search_yaml", "read_search", "sealed_environment"]
+
+_ENV = "oc.env"
+# Blocks entered and not left; OmegaConf's resolvers belong to the process.
+_entered = 0
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class StoredSearch:
         name: Name of the study, the group of its runs.
         config: The composed config, typed and unresolved.
         space: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
         records: Every trial of this search; one that a dead driver left is `running`.
         copied: Trials of earlier searches that this one began with.
         objectives: What it optimizes.
@@ -52,7 +57,7 @@ class StoredSearch:
     name: str
     config: DictConfig
     space: Space
-    experiment: Mapping[str, Any]
+    experiment: Written
     records: list[TrialRecord]
     copied: list[TrialRecord]
     objectives: Objectives
@@ -65,22 +70,21 @@ def read_search(directory: Path) -> StoredSearch:
         ConfigError: It holds no search, or one that cannot be read.
     """
     config = load_search_yaml(directory)
-    content = plain(config)
     try:
-        space = Space(parse_space(content["space"]))
+        space = Space(parse_space(written_space(config)))
     except (TypeError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{directory / SEARCH_YAML}: space: not a space ({error}).") from error
-    experiment = {key: content[key] for key in EXPERIMENT_KEYS}
+        raise ConfigError("space", f"not a space ({error}).", file=directory / SEARCH_YAML) from error
     with sealed_environment():
-        return _read_study(directory, config, space, experiment)
+        return _read_study(directory, config, space, written_experiment(config))
 
 
-def _read_study(directory: Path, config: DictConfig, space: Space, experiment: Mapping[str, Any]) -> StoredSearch:
+def _read_study(directory: Path, config: DictConfig, space: Space, experiment: Written) -> StoredSearch:
     try:
         search: SearchConfig = to_typed(config.search)
         url, name, objectives = search.storage, search.study, parse_objectives(search)
     except ConfigError as error:
-        raise ConfigError(f"{directory / SEARCH_YAML}: {error}") from error
+        named = [replace(problem, file=str(directory / SEARCH_YAML)) for problem in error.problems]
+        raise ConfigError.of(*named) from error
     try:
         # With Optuna's own sampler and pruner: the search's are `_target_`s, and reading runs none of those.
         study = optuna.load_study(storage=_open_to_read(directory, url), study_name=name)
@@ -91,7 +95,7 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: M
         raise
     except Exception as error:  # Optuna's replay of a file of whoever's making fails in any way
         text = str(error).partition("\n")[0]
-        raise ConfigError(f"{directory}: the ledger cannot be read ({type(error).__name__}: {text})") from error
+        raise ConfigError("", f"the ledger cannot be read ({type(error).__name__}: {text})", file=directory) from error
     return StoredSearch(directory, study.study_name, config, space, experiment, records, copied, objectives)
 
 
@@ -102,17 +106,44 @@ def load_search_yaml(directory: Path) -> DictConfig:
         ConfigError: There is none, or it is not one of ours.
     """
     if not holds_search(directory):
-        raise ConfigError(f"{directory} holds no search (it has no {SEARCH_YAML}).")
+        raise ConfigError("", f"{directory} holds no search (it has no {SEARCH_YAML}).")
     path = directory / SEARCH_YAML
     file_inside(directory, path)
     try:
         config = OmegaConf.merge(OmegaConf.structured(SearchExperimentConfig), OmegaConf.load(path))
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{path}: {explain(error)}") from error
+        raise ConfigError.of(replace(explain(error), file=str(path))) from error
     except (OSError, YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError("", f"{path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
     return config
+
+
+@contextmanager
+def sealed_environment() -> Iterator[None]:
+    """Makes `${oc.env:...}` an error inside the block, however it is spelled.
+
+    In a config that is run, `${oc.env:WANDB_API_KEY}` gives its author what their own program could read anyway. In one
+    that is only read, it would put a reader's key into a message, a W&B run or the address of a database.
+
+    Raises:
+        ConfigError: Out of the block came an error of an interpolation, this one or another.
+    """
+    global _entered
+    _entered += 1
+    OmegaConf.register_new_resolver(_ENV, _refuse, replace=True)
+    try:
+        yield
+    except OmegaConfBaseException as error:
+        raise ConfigError.of(explain(error)) from error
+    finally:
+        _entered -= 1
+        if not _entered:
+            OmegaConf.register_new_resolver(_ENV, oc.env, replace=True)
+
+
+def _refuse(name: str, *default: Any) -> NoReturn:  # noqa: ARG001
+    raise ConfigError("", f"the environment variable {name} is not given to a search that is only read.")
 
 
 def _open_to_read(directory: Path, url: str | None) -> BaseStorage:
@@ -126,6 +157,6 @@ def _open_to_read(directory: Path, url: str | None) -> BaseStorage:
         return open_storage(directory, None)
     _, _, file = url.partition("?")[0].partition(":///")
     if url.startswith("sqlite") and not Path(file).is_file():
-        raise ConfigError(f"search.storage: there is no SQLite file {file!r}.")
+        raise ConfigError("search.storage", f"there is no SQLite file {file!r}.")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.storages.RDBStorage(url, skip_table_creation=True)

@@ -10,10 +10,8 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from sesemi_search.atomic import remove_torn
-from sesemi_search.config.experiment import load_experiment, plain
+from sesemi_search.config.experiment import load_experiment, type_experiment
 from sesemi_search.data.images import open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
@@ -75,8 +73,9 @@ class TrialRun:
 
     def _begin(self) -> Fit:
         """Builds the trial from its config, and takes up its checkpoint where there is one."""
-        config = load_experiment(self._folder / "config.yaml")
-        self._digest = digest_experiment(plain(OmegaConf.structured(config)))
+        experiment = load_experiment(self._folder / "config.yaml")
+        self._digest = digest_experiment(experiment)
+        config = type_experiment(experiment)
         device = resolve_device(config.run.accelerator, config.run.gpus).device
         data = fill_normalization(config.data, self._data["train"], quiet=True)
         train, val = (open_images(name, self._data[name], data, config.run, device) for name in ("train", "val"))

@@ -1,9 +1,10 @@
 """The config of a trial: an experiment with a sample applied, resolved, and all filled in that it leaves open."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from sesemi_search.config.experiment import Complete, Sampled
 from sesemi_search.config.schema import DataConfig
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
@@ -13,7 +14,7 @@ from sesemi_search.preflight.branches import Checked
 
 __all__ = ["Resolver", "common_image_size", "make_resolver"]
 
-Resolver = Callable[[Mapping[str, Any]], dict[str, Any]]
+Resolver = Callable[[Sampled], Complete]
 _NORMALIZATION = ("mean", "std")
 
 
@@ -29,14 +30,15 @@ def common_image_size(checked: Checked) -> int | None:
     if len(sizes) > 1:
         shown = ", ".join(f"{size} ({name})" for size, name in sorted(sizes.items()))
         raise ConfigError(
-            f"data.image_size: got None, and the backbones of the space are made for different sizes: {shown}. A "
-            "search loads its images once for all trials; it takes one size in pixels."
+            "data.image_size",
+            f"got None, and the backbones of the space are made for different sizes: {shown}. A "
+            "search loads its images once for all trials; it takes one size in pixels.",
         )
     return next(iter(sizes), None)
 
 
 def make_resolver(data: DataConfig, checked: Checked, train: ImageSplit) -> Resolver:
-    """Returns what turns a trial's unresolved config into a resolved, plain one with nothing left open.
+    """Returns what resolves a trial's config and fills in all that it leaves open.
 
     Each can then be run again, and its model used, without these images.
 
@@ -52,6 +54,6 @@ def make_resolver(data: DataConfig, checked: Checked, train: ImageSplit) -> Reso
     return partial(follow_backbone, measured=measured)
 
 
-def _working(checked: Checked) -> list[Mapping[str, Any]]:
+def _working(checked: Checked) -> list[Complete]:
     """Returns the configs of the branches without a problem, at both ends."""
     return [end.config for branch in checked.branches if not branch.problems for end in branch.ends if end.config]

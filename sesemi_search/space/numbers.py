@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal, DecimalException
 from typing import Any
 
+from sesemi_search.errors import Problem
 from sesemi_search.space.domains import Constant, Float, Int, Node
 
 __all__ = ["parse_number"]
@@ -14,14 +15,14 @@ __all__ = ["parse_number"]
 _MAX_INT = 2**53
 
 
-def parse_number(kind: str, raw: Mapping[str, Any], key: str, problems: list[str]) -> Node:
+def parse_number(kind: str, raw: Mapping[str, Any], key: str, problems: list[Problem]) -> Node:
     """Returns the domain of `{float: [low, high], ...}` or `{int: [low, high], ...}`; what is wrong goes to `problems`.
 
     Args:
         kind: `float` or `int`.
         raw: The mapping, whose keys are those of the domain.
         key: Its dotted key, for the messages.
-        problems: Takes the messages.
+        problems: Takes them.
     """
     bounds, log, step = raw[kind], raw.get("log", False), raw.get("step")
     found = list(_check_number(kind, bounds, log, step, key))
@@ -34,34 +35,45 @@ def parse_number(kind: str, raw: Mapping[str, Any], key: str, problems: list[str
     return Int(int(low), int(high), log, 1 if step is None else int(step))
 
 
-def _check_number(kind: str, bounds: Any, log: Any, step: Any, key: str) -> list[str]:
+def _check_number(kind: str, bounds: Any, log: Any, step: Any, key: str) -> list[Problem]:
     """Returns what is wrong with a numeric domain."""
     what = "two numbers" if kind == "float" else f"two whole numbers of at most {_MAX_INT}"
     if not (isinstance(bounds, list | tuple) and len(bounds) == 2 and all(_is_number(b, kind) for b in bounds)):
-        return [f"{key}.{kind}: got {bounds!r}; it takes {what}, [low, high]."]
+        return [Problem(f"{key}.{kind}", f"got {bounds!r}; it takes {what}, [low, high].")]
     low, high = bounds
     problems = []
     if not math.isfinite(float(high) - float(low)):
-        problems.append(f"{key}.{kind}: got [{low}, {high}]; that is wider than the numbers of the machine.")
+        problems.append(
+            Problem(f"{key}.{kind}", f"got [{low}, {high}]; that is wider than the numbers of the machine.")
+        )
     if low > high:
-        problems.append(f"{key}.{kind}: got [{low}, {high}]; low is above high.")
+        problems.append(Problem(f"{key}.{kind}", f"got [{low}, {high}]; low is above high."))
     if not isinstance(log, bool):
-        problems.append(f"{key}.log: got {log!r}; it takes true or false.")
+        problems.append(Problem(f"{key}.log", f"got {log!r}; it takes true or false."))
     elif log and low <= 0:
-        problems.append(f"{key}.{kind}: got [{low}, {high}] with log: true; a logarithm needs low > 0.")
+        problems.append(Problem(f"{key}.{kind}", f"got [{low}, {high}] with log: true; a logarithm needs low > 0."))
     if step is None or problems:
         return problems
     if not _is_number(step, kind) or step <= 0:
-        return [f"{key}.step: got {step!r}; it takes a positive {'number' if kind == 'float' else 'whole number'}."]
+        return [
+            Problem(
+                f"{key}.step", f"got {step!r}; it takes a positive {'number' if kind == 'float' else 'whole number'}."
+            )
+        ]
     if log:
-        return [f"{key}.step: got {step!r} with log: true; it takes one of the two."]
+        return [Problem(f"{key}.step", f"got {step!r} with log: true; it takes one of the two.")]
     # In decimals, as they are written: 0.8 + 19 * 0.01 is 0.99 there and not quite so in binary.
     try:
         rest = (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step))
     except DecimalException:
-        return [f"{key}.step: got {step!r}; from {low} to {high} it makes more steps than can be counted."]
+        return [Problem(f"{key}.step", f"got {step!r}; from {low} to {high} it makes more steps than can be counted.")]
     if rest:
-        return [f"{key}.step: steps of {step} from {low} do not reach {high}; the last is {Decimal(str(high)) - rest}."]
+        return [
+            Problem(
+                f"{key}.step",
+                f"steps of {step} from {low} do not reach {high}; the last is {Decimal(str(high)) - rest}.",
+            )
+        ]
     return []
 
 

@@ -28,7 +28,9 @@ def override_space(raw: Any, overrides: Sequence[SpaceOverride]) -> dict[str, An
             an interpolation that is none, or a key under two names.
     """
     if not isinstance(raw, Mapping):
-        raise ConfigError(f"space: got {raw!r}; it takes a mapping, the experiment's own tree with domains as values.")
+        raise ConfigError(
+            "space", f"got {raw!r}; it takes a mapping, the experiment's own tree with domains as values."
+        )
     space = rename_space(copy.deepcopy(dict(raw)))
     for override in overrides:
         _apply(space, override)
@@ -36,7 +38,7 @@ def override_space(raw: Any, overrides: Sequence[SpaceOverride]) -> dict[str, An
     try:
         OmegaConf.create({"space": space})
     except OmegaConfBaseException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError.of(explain(error)) from error
     return space
 
 
@@ -59,7 +61,7 @@ def _apply(space: dict[str, Any], override: SpaceOverride) -> None:
 
 def _delete(parent: Any, last: str, key: str) -> None:
     if isinstance(parent, list):
-        raise ConfigError(f"~{key}: an entry of a list cannot be dropped; write the list that is to be there.")
+        raise ConfigError(f"~{key}", "an entry of a list cannot be dropped; write the list that is to be there.")
     known = parent if isinstance(parent, dict) else {}
     name = _key_of(last, known)
     if name not in known:
@@ -73,7 +75,7 @@ def _pin(value: Any, options: Mapping[Any, Any], key: str) -> Any:
         return value
     if value not in options:
         known = list(map(str, options))
-        raise ConfigError(f"{key}: got {value!r}; the options are {', '.join(known)}.{suggest(value, known)}")
+        raise ConfigError(key, f"got {value!r}; the options are {', '.join(known)}.{suggest(value, known)}")
     return options[value]
 
 
@@ -95,10 +97,10 @@ def _place(node: Any, part: str, key: str) -> Any:
     if isinstance(node, dict):
         return _key_of(part, node)
     if not isinstance(node, list):
-        raise ConfigError(f"{key}: leads through {node!r}, which is a value and has no keys.")
+        raise ConfigError(key, f"leads through {node!r}, which is a value and has no keys.")
     place = _key_of(part, {})
     if not isinstance(place, int) or place >= len(node):
-        raise ConfigError(f"{key}: got {part!r} for a place in a list; it has {len(node)} entries, the first is 0.")
+        raise ConfigError(key, f"got {part!r} for a place in a list; it has {len(node)} entries, the first is 0.")
     return place
 
 
@@ -115,7 +117,7 @@ def _get(node: Any, place: Any) -> Any:
 def _missing(key: str, part: str, known: Mapping[str, Any]) -> ConfigError:
     names = [str(name) for name in known]
     there_are = ", ".join(names) or "nothing"
-    return ConfigError(f"~{key}: the space has no {part!r} there; it has {there_are}.{suggest(part, names)}")
+    return ConfigError(f"~{key}", f"the space has no {part!r} there; it has {there_are}.{suggest(part, names)}")
 
 
 def _options(node: Any) -> dict[str, Any] | None:

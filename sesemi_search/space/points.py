@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sesemi_search.config.sesemi_keys import our_parameter
-from sesemi_search.errors import raise_problems, suggest
+from sesemi_search.errors import Problem, raise_problems, suggest
 from sesemi_search.space.domains import Choice, Domain, Float, Int, Options
 from sesemi_search.space.space import Dimension, Space
 
@@ -73,7 +73,7 @@ def name_point(space: Space, given: Mapping[str, Any], key: str) -> dict[str, An
         ConfigError: With every name that the space does not know, every value outside it, and every parameter of an
             option that `given` does not choose.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     point: dict[str, Any] = {}
     found: dict[str, Dimension] = {}
     for name, value in given.items():
@@ -85,7 +85,7 @@ def name_point(space: Space, given: Mapping[str, Any], key: str) -> dict[str, An
             found[name] = dimension
         except Outside as reason:
             text = str(reason)
-            problems.append(f"{key}.{name}: got {value!r}; {text}{'' if text.endswith('?') else '.'}")
+            problems.append(Problem(f"{key}.{name}", f"got {value!r}; {text}{'' if text.endswith('?') else '.'}"))
     for name, dimension in found.items():
         for parent, option in dimension.condition.items():
             if parent in point and point[parent] != option:
@@ -94,7 +94,7 @@ def name_point(space: Space, given: Mapping[str, Any], key: str) -> dict[str, An
                 what = f"is an argument of {option!r}; add {space.short_names[parent]}: {option}"
             else:
                 continue
-            problems.append(f"{key}.{name}: {what}.")
+            problems.append(Problem(f"{key}.{name}", f"{what}."))
             break
     raise_problems(problems)
     return point

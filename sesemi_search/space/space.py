@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from sesemi_search.config.experiment import Sampled, Written
 from sesemi_search.errors import ConfigError
 from sesemi_search.space.domains import Choice, Constant, Domain, Entries, Float, Int, Listing, Node, Options, Tree
 
@@ -50,21 +51,20 @@ class Space:
         _sample(self.root, "", trial, params)
         return params
 
-    def apply(self, experiment: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the experiment's config with one sample put in.
+    def apply(self, experiment: Written, params: Mapping[str, Any]) -> Sampled:
+        """Returns the experiment with one sample put in.
 
         A scalar, a list, null and a mapping with `_target_` replace what is there; any other mapping merges into it,
         and one whose keys are whole numbers into the list that is there.
 
         Args:
-            experiment: Plain containers, interpolations unresolved.
+            experiment: The experiment as it is written.
             params: What `sample` returned.
 
         Raises:
             ConfigError: A mapping lies over an interpolation, or entries over what is no list or too short.
         """
-        applied: dict[str, Any] = _apply(self.root, "", copy.deepcopy(dict(experiment)), params)
-        return applied
+        return Sampled(_apply(self.root, "", copy.deepcopy(dict(experiment)), params))
 
     @cached_property
     def dimensions(self) -> list[Dimension]:
@@ -129,10 +129,10 @@ def _apply_entries(node: Entries, name: str, base: Any, params: Mapping[str, Any
     """Lays entries over a list."""
     if not isinstance(base, list):
         raise ConfigError(
-            f"space.{name}: whole numbers as keys are places in a list, and there is none to lay it over."
+            f"space.{name}", "whole numbers as keys are places in a list, and there is none to lay it over."
         )
     if max(node.nodes) >= len(base):
-        raise ConfigError(f"space.{name}.{max(node.nodes)}: the list there has {len(base)} entries, the first is 0.")
+        raise ConfigError(f"space.{name}.{max(node.nodes)}", f"the list there has {len(base)} entries, the first is 0.")
     for i, child in node.nodes.items():
         base[i] = _apply(child, join(name, str(i)), base[i], params)
     return base
@@ -141,8 +141,9 @@ def _apply_entries(node: Entries, name: str, base: Any, params: Mapping[str, Any
 def _refuse_interpolation(name: str, base: Any) -> None:
     if isinstance(base, str) and "${" in base:
         raise ConfigError(
-            f"space.{name}: lays a mapping over the interpolation {base!r}, which would be lost; "
-            "write the whole node into the space."
+            f"space.{name}",
+            f"lays a mapping over the interpolation {base!r}, which would be lost; "
+            "write the whole node into the space.",
         )
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from sesemi_search.config.schema import SearchExperimentConfig, TrackingConfig, TrackingKind
-from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
-from sesemi_search.tracking.tracker import Tracker
+from sesemi_search.tracking.tracker import Tracker, Trackers
 from sesemi_search.tracking.weights_and_biases import WandbTracker
 
 __all__ = ["run_tracker", "search_tracker", "wandb_tracker"]

@@ -1,14 +1,19 @@
-"""The events of a run and the interface of whatever shows them.
+"""The events of a run, the interface of whatever shows them, and several such as one.
 
 Trackers follow; they never lead. Nothing is read back from one, none may block the caller for longer than it takes to
-queue an event, and none may raise for trouble of its own (a server that is down, a terminal that is closed).
+queue an event, and none may raise for trouble of its own (a server that is down, a terminal that is closed). One that
+does raise is dropped: what shows a search must not end it.
 """
 
-from collections.abc import Mapping
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["RunStart", "Tracker"]
+__all__ = ["RunStart", "Tracker", "Trackers"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,3 +57,45 @@ class Tracker(Protocol):
 
     def close(self) -> None:
         """No more events come. Returns within the tracker's own stated time."""
+
+
+class Trackers:
+    """Passes every event to each tracker.
+
+    Args:
+        trackers: In the order in which they get events.
+    """
+
+    def __init__(self, trackers: Sequence[Tracker]) -> None:
+        self._trackers = list(trackers)
+
+    def start(self, run: RunStart) -> None:
+        """A run begins."""
+        self._each(lambda tracker: tracker.start(run))
+
+    def log(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        """An epoch ended."""
+        self._each(lambda tracker: tracker.log(number, epoch, metrics))
+
+    def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
+        """A run ended."""
+        self._each(lambda tracker: tracker.end(number, outcome, summary))
+
+    def close(self) -> None:
+        """No more events come."""
+        self._each(lambda tracker: tracker.close())
+
+    def _each(self, call: Callable[[Tracker], None]) -> None:
+        for tracker in list(self._trackers):
+            try:
+                call(tracker)
+            except Exception as error:  # whatever a tracker's library raises
+                self._trackers.remove(tracker)
+                self._drop(tracker, error)
+
+    def _drop(self, tracker: Tracker, error: Exception) -> None:
+        # A broken tracker may fail to close, and a closed terminal cannot be told.
+        with contextlib.suppress(Exception):
+            logger.warning(f"{type(tracker).__name__} is switched off: {type(error).__name__}: {error}")
+        with contextlib.suppress(Exception):
+            tracker.close()

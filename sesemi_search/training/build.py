@@ -43,7 +43,7 @@ def build_loss(node: Mapping[str, Any], weights: Tensor | None = None) -> nn.Mod
     """
     loss = instantiate(node, LOSS_KEY, **({} if weights is None else {"weight": weights}))
     if not isinstance(loss, nn.Module):
-        raise ConfigError(f"{LOSS_KEY}: {node['_target_']} gave a {type(loss).__name__}; it takes a torch.nn.Module.")
+        raise ConfigError(LOSS_KEY, f"{node['_target_']} gave a {type(loss).__name__}; it takes a torch.nn.Module.")
     return loss
 
 
@@ -56,17 +56,18 @@ def build_optimizer(node: Mapping[str, Any], params: Iterable[Parameter]) -> Opt
     trainable = [parameter for parameter in params if parameter.requires_grad]
     if not trainable:
         raise ConfigError(
-            "learner.hparams.model: nothing to train; every parameter of the backbone and head is frozen."
+            "learner.hparams.model", "nothing to train; every parameter of the backbone and head is frozen."
         )
     optimizer = instantiate(node, OPTIMIZER_KEY, params=trainable)
     if not isinstance(optimizer, Optimizer):
         found = type(optimizer).__name__
-        raise ConfigError(f"{OPTIMIZER_KEY}: {node['_target_']} gave a {found}; it takes a torch.optim.Optimizer.")
+        raise ConfigError(OPTIMIZER_KEY, f"{node['_target_']} gave a {found}; it takes a torch.optim.Optimizer.")
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
         raise ConfigError(
-            f"{OPTIMIZER_KEY}: got {node['_target_']}, which calls the loss several times a step; it takes one that "
-            "steps after a backward pass, as torch.optim.SGD."
+            OPTIMIZER_KEY,
+            f"got {node['_target_']}, which calls the loss several times a step; it takes one that "
+            "steps after a backward pass, as torch.optim.SGD.",
         )
     return optimizer
 
@@ -106,8 +107,9 @@ def build_lr_scheduler(
     if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
         found = type(scheduler).__name__
         raise ConfigError(
-            f"{SCHEDULER_KEY}: {node['_target_']} gave a {found}; it takes a torch.optim.lr_scheduler.LRScheduler "
-            "that steps without a metric."
+            SCHEDULER_KEY,
+            f"{node['_target_']} gave a {found}; it takes a torch.optim.lr_scheduler.LRScheduler "
+            "that steps without a metric.",
         )
     return scheduler
 

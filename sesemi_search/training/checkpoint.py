@@ -12,7 +12,7 @@ import torch
 
 from sesemi_search.atomic import atomic_file
 from sesemi_search.errors import SesemiSearchError
-from sesemi_search.models.weight_files import describe_unreadable
+from sesemi_search.models.weights import describe_unreadable
 
 __all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint"]
 

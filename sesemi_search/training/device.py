@@ -37,18 +37,21 @@ def resolve_device(accelerator: Accelerator, gpus: float) -> Placement:
     """
     if not 0 <= gpus <= 1:
         raise ConfigError(
-            f"run.gpus: got {gpus:g}; a run takes at most one GPU in this version. "
-            "It takes 0, a fraction (several trials share a GPU) or 1."
+            "run.gpus",
+            f"got {gpus:g}; a run takes at most one GPU in this version. "
+            "It takes 0, a fraction (several trials share a GPU) or 1.",
         )
     if accelerator is Accelerator.gpu and gpus == 0:
-        raise ConfigError("run.gpus: got 0 with run.accelerator=gpu; it takes a fraction or 1, or accelerator=auto.")
+        raise ConfigError("run.gpus", "got 0 with run.accelerator=gpu; it takes a fraction or 1, or accelerator=auto.")
     if accelerator is Accelerator.cpu or gpus == 0:
         return Placement(torch.device("cpu"), None)
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name(0)
         return Placement(torch.device("cuda", 0), f"training on the GPU ({name})")
     if accelerator is Accelerator.gpu:
-        raise ConfigError("run.accelerator: got 'gpu', but there is no GPU here; it takes auto or cpu on this machine.")
+        raise ConfigError(
+            "run.accelerator", "got 'gpu', but there is no GPU here; it takes auto or cpu on this machine."
+        )
     return Placement(torch.device("cpu"), f"run.gpus={gpus:g}, but there is no GPU here: training on the CPU")
 
 
@@ -59,7 +62,7 @@ def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | 
         ConfigError: float16 on a CPU, where it is slower than float32 and not supported by every layer.
     """
     if precision is Precision.fp16 and device.type == "cpu":
-        raise ConfigError("run.precision: got 'fp16' on the CPU; it takes auto, fp32 or bf16 there.")
+        raise ConfigError("run.precision", "got 'fp16' on the CPU; it takes auto, fp32 or bf16 there.")
     if precision is Precision.auto and device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return {Precision.bf16: torch.bfloat16, Precision.fp16: torch.float16}.get(precision)

@@ -22,6 +22,7 @@ from sesemi_search.errors import SesemiSearchError
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.models.weights import load_strictly
 from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer, class_weights
+from sesemi_search.training.cuda_graph import StepGraph, records_steps
 from sesemi_search.training.device import autocast_dtype, make_deterministic
 from sesemi_search.training.seeds import seed_epoch
 
@@ -103,6 +104,13 @@ class Fit:
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._dtype is torch.float16)
         self._ema = _build_ema(self.model, hparams.model.ema.decay)
         self._step = 0
+        params = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        modules, setting = (self.model, self._loss), run.cuda_graph
+        records = records_steps(setting, self.device, self._dtype)
+        self._training_step = StepGraph("training", modules, params, setting, records)
+        self._validation_step = StepGraph("validation", (self.eval_model, self._loss), (), setting, records)
+        # Each kept for the run: a recorded step adds to the tensors that it was recorded with.
+        self._training_sums, self._validation_sums = _Sums(self.device), _Sums(self.device)
 
     @property
     def eval_model(self) -> nn.Module:
@@ -143,15 +151,24 @@ class Fit:
         Returns:
             `<split>/loss` and `<split>/top1`, the share of right answers in [0, 1].
         """
-        model = self.eval_model if model is None else model
-        model.eval()
-        sums = _Sums(self.device)
-        for batch, labels in images.batches(self._run.batch_size_per_gpu):
+        is_validation = model is None and images is self._val
+        scored = self.eval_model if model is None else model
+        scored.eval()
+        sums = self._validation_sums if is_validation else _Sums(self.device)
+        sums.clear()
+
+        def score(batch: Tensor, labels: Tensor) -> None:
             with self._autocast():
-                logits = model(batch)
+                logits = scored(batch)
                 loss = self._loss(logits, labels)
             sums.add(loss, logits, labels)
-        return sums.means(split)
+
+        for batch, labels in images.batches(self._run.batch_size_per_gpu):
+            if is_validation:
+                self._validation_step.run(score, batch, labels)
+            else:
+                score(batch, labels)
+        return sums.means(split, len(images))
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that a later `load_state_dict` needs to go on as if undisturbed; plain values and tensors.
@@ -189,6 +206,8 @@ class Fit:
             for part, name in ((self._scheduler, "scheduler"), (self._ema, "ema"), (self._scaler, "scaler")):
                 if part is not None:
                     part.load_state_dict(state[name])
+            self._training_step.clear()
+            self._validation_step.clear()
             self._step, self.epoch = state["step"], state["epoch"]
             self.history = [dict(metrics) for metrics in state["history"]]
         except SesemiSearchError:
@@ -211,29 +230,36 @@ class Fit:
         self.model.train()
         order = torch.randperm(len(self._train))
         batch_size = self._run.batch_size_per_gpu
-        sums = _Sums(self.device)
-        lr = 0.0
+        self._training_sums.clear()
+        lr, num_images = 0.0, 0
         for images, labels in self._train.batches(batch_size, order, self._drop_last):
             lr = float(self._optimizer.param_groups[0]["lr"])
-            with self._autocast():
-                logits = self.model(images, labels)
-                loss = self._loss(logits, labels)
-            self._update(loss)
-            sums.add(loss, logits, labels)
+            num_images += len(labels)
+            self._training_step.run(self._differentiate, images, labels)
+            self._update()
         if self._scheduler_config.interval is Interval.epoch:
             self._advance_schedule(self.epoch + 1)
-        return sums.means("train"), lr
+        return self._training_sums.means("train", num_images), lr
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None)
+        # A weight's cast of the last step would be kept in a recorded one. Without it, all steps are alike.
+        is_cached = self.device.type != "cuda"
+        return torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None, cache_enabled=is_cached)
 
-    def _update(self, loss: Tensor) -> None:
-        """Takes one optimizer step, and what follows a step: schedule and average."""
+    def _differentiate(self, images: Tensor, labels: Tensor) -> None:
+        """Computes the gradients of a batch, clipped, and adds to the epoch's sums; all of it can be recorded."""
         self._optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        with self._autocast():
+            logits = self.model(images, labels)
+            loss = self._loss(logits, labels)
+        self._scaler.scale(loss).backward()
         if self._run.gradient_clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._run.gradient_clip_norm)
+        self._training_sums.add(loss, logits, labels)
+
+    def _update(self) -> None:
+        """Takes one optimizer step, and what follows a step: schedule and average."""
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._step += 1
@@ -262,17 +288,20 @@ class _Sums:
     def __init__(self, device: torch.device) -> None:
         self._loss = torch.zeros((), device=device, dtype=torch.float64)
         self._right = torch.zeros((), device=device, dtype=torch.int64)
-        self._count = 0
+
+    def clear(self) -> None:
+        """Begins anew, in the same tensors."""
+        self._loss.zero_()
+        self._right.zero_()
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Adds a batch: its mean loss, logits (B, K) and labels (B,)."""
         self._loss += loss.detach() * len(labels)
         self._right += (logits.detach().argmax(dim=1) == labels).sum()
-        self._count += len(labels)
 
-    def means(self, split: str) -> dict[str, float]:
-        """Returns `<split>/loss` and `<split>/top1`."""
-        return {f"{split}/loss": self._loss.item() / self._count, f"{split}/top1": self._right.item() / self._count}
+    def means(self, split: str, num_images: int) -> dict[str, float]:
+        """Returns `<split>/loss` and `<split>/top1` of so many images."""
+        return {f"{split}/loss": self._loss.item() / num_images, f"{split}/top1": self._right.item() / num_images}
 
 
 def _build_ema(model: nn.Module, decay: float | None) -> AveragedModel | None:

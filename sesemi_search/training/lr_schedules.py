@@ -10,6 +10,8 @@ import logging
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
+from sesemi_search.errors import ArgumentError
+
 __all__ = ["PolynomialLR", "cosine_lr"]
 
 _logger = logging.getLogger("sesemi_search")
@@ -44,9 +46,9 @@ class PolynomialLR(LRScheduler):
         lr_pow: float = 0.5,
     ) -> None:
         if warmup_epochs < 0:
-            raise ValueError(f"{warmup_epochs=}; it takes a number of epochs, at least 0")
+            raise ArgumentError("warmup_epochs", f"{warmup_epochs=}; it takes a number of epochs, at least 0")
         if not lr_pow > 0:
-            raise ValueError(f"{lr_pow=}; it takes a number above 0")
+            raise ArgumentError("lr_pow", f"{lr_pow=}; it takes a number above 0")
         self.num_steps = num_steps
         self.warmup_steps = min(round(warmup_epochs * steps_per_epoch), num_steps)
         self.warmup_lr = warmup_lr

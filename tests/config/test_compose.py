@@ -8,7 +8,7 @@ import yaml
 from omegaconf import DictConfig
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import plain, resolve_experiment
+from sesemi_search.config.experiment import plain, resolve
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.plan import Plan, make_plan
 
@@ -306,10 +306,11 @@ learner:
     write("search_spaces/space/refers.yaml", SPACE.format(experiment="refers", space=space))
     plan = plan_search("refers")
     params = {"run.num_epochs": 4, "learner.hparams.model.backbone.out_features": 11}
-    sampled = resolve_experiment(plan.space.apply(plan.experiment, params))
-    assert sampled.learner.hparams.lr_scheduler.scheduler.warmup_epochs == 4
-    assert sampled.learner.hparams.model.head.scale == 11
-    assert sampled.run.id == "of 4"
+    resolved = resolve(plan.space.apply(plan.experiment, params))
+    hparams = resolved["learner"]["hparams"]
+    assert hparams["lr_scheduler"]["scheduler"]["warmup_epochs"] == 4
+    assert hparams["model"]["head"]["scale"] == 11
+    assert resolved["run"]["id"] == "of 4"
     assert plan.experiment["run"]["id"] == "of ${run.num_epochs}"
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from sesemi_search.config.experiment import check_values
 from sesemi_search.config.keys import Effect, Key, known_keys
 from sesemi_search.config.overrides import override_config
-from sesemi_search.config.schema import ExperimentConfig, RunConfig, SearchConfig, SearchExperimentConfig
-from sesemi_search.config.validate import check_values
+from sesemi_search.config.schema import CudaGraph, ExperimentConfig, RunConfig, SearchConfig, SearchExperimentConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.space_paths import check_paths
 from sesemi_search.search.fingerprint import digest_experiment
@@ -43,7 +43,7 @@ def config(**run: Any) -> Any:
 def test_a_range(state: State) -> None:
     assert list(check_values(config(seed=-1))) == []
     state(RunConfig, "seed", takes="a whole number, at least 0", holds=lambda v: v >= 0)
-    assert list(check_values(config(seed=-1))) == ["run.seed: got -1; it takes a whole number, at least 0."]
+    assert list(map(str, check_values(config(seed=-1)))) == ["run.seed: got -1; it takes a whole number, at least 0."]
 
 
 def test_whether_it_may_change_on_resume(state: State) -> None:
@@ -57,7 +57,7 @@ def test_whether_all_trials_share_it(state: State) -> None:
     space = parse_space({"run": {"seed": {"int": [0, 3]}}})
     assert list(check_paths(space, "")) == []
     state(RunConfig, "seed", is_shared=True)
-    assert list(check_paths(space, "")) == [
+    assert list(map(str, check_paths(space, ""))) == [
         "space.run.seed: is the same for every trial of a search; set run.seed itself."
     ]
 
@@ -67,6 +67,12 @@ def test_whether_it_is_part_of_a_trials_identity(state: State) -> None:
     assert digest_experiment(one) != digest_experiment(other)
     state(RunConfig, "seed", effect=Effect.none)
     assert digest_experiment(one) == digest_experiment(other)
+
+
+def test_a_cuda_graph_is_no_part_of_a_trials_identity_and_may_change() -> None:
+    one, other = ({"run": {"seed": 1, "cuda_graph": value}} for value in ("auto", "never"))
+    assert digest_experiment(one) == digest_experiment(other)
+    assert override_config(config(), ["run.cuda_graph=never"], changeable_keys()).run.cuda_graph is CudaGraph.never
 
 
 def test_every_key_that_has_a_range_says_what_it_takes() -> None:

@@ -88,6 +88,28 @@ def test_only_what_comes_before_the_other_class_is_dropped(write: Callable[..., 
     assert node(back, OPTIMIZER) == {"_target_": "torch.optim.SGD", "lr": 3}
 
 
+@pytest.mark.parametrize("text", ["{}", "'???'"])
+def test_what_says_nothing_of_a_node_leaves_the_other_class(
+    text: str, write: Callable[..., None], project: Path
+) -> None:
+    write("adam", "/small", nested(OPTIMIZER, "{_target_: torch.optim.AdamW, lr: 0.01}"))
+    write("mine", "/adam", nested(OPTIMIZER, text))
+    composed = compose_config(Request(search=False, config_name="mine", project=project))
+    assert node(composed.config, OPTIMIZER) == {"_target_": "torch.optim.AdamW", "lr": 0.01}
+    assert str(composed.source_lines.find(f"{OPTIMIZER}.lr")).endswith("adam.yaml, line 3")
+
+
+def test_a_mapping_within_a_node_is_that_of_the_other_class(write: Callable[..., None], compose_train: Compose) -> None:
+    write("below", "/small", nested(f"{MODEL}.head", "{_target_: mine.A, deep: {x: 1, y: {z: 2}}, sizes: [1, 2]}"))
+    write("above", "/below", nested(f"{MODEL}.head", "{_target_: mine.B, sizes: [3], deep: {y: {q: 5}}}"))
+    written = {"_target_": "mine.B", "sizes": [3], "deep": {"y": {"q": 5}}}
+    found = node(compose_train("above"), f"{MODEL}.head")
+    assert found == written
+    assert list(found) == list(written)  # in the order in which it was written
+    typed = node(compose_train("above", f"{MODEL}.head.deep.y.z=7"), f"{MODEL}.head")
+    assert typed["deep"] == {"y": {"q": 5, "z": 7}}
+
+
 def test_the_source_of_a_chosen_data_set_may_be_replaced(compose_train: Compose) -> None:
     config = compose_train("small", "data=imagewoof", "data.source={_target_: mine.Dogs, of: woof}")
     assert node(config, "data.source") == {"_target_": "mine.Dogs", "of": "woof"}

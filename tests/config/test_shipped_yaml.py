@@ -11,15 +11,15 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from sesemi_search.config.experiment import plain, resolve_experiment
-from sesemi_search.config.schema import EXPERIMENT_KEYS, DataConfig
+from sesemi_search.config.experiment import plain, resolve, written_experiment, written_space
+from sesemi_search.config.schema import DataConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.models import build_classifier, heads
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import check_space
 from sesemi_search.project.sesemi_modules import install
 from sesemi_search.search.initial.baseline import find_baseline
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -82,8 +82,7 @@ def test_a_piece_of_a_space_composes_into_a_space(
         return  # joins pieces, each of which is checked by itself
     monkeypatch.syspath_prepend(str(ROOT / "experiments" / "src"))
     install()
-    experiment = {key: plain(config)[key] for key in EXPERIMENT_KEYS}
-    check_space(Space(parse_space(plain(config)["space"])), experiment, Architectures())
+    check_space(Space(parse_space(written_space(config))), written_experiment(config), Architectures())
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -92,9 +91,9 @@ def test_a_space_composes_and_holds_its_own_experiment(
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "experiments" / "src"))
     install()
-    config = plain(compose_run(space, *NEEDS.get(space, [])))
-    assert config["search"]["name"] == space
-    assert find_baseline(Space(parse_space(config["space"])), {key: config[key] for key in EXPERIMENT_KEYS})
+    config = compose_run(space, *NEEDS.get(space, []))
+    assert config.search.name == space
+    assert find_baseline(Space(parse_space(written_space(config))), written_experiment(config))
 
 
 def test_pieces_of_a_group_join_into_one_choice(compose_run: Compose) -> None:
@@ -168,7 +167,7 @@ def test_a_baseline_is_whole_but_for_its_data(name: str, compose_train: Compose,
     config = f"# @package _global_\ndefaults: [/base/supervised/baseline/{name}]\n"
     (project / "configs" / "whole.yaml").write_text(config)
     composed = compose_train("whole", "data=mnist5k")
-    model = resolve_experiment({key: composed[key] for key in EXPERIMENT_KEYS}).learner.hparams.model
+    model = resolve(written_experiment(composed))["learner"]["hparams"]["model"]
     with torch.device("meta"):
-        classifier = build_classifier(plain(model.backbone), plain(model.head), 10)
+        classifier = build_classifier(model["backbone"], model["head"], 10)
         assert classifier(torch.empty(2, 3, 32, 32)).shape == (2, 10)

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.overrides import parse_overrides
+from sesemi_search.config.source_lines import SourceLines
+from sesemi_search.errors import Problem
 
 Command = Callable[..., tuple[int, str]]
 
@@ -127,6 +130,15 @@ def test_keys_of_the_experiment_have_addresses_too(
     assert addresses(output).get(key) == where, output
 
 
+def test_a_value_of_the_experiment_is_told_where_it_was_typed_whatever_the_space_has_there(
+    mine: Path, command: Command
+) -> None:
+    assert "num_epochs: {float: [1, 3]}" in mine.read_text()
+    code, output = command("run", "space=mine", "run.num_epochs=0")
+    assert code == 2
+    assert addresses(output) == {"run.num_epochs": "command line"}
+
+
 OVER = """\
 # @package _global_
 defaults: [/small, _self_]
@@ -152,16 +164,23 @@ space:
             [],
             {
                 "space.learner.hparams.optimizer.lr": "search_spaces/space/over.yaml, line 7",
-                "learner.hparams.optimizer.lr": "search_spaces/space/over.yaml, line 7",
-                "learner.hparams.model.head.scale": "search_spaces/space/over.yaml, line 14",
-                "learner.hparams.model.head.scaled.scale": "search_spaces/space/over.yaml, line 14",
+                "learner.hparams.optimizer.lr": "optimizer/sgd.yaml, line 6",
+                "space.learner.hparams.model.head.scale": "search_spaces/space/over.yaml, line 14",
+                "space.learner.hparams.model.head.scaled.scale": "search_spaces/space/over.yaml, line 14",
+                "space.learner.hparams.model.head.choice.scaled.scale": "search_spaces/space/over.yaml, line 14",
                 "learner.hparams.model.backbone.width": "configs/small.yaml, line 8",
                 "learner.hparams.model": None,
                 "nothing.here": None,
                 "data.mean": "data/mnist5k.yaml, line 14",
             },
         ),
-        (["space.learner.hparams.optimizer.lr=0.3"], {"learner.hparams.optimizer.lr": "command line"}),
+        (
+            ["space.learner.hparams.optimizer.lr=0.3"],
+            {
+                "space.learner.hparams.optimizer.lr": "command line",
+                "learner.hparams.optimizer.lr": "optimizer/sgd.yaml, line 6",
+            },
+        ),
         (["~space.learner.hparams.optimizer.lr"], {"space.learner.hparams.optimizer.lr": None}),
         (["~space.learner.hparams.model.head.linear"], {"space.learner.hparams.model.head.linear": None}),
         (["data.mean=[0,0,0]"], {"data.mean": "command line"}),
@@ -179,10 +198,10 @@ space:
         ),
         (
             ["space.learner.hparams.model.head.scaled.scale=2"],
-            {"learner.hparams.model.head.scale": "command line"},
+            {"space.learner.hparams.model.head.scale": "command line"},
         ),
         (["run.seed=1"], {"run.seed": "command line"}),
-        (["space.learner.hparams.optimizer=[1,2]"], {"learner.hparams.optimizer": "command line"}),
+        (["space.learner.hparams.optimizer=[1,2]"], {"space.learner.hparams.optimizer": "command line"}),
     ],
 )
 def test_the_last_to_write_a_key_is_found(
@@ -237,3 +256,15 @@ def test_mistakes_inside_options_are_told_once_with_their_line_in_the_space(proj
     assert code == 1
     assert output.count("no such model") == len(found), output
     assert all(where in " ".join(output.split()) for where in found.values())
+
+
+def test_an_address_that_a_problem_has_is_not_looked_up_again() -> None:
+    lines = SourceLines(overrides=parse_overrides(["run.seed=-1"]))
+    assert lines.add(Problem("run.seed", "got -1.")).source == "command line"
+    known = Problem("run.seed", "got -1.", source="base.yaml, line 3")
+    assert lines.add(known) == known
+
+
+def test_a_text_that_begins_like_a_key_is_not_taken_for_one() -> None:
+    lines = SourceLines(overrides=parse_overrides(["run.seed=-1"]))
+    assert lines.add(Problem("", "run.seed: got -1.")).source == ""

@@ -14,7 +14,6 @@ import pytest
 from sesemi_search.data import CIFAR10, CIFAR100, MNIST, STL10, FashionMNIST
 from sesemi_search.data.download import provide
 from sesemi_search.data.sources import check_source
-from sesemi_search.data.torchvision_files import read_stl10
 from sesemi_search.errors import ConfigError
 from tests.data.published import (
     FileServer,
@@ -49,7 +48,7 @@ def download_letters(root: Path, url: str) -> None:
         with urllib.request.urlopen(f"{url}letters") as answer:
             (scratch / "Letters" / "raw" / "letters").write_bytes(answer.read())
 
-    provide(folder, root, (folder / "letters").is_file, download, [Path("Letters/raw/letters.gz")], "")
+    provide([folder / "letters"], root, download, [Path("Letters/raw/letters.gz")], "")
 
 
 def start(root: Path, server: FileServer) -> ForkProcess:
@@ -99,10 +98,13 @@ def test_stl10_is_downloaded_once_and_stands_upright(
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 96, 96), dtype=np.uint8)
     server.files = publish_stl10(pixels, monkeypatch, server.url).archives
-    train = read_stl10(tmp_path, "train", 20)
+    with pytest.raises(ConfigError, match=r"train_X\.bin is not STL10's file or is cut short \(it holds 552960"):
+        STL10(tmp_path).train()
+    monkeypatch.setattr(STL10, "num_images", {"train": 20, "test": 20})
+    train = STL10(tmp_path).train()
     assert server.asked.keys() == server.files.keys()
     server.asked.clear()
-    test = read_stl10(tmp_path, "test", 20)
+    test = STL10(tmp_path).test()
     assert not server.asked
     assert np.array_equal(train.images, pixels)
     assert np.array_equal(test.images, pixels)
@@ -111,8 +113,6 @@ def test_stl10_is_downloaded_once_and_stands_upright(
     theirs = pytest.importorskip("torchvision.datasets").STL10(tmp_path, split="train")
     assert np.array_equal(theirs.data, pixels)
     assert np.array_equal(theirs.labels, train.labels)
-    with pytest.raises(ConfigError, match=r"train_X\.bin is not STL10's file or is cut short \(it holds 552960"):
-        STL10(tmp_path).train()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # urllib leaves a socket to its error

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sesemi_search.data import LabelledImages
-from sesemi_search.data.resize import to_size
+from sesemi_search.data.decode import to_size
 
 
 def images(channels: int = 1, height: int = 28, width: int = 28) -> np.ndarray:

@@ -86,7 +86,7 @@ def test_what_is_no_source_is_told_so(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_check_source_knows_what_the_program_adds(name: str) -> None:
     node = {"_target_": f"sesemi_search.data.sources.{name}"}
     assert check_source(node) == []
-    assert "takes no argument 'size'" in check_source({**node, "size": 3})[0]
+    assert "takes no argument 'size'" in check_source({**node, "size": 3})[0].text
     assert check_source({"_target_": "sesemi_search.data.sources.MNIST6k"})
 
 

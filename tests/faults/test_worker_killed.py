@@ -8,9 +8,9 @@ import optuna
 import pytest
 import yaml
 
-from sesemi_search.config.experiment import load_experiment
-from sesemi_search.data.labelled import LabelledImages
+from sesemi_search.config.experiment import load_experiment, type_experiment
 from sesemi_search.data.splits import load_splits
+from sesemi_search.data.stored import LabelledImages
 from sesemi_search.project.project import activate, find_project
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialReport
@@ -101,7 +101,7 @@ def begin(
         if checkpoint is not None:
             (folder / "checkpoint.pt").write_bytes(checkpoint)
         if not splits:
-            experiment = load_experiment(folder / "config.yaml")
+            experiment = type_experiment(load_experiment(folder / "config.yaml"))
             splits.update(load_splits(experiment.data, Path(experiment.run.data_root), ("train", "val")))
         return folder, TrialRun(directory, 0, splits)
 

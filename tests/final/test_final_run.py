@@ -17,8 +17,8 @@ from sesemi_search.config import schema
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import InMemoryImages, Preparation, load_splits
 from sesemi_search.errors import ConfigError
-from sesemi_search.final.result import write_metrics
 from sesemi_search.final.start import best_epoch
+from sesemi_search.final.train import write_metrics
 from sesemi_search.metrics import METRICS
 from sesemi_search.models import build_classifier
 from sesemi_search.training import Diverged, load_checkpoint

@@ -105,7 +105,7 @@ def test_a_space_over_names_is_checked_name_by_name(config: dict[str, Any]) -> N
     assert [branch.problems for branch in checked.branches][:2] == [[], []]
     assert [note.split()[0] for note in checked.notes] == names[:2]
     (problem,) = checked.describe_problems()
-    assert re.search(r"name='resnet18e'.*Did you mean 'resnet18'\?.*name=resnet18e", problem)
+    assert re.search(r"name='resnet18e'.*Did you mean 'resnet18'\?.*name=resnet18e", problem.text)
 
 
 @pytest.mark.parametrize(

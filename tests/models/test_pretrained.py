@@ -16,8 +16,7 @@ from torch import nn
 from sesemi_search.config.targets import instantiate
 from sesemi_search.errors import ConfigError
 from sesemi_search.models import build_classifier
-from sesemi_search.models.weight_files import are_weights
-from sesemi_search.models.weights import load_strictly, without_weights
+from sesemi_search.models.weights import are_weights, load_strictly, without_weights
 
 KEY = "learner.hparams.model.backbone"
 TIMM = {"_target_": "sesemi_search.models.backbones.TimmBackbone", "name": "test_resnet"}

@@ -1,11 +1,11 @@
 """Each way in which a user's module can be wrong is found without training, and named by class and reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, Problem
 from sesemi_search.preflight.branches import Branch, Checked
 
 MODEL = "learner.hparams.model"
@@ -94,10 +94,10 @@ def losses(check: Callable[..., Checked]) -> dict[str, Branch]:
     return {branch.choices[f"{MODEL}.loss"]: branch for branch in checked.branches}
 
 
-def assert_named(problems: list[str], words: list[str]) -> None:
+def assert_named(problems: Sequence[Problem], words: list[str]) -> None:
     assert len(problems) == 1, problems
     for each in words:
-        assert each in problems[0]
+        assert each in str(problems[0])
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -122,14 +122,14 @@ def test_a_bad_node_is_named_with_the_reason(name: str, check: Callable[..., Che
         checked = check(f"space.{MODEL}.backbone={{_target_: {node}}}", f"space.{MODEL}.head=linear")
         problems = checked.branches[0].problems
     except ConfigError as error:  # the same for every branch
-        problems = [str(error)]
+        problems = error.problems
     assert_named(problems, [f"{MODEL}.backbone", *words])
 
 
 def test_a_width_that_fails_at_its_high_end_is_bad_there_alone(backbones: dict[str, Branch]) -> None:
     branch = backbones["NarrowOnly"]
     assert branch.low.problems == []
-    assert_named(list(branch.high.problems), ["NarrowOnly says out_features = 100 and gives features of shape (2, 64)"])
+    assert_named(branch.high.problems, ["NarrowOnly says out_features = 100 and gives features of shape (2, 64)"])
 
 
 def test_a_module_that_reads_a_value_works_on_the_cpu(backbones: dict[str, Branch]) -> None:

@@ -1,13 +1,16 @@
 """Which branches are visited, and what is said of those that are bad."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 
 from sesemi_search.commands.check import describe_space
-from sesemi_search.errors import ConfigError
-from sesemi_search.preflight.branches import Checked
+from sesemi_search.errors import ConfigError, Kind, Problem
+from sesemi_search.preflight.branches import Checked, End
+from sesemi_search.space.parse import parse_space
+from sesemi_search.space.space import Space
 
 Check = Callable[..., Checked]
 BACKBONE = "learner.hparams.model.backbone"
@@ -50,7 +53,7 @@ def test_a_bad_option_is_bad_in_each_of_its_branches_and_told_once(check: Check)
     checked = check(BACKBONES, SIZES)
     assert {b.choices[BACKBONE] for b in checked.bad} == {"tuple"}
     assert len(checked.bad) == 6
-    (problem,) = checked.describe_problems()
+    (problem,) = map(str, checked.describe_problems())
     assert "TupleBackbone" in problem
     assert "(found at backbone=tuple, head=linear, dropout=0.0, lr=0.01, batch_size_per_gpu=16; " in problem
     assert "; 6 of 12 branches work, and search.skip_bad_branches=true searches those alone)" in problem
@@ -58,7 +61,7 @@ def test_a_bad_option_is_bad_in_each_of_its_branches_and_told_once(check: Check)
 
 def test_a_constructor_that_raises_alike_at_both_ends_is_told_once(check: Check) -> None:
     checked = check(f"space.{BACKBONE}={{_target_: faulty.Odd, width: {{int: [5, 7]}}}}")
-    assert checked.describe_problems() == [
+    assert list(map(str, checked.describe_problems())) == [
         f"space.{BACKBONE}: faulty.Odd(width=5) raised ValueError: width must be a multiple of 4"
     ]
 
@@ -68,9 +71,18 @@ def test_a_mistake_is_told_by_the_key_of_the_option_that_it_is_in(check: Check) 
     names = "name: {choice: [test_resnet, test_resne]}"
     checked = check(f"space.{BACKBONE}={{choice: {{flat: {{_target_: faulty.Flat}}, timm: {{{timm}, {names}}}}}}}")
     (problem,) = checked.describe_problems()
-    assert problem.startswith(f"space.{BACKBONE}.choice.timm.name.choice.1: sesemi_search.models.backbones.TimmBackb")
-    assert "raised ValueError: name='test_resne'; timm" in problem
-    assert [text.partition(": ")[0] for text in checked.describe_bad()] == [problem.partition(": ")[0]]
+    assert problem.key == f"space.{BACKBONE}.choice.timm.name.choice.1"
+    assert problem.text.startswith("sesemi_search.models.backbones.TimmBackbone(")
+    assert "raised ValueError: name='test_resne'; timm" in problem.text
+    assert [bad.key for bad in checked.describe_bad()] == [problem.key]
+
+
+def test_a_problem_that_is_moved_to_the_key_of_its_option_keeps_the_rest() -> None:
+    space = Space(parse_space({"learner": {"hparams": {"model": {"head": {"choice": {"a": {"dropout": 2}}}}}}}))
+    problem = Problem(f"{HEAD}.dropout", "got 2.", Kind.construction, "too large", source="two.yaml, line 3")
+    moved = Checked(space, [], 1, []).locate(problem, End({HEAD: "a"}, [problem]))
+    assert moved == replace(problem, key=f"space.{HEAD}.choice.a.dropout")
+    assert str(moved).endswith("choice.a.dropout: got 2. (two.yaml, line 3)")
 
 
 def test_bad_branches_are_excluded_and_good_ones_are_not(check: Check) -> None:
@@ -108,7 +120,7 @@ def test_what_is_wrong_inside_an_option_is_wrong_with_its_branches_alone(check: 
     bad = [(b.choices[BACKBONE], b.choices.get(f"{BACKBONE}.fraction.out_features")) for b in checked.bad]
     assert bad == [("missing", None), ("unknown", None), ("fraction", "a")]
     assert len(checked.branches) == 5  # with the good one, and ("fraction", "b")
-    first, second, third = checked.describe_bad()
+    first, second, third = map(str, checked.describe_bad())
     assert first.startswith(f"space.{BACKBONE}.choice.missing._target_: 'faulty.Fla' does not exist")
     assert second.startswith(f"space.{BACKBONE}.choice.unknown.width: faulty.Flat takes no argument 'width'")
     assert third.startswith(f"space.{BACKBONE}.choice.fraction.out_features.choice.a: got a float domain")
@@ -129,11 +141,11 @@ def test_an_optimizer_that_fails_in_its_step_is_a_bad_branch(check: Check) -> No
     checked = check(f"space.{OPTIMIZER}={{choice: {{{options}}}}}", "~space.learner.hparams.model.head.scaled")
     assert {branch.choices[OPTIMIZER] for branch in checked.bad} == {"FailsInStep"}
     (problem,) = checked.bad[0].problems
-    assert problem == f"{OPTIMIZER}: the first step of faulty.optimizers.FailsInStep raised KeyError: 'beta1'"
+    assert str(problem) == f"{OPTIMIZER}: the first step of faulty.optimizers.FailsInStep raised KeyError: 'beta1'"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="of a machine without a GPU")
 def test_an_optimizer_for_gpus_alone_is_not_judged_where_only_other_nodes_have_one(check: Check) -> None:
     adam = f"space.{OPTIMIZER}={{_target_: torch.optim.AdamW, capturable: true}}"
     assert check(adam, "run.accelerator=gpu").bad == []
-    assert "capturable" in check(adam, "run.accelerator=cpu").bad[0].problems[0]
+    assert "capturable" in check(adam, "run.accelerator=cpu").bad[0].problems[0].text

@@ -15,7 +15,7 @@ def hold_against(*overrides: str) -> list[str]:
     """Holds the space `tiny`, with overrides, against its limits."""
     prepared = prepare(compose_config(Request(search=True, overrides=["space=tiny", *overrides], project=PROJECT)))
     checked = check_space(prepared.space, prepared.experiment, Architectures())
-    return describe_limits(checked, prepared.settings.search.constraints)
+    return list(map(str, describe_limits(checked, prepared.settings.search.constraints)))
 
 
 def test_limits_that_an_end_is_within_are_no_matter() -> None:

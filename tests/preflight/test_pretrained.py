@@ -31,7 +31,7 @@ class Pretrained(nn.Module):
         self.layer = nn.LazyLinear(width)
         if pretrained and weights_wanted():
             if name == "missing":
-                raise ConfigError(f"{BACKBONE}: no weights of {name}.")
+                raise ConfigError(BACKBONE, f"no weights of {name}.")
             with _lock:
                 loaded[name] += 1
 
@@ -55,20 +55,23 @@ def test_each_pretrained_backbone_is_loaded_once_whatever_its_heads_and_numbers(
     checked = check(choice("name: first, width: {int: [2, 8]}", "name: second", "name: third, pretrained: false"))
     assert not loaded
     assert len(checked.branches) == 6
-    load_pretrained(checked.branches)
+    load_pretrained(checked)
     assert loaded == {"first": 1, "second": 1}
     assert said == ["pretrained weights of first, second: loading, and downloading what is missing"]
 
 
 def test_a_space_without_pretrained_backbones_says_nothing(check: Check, said: list[str]) -> None:
-    load_pretrained(check().branches)
+    checked = check()
+    said.clear()
+    load_pretrained(checked)
     assert said == []
 
 
 def test_what_cannot_be_loaded_is_said_of_all_backbones_at_once(check: Check) -> None:
     checked = check(choice("name: missing", "name: missing, width: 5", "name: there"))
-    with pytest.raises(ConfigError, match="no weights of missing"):
-        load_pretrained(checked.branches)
+    with pytest.raises(ConfigError) as raised:
+        load_pretrained(checked)
+    assert raised.value.problems == [f"space.{BACKBONE}.choice.o{i}: no weights of missing." for i in (0, 1)]
     assert loaded == {"there": 1}
 
 
@@ -89,6 +92,6 @@ def test_a_checkpoint_that_fits_one_name_of_a_choice_makes_the_others_bad_branch
     for branch in checked.bad:
         (problem,) = branch.problems
         name = branch.choices[f"{BACKBONE}.name"]
-        assert problem.startswith(f"{BACKBONE}.checkpoint: the weights of {path} do not fit {name}: ")
-        assert problem.endswith("in a space, make each name an option with its own checkpoint.")
-    load_pretrained(checked.branches)
+        assert str(problem).startswith(f"{BACKBONE}.checkpoint: the weights of {path} do not fit {name}: ")
+        assert problem.text.endswith("in a space, make each name an option with its own checkpoint.")
+    load_pretrained(checked)

@@ -10,8 +10,7 @@ from sesemi_search.search.ray_tune.cluster import connect
 from sesemi_search.search.ray_tune.driver import search
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.resume import resume_plan
-from sesemi_search.tracking.fan_out import Trackers
-from sesemi_search.tracking.tracker import Tracker
+from sesemi_search.tracking.tracker import Tracker, Trackers
 from tests.search.recorder import Recorder
 from tests.search.told_search import tell_search
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sesemi_search.config.experiment import load_experiment
+from sesemi_search.config.experiment import load_experiment, type_experiment
 from sesemi_search.errors import ConfigError
 from sesemi_search.final import train
 from sesemi_search.models.classifier import build_classifier
@@ -17,7 +17,7 @@ from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.tracked_run import run_summary
-from sesemi_search.tracking.fan_out import Trackers
+from sesemi_search.tracking.tracker import Trackers
 from tests.processes import read_trials
 from tests.search.recorder import Recorder
 
@@ -40,7 +40,7 @@ def test_plain_optuna_sees_every_trial_ended_and_every_report_kept(finished: Sea
 
 def test_the_ledger_has_what_the_trial_measured(finished: SearchResult) -> None:
     for record in finished.records:
-        config = load_experiment(trial_dir(finished.directory, record.number) / "config.yaml")
+        config = type_experiment(load_experiment(trial_dir(finished.directory, record.number) / "config.yaml"))
         model = config.learner.hparams.model
         classifier = build_classifier(model.backbone, model.head, config.learner.hparams.num_classes)
         assert record.num_params == sum(parameter.numel() for parameter in classifier.parameters())
@@ -88,7 +88,7 @@ def test_checkpoints_stay_for_the_best_complete_trials_only(finished: SearchResu
 
 def test_every_trial_runs_again_from_its_config_with_the_same_numbers(finished: SearchResult, tmp_path: Path) -> None:
     for record in finished.records[:3]:
-        config = load_experiment(trial_dir(finished.directory, record.number) / "config.yaml")
+        config = type_experiment(load_experiment(trial_dir(finished.directory, record.number) / "config.yaml"))
         train(config, tmp_path / str(record.number), Trackers([]))
         again = yaml.safe_load((tmp_path / str(record.number) / "metrics.json").read_text())["epochs"]
         for epoch, metrics in record.metrics.items():
@@ -106,7 +106,7 @@ def test_best_yaml_is_the_config_of_the_best_complete_trial(finished: SearchResu
 def test_a_second_driver_is_refused_with_the_first_ones_process(
     finished: SearchResult, resume_search: Callable[..., SearchResult]
 ) -> None:
-    from sesemi_search.search.lock import lock_directory
+    from sesemi_search.search.directory import lock_directory
 
     directory = finished.directory
     with lock_directory(directory), pytest.raises(ConfigError, match=r"in use by process \d+ on"):

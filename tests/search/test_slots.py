@@ -11,6 +11,7 @@ import pytest
     [
         ("run.accelerator=gpu", "run.accelerator: got 'gpu', but no node has a GPU"),
         ("run.precision=fp16", "run.precision: got 'fp16'"),
+        ("run.cuda_graph=always", "run.cuda_graph: got 'always'"),
         ("run.num_threads=4096", "run.num_threads=4096, run.gpus=0: no node can hold a trial"),
     ],
 )

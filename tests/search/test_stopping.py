@@ -1,10 +1,9 @@
 import pytest
 
-from sesemi_search.config.durations import parse_duration
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.fingerprint import find_changes
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.search.stopping import Budget, StopKind, error_line, find_common_error
+from sesemi_search.search.stopping import Budget, StopKind, error_line, find_common_error, parse_duration
 
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "m.py", line {line}, in forward\n    raise\n{error}: width {number}\n'

@@ -11,7 +11,7 @@ import pytest
 from sesemi_search.commands.track import track_command
 from sesemi_search.config.compose import Request
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.lock import lock_directory
+from sesemi_search.search.directory import lock_directory
 from sesemi_search.tracking.weights_and_biases import WandbTracker
 from tests.search.told_search import OUTCOMES, STUDY, tell_search
 from tests.tracking.wandb_files import WandbFile, read_wandb_files

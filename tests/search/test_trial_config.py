@@ -59,8 +59,8 @@ def test_each_trial_is_normalized_as_its_own_backbone_expects(
     for branch in found.branches:
         config = resolve(prepared.space.apply(prepared.experiment, branch.low.params))
         (tmp_path / "config.yaml").write_text(to_yaml(config))
-        data = load_experiment(tmp_path / "config.yaml").data  # as a worker reads it
-        means[str(branch.choices[BACKBONE])] = (data.mean, data.std)
+        data = load_experiment(tmp_path / "config.yaml")["data"]  # as a worker reads it
+        means[str(branch.choices[BACKBONE])] = (data["mean"], data["std"])
     assert means == {
         "fresh": ([0.1] * 3, [0.1] * 3),
         "halves": ([0.5] * 3, [0.5] * 3),

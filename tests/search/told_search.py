@@ -12,8 +12,7 @@ from sesemi_search.search.ledger.records import Outcome, TrialReport
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget
-from sesemi_search.tracking.fan_out import Trackers
-from sesemi_search.tracking.tracker import Tracker
+from sesemi_search.tracking.tracker import Tracker, Trackers
 
 __all__ = ["OUTCOMES", "STUDY", "metrics", "open_session", "tell_search"]
 

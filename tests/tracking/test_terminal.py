@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
-from sesemi_search.tracking.tracker import RunStart
+from sesemi_search.tracking.tracker import RunStart, Trackers
 
 
 def run(number: int, history: Mapping[int, Mapping[str, float]] | None = None) -> RunStart:

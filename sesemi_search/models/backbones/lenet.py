@@ -5,6 +5,7 @@ After LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1
 
 from torch import Tensor, nn
 
+from sesemi_search.errors import ArgumentError
 from sesemi_search.models.backbones.base import Backbone
 
 __all__ = ["LeNet5"]
@@ -26,7 +27,7 @@ class LeNet5(Backbone):
         super().__init__()
         side = (((image_size - 5) // 2 + 1) - 5) // 2 + 1
         if side < 1:
-            raise ValueError(f"{image_size=}; it takes images of at least 13 pixels")
+            raise ArgumentError("image_size", f"{image_size=}; it takes images of at least 13 pixels")
         self.out_features = out_features
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, 6, kernel_size=5, stride=2),

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from sesemi_search.errors import ArgumentError
 from sesemi_search.models.backbones.base import Backbone
 
 __all__ = ["MLP"]
@@ -26,7 +27,7 @@ class MLP(Backbone):
     ) -> None:
         super().__init__()
         if depth < 1 or width < 1:
-            raise ValueError(f"{depth=}, {width=}; both take 1 or more")
+            raise ArgumentError("depth", f"{depth=}, {width=}; both take 1 or more")
         self.out_features = width
         self.layers = nn.Sequential(nn.Flatten())
         for inputs in [in_channels * image_size**2, *[width] * (depth - 1)]:

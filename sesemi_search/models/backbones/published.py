@@ -6,11 +6,10 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ArgumentError, ConfigError
 from sesemi_search.models.backbones.base import Backbone
 from sesemi_search.models.classifier import BACKBONE_KEY
-from sesemi_search.models.weight_files import check_path, read_weights
-from sesemi_search.models.weights import load_strictly, weights_wanted
+from sesemi_search.models.weights import check_path, load_strictly, read_weights, weights_wanted
 
 __all__ = ["PublishedBackbone", "check_beginning", "load_file", "loading_error"]
 
@@ -67,7 +66,9 @@ def check_beginning(pretrained: bool, checkpoint: str | None) -> None:
     if checkpoint is None:
         return
     if pretrained:
-        raise ValueError("pretrained=True and checkpoint are both set; both give the weights to begin with")
+        raise ArgumentError(
+            "pretrained", "pretrained=True and checkpoint are both set; both give the weights to begin with"
+        )
     check_path(checkpoint)
 
 
@@ -88,17 +89,18 @@ def load_file(encoder: nn.Module, name: str, checkpoint: str, without: Iterable[
     try:
         weights = read_weights(checkpoint, next(encoder.parameters()).device)
     except ValueError as error:
-        raise ConfigError(f"{key}: got {checkpoint!r}, which cannot be read: {error}.") from error
+        raise ConfigError(key, f"got {checkpoint!r}, which cannot be read: {error}.") from error
     advice = "Take the file of this model; in a space, make each name an option with its own checkpoint."
-    load_strictly(encoder, weights, f"{key}: the weights of {checkpoint} do not fit {name}", without, advice)
+    load_strictly(encoder, weights, f"the weights of {checkpoint} do not fit {name}", without, advice, key)
 
 
 def loading_error(name: str, error: Exception, remedy: str) -> ConfigError:
     """Returns what to raise where published weights could not be loaded; `remedy` says where to put them by hand."""
     reason = (str(error).splitlines() or [""])[0]
     return ConfigError(
-        f"{BACKBONE_KEY}: the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). "
-        f"{remedy}. Or set {BACKBONE_KEY}.checkpoint to a file of weights, with pretrained=false."
+        BACKBONE_KEY,
+        f"the published weights of {name} could not be loaded ({type(error).__name__}: {reason}). "
+        f"{remedy}. Or set {BACKBONE_KEY}.checkpoint to a file of weights, with pretrained=false.",
     )
 
 

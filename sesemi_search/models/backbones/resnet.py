@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sesemi_search.errors import ArgumentError
 from sesemi_search.models.backbones.base import Backbone
 
 __all__ = ["WRN", "CIFARResNet"]
@@ -30,7 +31,7 @@ class CIFARResNet(Backbone):
     def __init__(self, n: int = 18, width: int = 16, drop_rate: float = 0.0, in_channels: int = 3) -> None:
         super().__init__()
         if n < 1 or width < 1:
-            raise ValueError(f"{n=}, {width=}; both take 1 or more")
+            raise ArgumentError("n", f"{n=}, {width=}; both take 1 or more")
         self.out_features = 4 * width
         self.layers = nn.Sequential(
             _conv3x3(in_channels, width),
@@ -66,9 +67,11 @@ class WRN(Backbone):
     def __init__(self, depth: int = 28, k: int = 10, drop_rate: float = 0.0, in_channels: int = 3) -> None:
         super().__init__()
         if depth < 10 or (depth - 4) % 6:
-            raise ValueError(f"{depth=}; it takes 6n + 4, as 10, 16, 22 or 28, so that each stage gets n whole blocks")
+            raise ArgumentError(
+                "depth", f"{depth=}; it takes 6n + 4, as 10, 16, 22 or 28, so that each stage gets n whole blocks"
+            )
         if k < 1:
-            raise ValueError(f"{k=}; it takes 1 or more")
+            raise ArgumentError("k", f"{k=}; it takes 1 or more")
         self.out_features = 64 * k
         shapes = _block_shapes(16, [16 * k, 32 * k, 64 * k], (depth - 4) // 6)
         self.layers = nn.Sequential(

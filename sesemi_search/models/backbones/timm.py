@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sesemi_search.errors import suggest
+from sesemi_search.errors import ArgumentError, suggest
 from sesemi_search.models.backbones.published import PublishedBackbone, check_beginning, load_file, loading_error
 from sesemi_search.models.expected_input import ExpectedInput
 from sesemi_search.models.weights import weights_wanted
@@ -58,7 +58,7 @@ class TimmBackbone(PublishedBackbone):
         config = _pretrained_config(name)
         check_beginning(pretrained, checkpoint)
         if pretrained and not (config.url or config.hf_hub_id or config.file):
-            raise ValueError(f"{name=} has no published weights; it takes pretrained=False")
+            raise ArgumentError("name", f"{name=} has no published weights; it takes pretrained=False")
         arguments = {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
         arguments["in_chans"] = None if in_channels == config.input_size[0] else in_channels
         arguments["img_size"] = image_size if config.fixed_input_size else None
@@ -83,19 +83,21 @@ def _pretrained_config(name: str) -> Any:
     """Returns timm's description of a model and its weights.
 
     Raises:
-        ValueError: There is no such model, or no such tag of it.
+        ArgumentError: There is no such model, or no such tag of it.
     """
     import timm
 
     if prefix := re.match(r"(hf[-_]hub:)?timm/", name):
-        raise ValueError(f"{name=}; it takes timm's own names: write name: {name[prefix.end() :]}")
+        raise ArgumentError("name", f"{name=}; it takes timm's own names: write name: {name[prefix.end() :]}")
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         near = suggest(architecture, timm.list_models())
-        raise ValueError(f"{name=}; timm {timm.__version__} has no such model.{near}")
+        raise ArgumentError("name", f"{name=}; timm {timm.__version__} has no such model.{near}")
     tags = [tagged.partition(".")[2] for tagged in timm.list_pretrained(f"{architecture}.*")]
     if tag and tag not in tags:
-        raise ValueError(f"{name=}; the weights of {architecture} are {', '.join(tags) or 'none'}.{suggest(tag, tags)}")
+        raise ArgumentError(
+            "name", f"{name=}; the weights of {architecture} are {', '.join(tags) or 'none'}.{suggest(tag, tags)}"
+        )
     return timm.get_pretrained_cfg(name, allow_unregistered=False)
 
 

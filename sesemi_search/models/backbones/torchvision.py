@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sesemi_search.errors import suggest
+from sesemi_search.errors import ArgumentError, suggest
 from sesemi_search.models.backbones.published import (
     PublishedBackbone,
     check_beginning,
@@ -63,8 +63,8 @@ class TorchVisionBackbone(PublishedBackbone):
         if checkpoint is not None:
             load_file(encoder, name, checkpoint, left_out)
         elif pretrained and weights_wanted():
-            opening = f"{BACKBONE_KEY}: the published weights of {name} do not fit it"
-            load_strictly(encoder, _download(name, published), opening, left_out)
+            opening = f"the published weights of {name} do not fit it"
+            load_strictly(encoder, _download(name, published), opening, left_out, key=BACKBONE_KEY)
         # A vision transformer is made for one size, which is not always that of its weights.
         size = getattr(encoder, "image_size", max(_PROBE_SIZE, *published.meta["min_size"]))
         super().__init__(encoder, 3, size, freeze)
@@ -93,7 +93,9 @@ def _published_weights(name: str) -> Any:
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
         version = torchvision.__version__
-        raise ValueError(f"{name=}; torchvision {version} has no such classification model.{suggest(name, names)}")
+        raise ArgumentError(
+            "name", f"{name=}; torchvision {version} has no such classification model.{suggest(name, names)}"
+        )
     return torchvision.models.get_model_weights(name).DEFAULT
 
 

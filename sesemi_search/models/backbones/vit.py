@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sesemi_search.errors import ArgumentError
 from sesemi_search.models.backbones.base import Backbone
 
 __all__ = ["ViT"]
@@ -44,11 +45,17 @@ class ViT(Backbone):
     ) -> None:
         super().__init__()
         if image_size % patch_size:
-            raise ValueError(f"{image_size=}, {patch_size=}; the size of a patch divides that of the image")
+            raise ArgumentError(
+                "image_size", f"{image_size=}, {patch_size=}; the size of a patch divides that of the image"
+            )
         if dim % num_heads:
-            raise ValueError(f"{dim=}, {num_heads=}; the number of heads divides dim, so that each gets as much of it")
+            raise ArgumentError(
+                "dim", f"{dim=}, {num_heads=}; the number of heads divides dim, so that each gets as much of it"
+            )
         if depth < 1 or round(mlp_ratio * dim) < 1:
-            raise ValueError(f"{depth=}, {mlp_ratio=}; depth takes 1 or more blocks, mlp_ratio a number above 0")
+            raise ArgumentError(
+                "depth", f"{depth=}, {mlp_ratio=}; depth takes 1 or more blocks, mlp_ratio a number above 0"
+            )
         self.out_features = dim
         self.patches = nn.Conv2d(in_channels, dim, kernel_size=patch_size, stride=patch_size)
         self.positions = nn.Parameter(torch.empty((image_size // patch_size) ** 2, dim))

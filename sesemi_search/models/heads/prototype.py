@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sesemi_search.errors import ArgumentError
 from sesemi_search.models.heads.base import Head, in_float32
 
 __all__ = ["PrototypeHead"]
@@ -30,12 +31,11 @@ class PrototypeHead(Head):
     def __init__(self, in_features: int, out_features: int, temperature: float = 1.0) -> None:
         super().__init__()
         if not temperature > 0 or not math.isfinite(temperature):
-            raise ValueError(f"{temperature=}; it takes a finite number above 0")
+            raise ArgumentError("temperature", f"{temperature=}; it takes a finite number above 0")
         self.in_features = in_features
         self.out_features = out_features
         self.temperature = temperature
-        self.prototypes = nn.Parameter(torch.empty(out_features, in_features))
-        nn.init.kaiming_normal_(self.prototypes)
+        self.prototypes = nn.Parameter(nn.init.kaiming_normal_(torch.empty(out_features, in_features)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, D) to logits (B, K)."""

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from sesemi_search.config.experiment import plain, resolve_experiment
+from sesemi_search.config.experiment import Written, resolve
 from sesemi_search.config.targets import locate
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.fingerprint import find_changes
@@ -22,21 +22,21 @@ _TARGET = "_target_"
 _NOTHING = "???"  # as OmegaConf writes a value that is yet to be set
 
 
-def find_baseline(space: Space, experiment: Mapping[str, Any]) -> dict[str, Any]:
+def find_baseline(space: Space, experiment: Written) -> dict[str, Any]:
     """Returns the parameters with which a trial is the experiment itself.
 
     Args:
         space: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
 
     Raises:
         Outside: There are none; the text says what differs.
     """
     try:
-        own = _fill(plain(resolve_experiment(experiment)))
+        own = _fill(resolve(experiment))
         params: dict[str, Any] = {}
         _read(space.root, "", "", own, params)
-        trial = _fill(plain(resolve_experiment(space.apply(experiment, params))))
+        trial = _fill(resolve(space.apply(experiment, params)))
     except ConfigError as error:
         raise Outside(str(error)) from error
     # What the reading could not see: interpolations, and what a `_target_` of the space replaces.

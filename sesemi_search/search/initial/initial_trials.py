@@ -1,12 +1,12 @@
 """What a search begins with: trials of earlier searches, the experiment's own config, and configs to try first."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from sesemi_search.config.experiment import Written
 from sesemi_search.config.schema import SearchConfig
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 from sesemi_search.search.initial.baseline import find_baseline
 from sesemi_search.search.initial.warm_start import collect_trials
 from sesemi_search.search.ledger.objectives import Objectives
@@ -36,7 +36,7 @@ def plan_initial_trials(
     search: SearchConfig,
     objectives: Objectives,
     space: Space,
-    experiment: Mapping[str, Any],
+    experiment: Written,
 ) -> InitialTrials:
     """Reads earlier searches and holds what is to be tried first against the space; writes nothing.
 
@@ -44,12 +44,12 @@ def plan_initial_trials(
         search: The search's settings.
         objectives: What it optimizes.
         space: The space.
-        experiment: The experiment's config, plain and unresolved.
+        experiment: The experiment as it is written.
 
     Raises:
         ConfigError: A search that cannot be read, or a config that is not in the space.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     given = list(_enqueued(search, space, problems))
     baseline = _baseline(space, experiment) if search.baseline else []
     first = len(baseline) + len(given)
@@ -57,8 +57,10 @@ def plan_initial_trials(
         own = " and the experiment's own" if baseline else ""
         configs = f"{len(given)} config{'s' * (len(given) != 1)}"
         problems.append(
-            f"search.enqueue: {configs}{own} take {first} trials, and search.num_trials is {search.num_trials}: "
-            "raise it."
+            Problem(
+                "search.enqueue",
+                f"{configs}{own} take {first} trials, and search.num_trials is {search.num_trials}: raise it.",
+            )
         )
     copies: list[TrialRecord] = []
     try:
@@ -66,12 +68,12 @@ def plan_initial_trials(
         for line in lines:
             logger.info(line)
     except ConfigError as error:
-        problems.append(str(error))
+        problems += error.problems
     raise_problems(problems)
     return InitialTrials(copies, [*baseline, *given])
 
 
-def _baseline(space: Space, experiment: Mapping[str, Any]) -> list[Given]:
+def _baseline(space: Space, experiment: Written) -> list[Given]:
     try:
         return [Given(find_baseline(space, experiment), Origin.baseline)]
     except Outside as reason:
@@ -79,11 +81,11 @@ def _baseline(space: Space, experiment: Mapping[str, Any]) -> list[Given]:
         return []
 
 
-def _enqueued(search: SearchConfig, space: Space, problems: list[str]) -> list[Given]:
+def _enqueued(search: SearchConfig, space: Space, problems: list[Problem]) -> list[Given]:
     given = []
     for i, values in enumerate(search.enqueue):
         try:
             given.append(Given(name_point(space, values, f"search.enqueue.{i}"), Origin.enqueued))
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.problems
     return given

@@ -7,14 +7,13 @@ are read and nothing of theirs is run.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from sesemi_search.config.experiment import plain, resolve_experiment
+from sesemi_search.config.experiment import Sampled, Written, resolve
 from sesemi_search.config.keys import Effect
-from sesemi_search.errors import ConfigError, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 from sesemi_search.search.fingerprint import find_changes, select_keys
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
@@ -30,14 +29,14 @@ _FINISHED = (Outcome.complete, Outcome.stopped, Outcome.diverged, Outcome.out_of
 
 
 def collect_trials(
-    directories: Sequence[str], space: Space, experiment: Mapping[str, Any], objectives: Objectives
+    directories: Sequence[str], space: Space, experiment: Written, objectives: Objectives
 ) -> tuple[list[TrialRecord], list[str]]:
     """Returns the trials of earlier searches that fit, and lines that say how many and why others do not.
 
     Args:
         directories: Search directories.
         space: The new space.
-        experiment: The new experiment's config, plain and unresolved.
+        experiment: The new experiment.
         objectives: What the new search optimizes.
 
     Returns:
@@ -51,7 +50,7 @@ def collect_trials(
         try:
             stored = read_search(Path(directory))
         except ConfigError as error:
-            problems.append(f"search.warm_start: {error}")
+            problems.append(Problem("search.warm_start", str(error)))
             continue
         reasons: Counter[str] = Counter()
         theirs = [*stored.copied, *(replace(r, copied_from=f"{stored.name}/{r.number}") for r in stored.records)]
@@ -72,7 +71,7 @@ def _take_over(
     record: TrialRecord,
     stored: StoredSearch,
     space: Space,
-    experiment: Mapping[str, Any],
+    experiment: Written,
     objectives: Objectives,
 ) -> TrialRecord:
     """Returns a record as one of the new search; raises `Outside` with the reason where it is none."""
@@ -94,14 +93,14 @@ def _take_over(
     return replace(record, params=point, origin=Origin.copied)
 
 
-def _find_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+def _find_change(before: Sampled, after: Sampled) -> str | None:
     """Returns the first key in which two trials' configs differ, with both values."""
     change = next(find_changes(select_keys(before, Effect.result), select_keys(after, Effect.result)), None)
     if change is None or "${" not in change:
         return change
     # Resolving takes 20 ms, so it is left to where it can matter.
     try:
-        resolved = [select_keys(plain(resolve_experiment(config)), Effect.result) for config in (before, after)]
+        resolved = [select_keys(resolve(config), Effect.result) for config in (before, after)]
     except ConfigError as error:
         return str(error)
     return next(find_changes(resolved[0], resolved[1]), None)

@@ -1,12 +1,10 @@
 """Optuna's trials and our records, translated both ways."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
@@ -79,8 +77,8 @@ def to_copy(record: TrialRecord, space: Space, objectives: Objectives) -> Frozen
 
     Pruners that read the reports of complete trials see copies; successive halving does not (see `PruningStudy`).
     """
-    distributions = _Distributions(record.params)
-    space.sample(distributions)
+    known = FixedTrial(dict(record.params))
+    space.sample(known)
     attributes: dict[str, Any] = {
         f"epoch {epoch:04d}": {name: v if v is None else storable(v) for name, v in metrics.items()}
         for epoch, metrics in record.metrics.items()
@@ -94,7 +92,7 @@ def to_copy(record: TrialRecord, space: Space, objectives: Objectives) -> Frozen
         state=STATES[record.outcome],
         values=_told_values(record, objectives),
         params=dict(record.params),
-        distributions=distributions.by_name,
+        distributions=known.distributions,
         intermediate_values={} if objectives.are_several else dict(record.values),
         user_attrs=attributes,
     )
@@ -106,27 +104,6 @@ def _told_values(record: TrialRecord, objectives: Objectives) -> list[float] | N
         return None
     values = objectives.values(record)
     return None if any(map(math.isnan, values)) else list(values)
-
-
-class _Distributions:
-    """Answers a space with known parameters, and notes the distribution that each is of."""
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
-        self.by_name: dict[str, BaseDistribution] = {}
-
-    def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool) -> float:
-        return float(self._note(name, FloatDistribution(low, high, log, step)))
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int:
-        return int(self._note(name, IntDistribution(low, high, log, step)))
-
-    def suggest_categorical(self, name: str, choices: tuple[Any, ...]) -> Any:
-        return self._note(name, CategoricalDistribution(choices))
-
-    def _note(self, name: str, distribution: BaseDistribution) -> Any:
-        self.by_name[name] = distribution
-        return self._params[name]
 
 
 def to_outcome(trial: FrozenTrial) -> Outcome:

@@ -32,7 +32,7 @@ from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.pruning import PruningStudy
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.ledger.replay import Replay
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine
 from sesemi_search.space.space import Space
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sesemi_search.config.schema import SearchConfig
-from sesemi_search.errors import raise_problems, suggest
+from sesemi_search.errors import Problem, raise_problems, suggest
 from sesemi_search.metrics import METRICS
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 
@@ -117,29 +117,37 @@ def parse_objectives(search: SearchConfig) -> Objectives:
     return Objectives(each, search.best_within)
 
 
-def _check(names: Sequence[Any], modes: Sequence[Any], search: SearchConfig) -> Iterator[str]:
+def _check(names: Sequence[Any], modes: Sequence[Any], search: SearchConfig) -> Iterator[Problem]:
     known = (*METRICS, *COSTS)
     for name in names:
         if name not in known:
             near = suggest(str(name), known)
-            yield f"search.metric: got {name!r}, which no trial reports; it takes of {', '.join(known)}.{near}"
+            yield Problem(
+                "search.metric", f"got {name!r}, which no trial reports; it takes of {', '.join(known)}.{near}"
+            )
     if not names:
-        yield "search.metric: got an empty list; it takes a metric, or several."
+        yield Problem("search.metric", "got an empty list; it takes a metric, or several.")
     elif len(set(map(str, names))) < len(names):
-        yield f"search.metric: got {names}; each metric once."
+        yield Problem("search.metric", f"got {names}; each metric once.")
     elif names[0] in COSTS:
         takes = ", ".join(METRICS)
-        yield f"search.metric: got {names[0]!r} first; the first is what epochs are judged by, one of {takes}."
+        yield Problem(
+            "search.metric", f"got {names[0]!r} first; the first is what epochs are judged by, one of {takes}."
+        )
     for mode in modes:
         if mode not in _MODES:
-            yield f"search.mode: got {mode!r}; it takes max or min.{suggest(str(mode), _MODES)}"
+            yield Problem("search.mode", f"got {mode!r}; it takes max or min.{suggest(str(mode), _MODES)}")
     if len(modes) != len(names):
-        yield f"search.mode: got {len(modes)} modes for {len(names)} metrics; it takes one for each."
+        yield Problem("search.mode", f"got {len(modes)} modes for {len(names)} metrics; it takes one for each.")
     for name, mode in zip(names, modes, strict=False):
         if mode == "max" and str(name).endswith(("/loss", *COSTS, _SECONDS)):
-            yield f"search.mode: got 'max' for {name}, of which less is better; set search.mode{_example(names)}."
+            yield Problem(
+                "search.mode", f"got 'max' for {name}, of which less is better; set search.mode{_example(names)}."
+            )
     if search.best_within and len(names) == 1:
-        yield f"search.best_within: got {search.best_within:g}; it chooses between several metrics, and there is one."
+        yield Problem(
+            "search.best_within", f"got {search.best_within:g}; it chooses between several metrics, and there is one."
+        )
 
 
 def _example(names: Sequence[Any]) -> str:

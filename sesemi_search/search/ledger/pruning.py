@@ -7,7 +7,6 @@ the pruner notes nothing. The verdict on the last report of an unfinished trial 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -77,7 +76,8 @@ class PruningStudy:
 
     def _judge_last(self, numbers: Sequence[int]) -> dict[int, bool]:
         """Judges the last reports of unfinished trials, each as if it came after those of all the others."""
-        notes = {number: self._notes(number) for number in numbers}
+        # What the pruner has noted of a trial: the rungs it has reached.
+        notes = {number: dict(self._frozen(number).system_attrs) for number in numbers}
         for number in numbers:
             self._trials[number].should_prune()
         verdicts = {}
@@ -85,10 +85,6 @@ class PruningStudy:
             self._frozen(number).system_attrs = notes[number]
             verdicts[number] = self._trials[number].should_prune()
         return verdicts
-
-    def _notes(self, number: int) -> dict[str, Any]:
-        """What the pruner has noted of a trial: the rungs it has reached."""
-        return dict(self._frozen(number).system_attrs)
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._study._storage.get_trial(self._trials[number]._trial_id)

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray._private import services
 
-from sesemi_search.config.schema import Accelerator, Precision, RunConfig
+from sesemi_search.config.schema import Accelerator, CudaGraph, Precision, RunConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project
 
@@ -65,7 +65,9 @@ def connect(address: str, project: Project | None) -> Iterator[None]:
         with _loopback_as_given():
             ray.init(**arguments)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"ray.address: got {address!r}; there is no Ray cluster to join there ({error}).") from error
+        raise ConfigError(
+            "ray.address", f"got {address!r}; there is no Ray cluster to join there ({error})."
+        ) from error
     try:
         yield
     finally:
@@ -109,17 +111,22 @@ def count_slots(run: RunConfig, max_concurrent: int | None, nodes: list[Mapping[
     """
     has_gpus = any(node.get("GPU", 0) > 0 for node in nodes)
     if run.accelerator is Accelerator.gpu and not has_gpus:
-        raise ConfigError("run.accelerator: got 'gpu', but no node has a GPU; it takes auto or cpu here.")
+        raise ConfigError("run.accelerator", "got 'gpu', but no node has a GPU; it takes auto or cpu here.")
     gpus = run.gpus if has_gpus and run.accelerator is not Accelerator.cpu else 0.0
     if run.precision is Precision.fp16 and not gpus:
-        raise ConfigError("run.precision: got 'fp16', but trials train on the CPU; it takes auto, fp32 or bf16 there.")
+        raise ConfigError(
+            "run.precision", "got 'fp16', but trials train on the CPU; it takes auto, fp32 or bf16 there."
+        )
+    if run.cuda_graph is CudaGraph.always and not gpus:
+        raise ConfigError("run.cuda_graph", "got 'always', but trials train on the CPU; it takes auto or never there.")
     fits = sum(_fits(node, run.num_threads, gpus) for node in nodes)
     if fits == 0:
         most_cpus = max((node.get("CPU", 0) for node in nodes), default=0)
         most_gpus = max((node.get("GPU", 0) for node in nodes), default=0)
         raise ConfigError(
+            "",
             f"run.num_threads={run.num_threads}, run.gpus={gpus:g}: no node can hold a trial; "
-            f"the largest has {most_cpus:g} CPUs and {most_gpus:g} GPUs."
+            f"the largest has {most_cpus:g} CPUs and {most_gpus:g} GPUs.",
         )
     return Slots(min(fits, max_concurrent or fits), run.num_threads, gpus)
 

@@ -16,14 +16,12 @@ from optuna.exceptions import StorageInternalError
 from ray import tune
 
 from sesemi_search.atomic import write_text
-from sesemi_search.config.durations import parse_duration
 from sesemi_search.errors import SesemiSearchError
-from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.directory import lock_directory, trial_dir
 from sesemi_search.search.ledger.journal import repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import TrialRecord
-from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.open_ledger import begin_ledger, open_ledger, resume_ledger
 from sesemi_search.search.plan import Plan
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
@@ -32,7 +30,7 @@ from sesemi_search.search.ray_tune.trainable import TrialTrainable
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.search_log import log_to
 from sesemi_search.search.session import Session
-from sesemi_search.search.stopping import Budget, Stop, StopKind
+from sesemi_search.search.stopping import Budget, Stop, StopKind, parse_duration
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["search"]

@@ -32,6 +32,8 @@ class TrialTrainable(tune.Trainable):
     ) -> None:
         """Prepares the worker: the user's code importable, the data mapped from the object store."""
         logging.getLogger("sesemi_search").setLevel(logging.ERROR)  # the driver has said it
+        # But not which model is trained without a graph; this goes to the trial's output.
+        logging.getLogger("sesemi_search.training.cuda_graph").setLevel(logging.WARNING)
         activate(project)
         self._directory = directory
         self._data = data

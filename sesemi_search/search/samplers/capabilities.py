@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from optuna import samplers
 
+from sesemi_search.errors import Problem
+from sesemi_search.search.samplers.build import is_sampler
 from sesemi_search.search.samplers.cmaes import CmaEsSampler
-from sesemi_search.search.samplers.nodes import is_sampler
 from sesemi_search.space.domains import Choice, Options
 from sesemi_search.space.size import count_configs, is_continuous
 from sesemi_search.space.space import Space
@@ -26,7 +27,7 @@ _ONE_OBJECTIVE = (CmaEsSampler,)
 class Serving(NamedTuple):
     """What is wrong with a sampler for a space, and what the user should know of it."""
 
-    problems: list[str]
+    problems: list[Problem]
     notes: list[str]
 
 
@@ -44,18 +45,27 @@ def check_serves(
     problems, notes = [], []
     if num_objectives > 1 and is_sampler(sampler, *_ONE_OBJECTIVE):
         problems.append(
-            f"search.sampler: {_name(sampler)} serves one objective, and this search has {num_objectives}; "
-            "take search/sampler=nsgaii, gp or tpe."
+            Problem(
+                "search.sampler",
+                f"{_name(sampler)} serves one objective, and this search has {num_objectives}; "
+                "take search/sampler=nsgaii, gp or tpe.",
+            )
         )
     if is_sampler(sampler, samplers.GridSampler):
         problems.append(
-            f"search.sampler: got {sampler['_target_']!r}, which knows no options and a grid of its own only; "
-            "search/sampler=grid enumerates the space as it is written."
+            Problem(
+                "search.sampler",
+                f"got {sampler['_target_']!r}, which knows no options and a grid of its own only; "
+                "search/sampler=grid enumerates the space as it is written.",
+            )
         )
     if is_sampler(sampler, samplers.QMCSampler) and sampler.get("scramble") is True:
         problems.append(
-            "search.sampler.scramble: got True; each trial would be of another sequence, as the sampler is built anew "
-            "with another seed. search/sampler=qmc scrambles one sequence for all."
+            Problem(
+                "search.sampler.scramble",
+                "got True; each trial would be of another sequence, as the sampler is built anew "
+                "with another seed. search/sampler=qmc scrambles one sequence for all.",
+            )
         )
     if is_sampler(sampler, samplers.BruteForceSampler):
         grid = _check_grid(space)
@@ -72,8 +82,11 @@ def check_serves(
 
 def _check_grid(space: Space) -> Serving:
     problems = [
-        f"space.{d.name}: a continuous dimension has no grid, which search/sampler=grid needs; give it a step, "
-        "{float: [low, high], step: s}, or name its values, {choice: [...]}."
+        Problem(
+            f"space.{d.name}",
+            "a continuous dimension has no grid, which search/sampler=grid needs; give it a step, "
+            "{float: [low, high], step: s}, or name its values, {choice: [...]}.",
+        )
         for d in space.dimensions
         if is_continuous(d.domain)
     ]
@@ -91,8 +104,11 @@ def _check_part(sampler: Mapping[str, Any], space: Space) -> Serving:
     numeric = is_sampler(sampler, CmaEsSampler)
     drawn = [d for d in space.dimensions if d.condition or (numeric and isinstance(d.domain, Choice | Options))]
     if len(drawn) == len(space.dimensions):  # a dimension without a condition is always there
-        problem = f"search.sampler: {_name(sampler)} models numbers that every trial has, and this space has none; "
-        return Serving([problem + "take search/sampler=tpe."], [])
+        problem = Problem(
+            "search.sampler",
+            f"{_name(sampler)} models numbers that every trial has, and this space has none; take search/sampler=tpe.",
+        )
+        return Serving([problem], [])
     names = ", ".join(space.short_names[d.name] for d in drawn)
     return Serving([], [f"search.sampler: {_name(sampler)} draws at random: {names}"] if drawn else [])
 

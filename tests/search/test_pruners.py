@@ -11,8 +11,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome
-from sesemi_search.search.pruners import ArchitectureHalvingPruner
-from sesemi_search.search.pruners.build import build_pruner
+from sesemi_search.search.pruners import ArchitectureHalvingPruner, build_pruner
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
