@@ -16,14 +16,10 @@ MISTAKES = {
     "unknown verb": (["rnu", "space=tiny"], ["unknown verb 'rnu'", "run, resume, track, train", "Did you mean 'run'?"]),
     "unknown space": (["run", "space=lenet_cosin"], ["'lenet_cosin'", "Did you mean 'lenet_cosine'?"]),
     "unknown group": (["run", "space=tiny", "dataset/x=mnist"], ["dataset/x", "no such config group"]),
-    "unknown data": (["run", "space=tiny", "data=mnst"], ["'mnst'", "mnist5k", "Did you mean 'mnist'?"]),
-    "unknown key": (["run", "space=tiny", "run.num_epoch=3"], ["run.num_epoch", "Did you mean 'num_epochs'?"]),
     "unknown key in the space": (
         ["run", "space=tiny", "space.run.num_epoch=3"],
         ["space.run.num_epoch", "Did you mean 'num_epochs'?"],
     ),
-    "wrong type": (["run", "space=tiny", "run.num_epochs=many"], ["run.num_epochs", "many"]),
-    "not an override": (["run", "space=tiny", "nonsense"], ["nonsense", "KEY=VALUE"]),
     "a space by its bare name": (["run", "tiny"], ["tiny: not an override KEY=VALUE", "Did you mean space=tiny?"]),
     "a config by its file": (
         ["train", "configs/tiny.yaml"],
@@ -84,12 +80,10 @@ MISTAKES = {
     ),
     "no trials": (["run", "space=tiny", "search.num_trials=0"], ["search.num_trials", "got 0", "at least 1"]),
     "low above high": (["run", "space=tiny", f"{LR}={{float: [1, 0.1]}}"], [LR, "[1, 0.1]", "low is above high"]),
-    "log of zero": (["run", "space=tiny", f"{LR}={{float: [0, 1], log: true}}"], [LR, "low > 0"]),
     "a misspelt domain": (
         ["check", "space=tiny", f"{LR}={{flota: [0.01, 1], log: true}}"],
         [f"{LR}: got a mapping with the keys flota, log", "Did you mean 'float'?", "(command line)"],
     ),
-    "empty choice": (["run", "space=tiny", f"{LR}={{choice: []}}"], [LR, "is empty"]),
     "the last option dropped": (
         ["run", "space=tiny", "~space.learner.hparams.model.head.linear", "~space.learner.hparams.model.head.scaled"],
         ["space.learner.hparams.model.head.choice: is empty"],
@@ -116,15 +110,6 @@ MISTAKES = {
         ["run", "space=tiny", "space.run.num_threads={choice: [1, 2]}"],
         ["run.num_threads", "same"],
     ),
-    "a GPU where there is none": (
-        ["run", "space=tiny", "run.accelerator=gpu"],
-        ["run.accelerator", "no node has a GPU"],
-    ),
-    "float16 on the CPU": (["run", "space=tiny", "run.precision=fp16"], ["run.precision", "fp16", "CPU"]),
-    "a graph on the CPU": (
-        ["run", "space=tiny", "run.cuda_graph=always"],
-        ["run.cuda_graph", "always", "auto or never"],
-    ),
     "a search from weights": (
         ["run", "space=tiny", "run.pretrained_checkpoint_path=x.pt"],
         ["run.pretrained_checkpoint_path", "x.pt"],
@@ -133,7 +118,6 @@ MISTAKES = {
         ["run", "space=tiny", "data.val_size=6000"],
         ["data.val_size + data.test_size", "got 9500", "5000 images"],
     ),
-    "too many threads": (["run", "space=tiny", "run.num_threads=4096"], ["run.num_threads=4096", "no node can hold"]),
     "train without a config": (["train"], ["--config-name: missing"]),
     "unknown config": (["train", "--config-name", "tinny"], ["tinny.yaml", "Did you mean 'tiny'?"]),
     "no such config folder": (["train", "--config-dir", "nowhere", "--config-name", "x"], ["--config-dir", "nowhere"]),
@@ -182,7 +166,8 @@ def test_a_mistake_is_one_message_and_exit_code_2(
 def test_all_mistakes_are_told_at_once(command: Callable[..., tuple[int, str]]) -> None:
     code, output = command("run", "space=tiny", "run.num_epoch=3", "run.sed=1", "data=mnst")
     assert code == 2
-    assert all(words in output for words in ("3 problems", "num_epoch", "run.sed", "mnst"))
+    assert all(words in output for words in ("3 problems", "run.num_epoch", "run.sed", "'mnst'"))
+    assert all(f"Did you mean '{name}'?" in output for name in ("num_epochs", "seed", "mnist"))
 
 
 def test_a_directory_that_holds_a_search_is_refused(command: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
@@ -200,14 +185,15 @@ def test_pretrained_weights_that_cannot_be_had_are_all_named_before_the_start(
 ) -> None:
     backbones = ", ".join(
         f"{name}: {{_target_: sesemi_search.models.backbones.{target}, name: {name}, pretrained: true}}"
-        for name, target in (("test_resnet", "TimmBackbone"), ("resnet18", "TorchVisionBackbone"))
+        for name, target in (("test_resnet", "TimmBackbone"), ("squeezenet1_1", "TorchVisionBackbone"))
     )
     space = ["space=tiny", "data.image_size=64", f"space.{BACKBONE}={{choice: {{{backbones}}}}}"]
+    space.append("space.learner.hparams.model.head=linear")
     assert command("check", *space)[0] == 0
     code, output = command("run", *space)
     assert code == 2, output
     assert "2 problems" in output
-    for place in (timm_cache / "models--timm--test_resnet.r160_in1k", torch_cache / "resnet18-f37072fd.pth"):
+    for place in (timm_cache / "models--timm--test_resnet.r160_in1k", torch_cache / "squeezenet1_1-b8a52dc0.pth"):
         assert str(place) in output.replace("\n", "")
     assert not (project / "runs").exists()
 

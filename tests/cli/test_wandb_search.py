@@ -1,4 +1,4 @@
-"""Whole searches with Weights & Biases: offline files, and a compatible server on loopback."""
+"""A whole search with Weights & Biases: a compatible server on loopback."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.processes import end_all, read_trials, start
-from tests.tracking.wandb_files import read_wandb_files
 from tests.tracking.wandb_server import serve_openwandb
 
 
@@ -30,23 +29,6 @@ def search(project: Path, directory: Path, tmp_path: Path) -> Iterator[Callable[
 
     yield run
     end_all()
-
-
-def test_offline_files_hold_one_run_a_trial(search: Callable[..., str], directory: Path) -> None:
-    output = search()
-    assert f"wandb sync {directory}/wandb/offline-run-*" in output
-    runs = read_wandb_files(directory)
-    ledger = read_trials(directory)
-    assert set(runs) == {trial.user_attrs["run_id"] for trial in ledger}
-    group = next(iter(runs)).rpartition("-")[0]
-    for trial in ledger:
-        run = runs[f"{group}-{trial.number:04d}"]
-        assert (run.group, run.job_type) == (group, "trial")
-        assert run.config["lr"] == trial.params["learner.hparams.optimizer.lr"]
-        assert run.config["experiment"]["learner"]["hparams"]["optimizer"]["lr"] == run.config["lr"]
-        assert [(row["_step"], row["val/top1"]) for row in run.history] == list(trial.intermediate_values.items())
-        assert run.tags == [trial.user_attrs["outcome"]]
-        assert run.summary["last"] == trial.value
 
 
 @pytest.mark.slow

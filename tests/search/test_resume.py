@@ -11,6 +11,7 @@ import yaml
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project
+from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.open_ledger import begin_ledger
@@ -59,37 +60,35 @@ def test_a_spent_compute_budget_ends_the_search_in_order_and_a_raised_one_goes_o
 
 
 def test_a_spent_time_budget_ends_the_search(run_search: RunSearch) -> None:
-    result = run_search("search.num_trials=500", "search.time_budget=1s")
+    result = run_search("search.num_trials=500", "search.max_concurrent=1", "search.time_budget=1s")
     assert result.stop is not None
     assert "search.time_budget" in result.stop.text
     assert len(result.records) < 500
 
 
-def test_a_dry_run_tells_and_writes_nothing(run_search: RunSearch) -> None:
-    result = run_search("search.num_trials=12", "search.compute_budget=0.00001", "search/pruner=none")
-    before = files(result.directory)
-    lines = describe_resume(Request(search=True, overrides=[str(result.directory), "search.num_trials=30"]))
-    assert files(result.directory) == before
-    unfinished = [r for r in result.records if r.outcome is Outcome.interrupted]
-    for record in unfinished:
-        assert f"trial {record.number} would go on from its checkpoint, after epoch {record.epochs}" in lines
-    new = 30 - len(result.records)
-    assert any(line.startswith(f"{new} new trials would be asked for") for line in lines)
+def test_a_dry_run_tells_and_writes_nothing(told: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(told, tmp_path / "search"))
+    (trial_dir(directory, 5) / "checkpoint.pt").touch()
+    before = files(directory)
+    lines = describe_resume(Request(search=True, overrides=[str(directory), "search.num_trials=30"]))
+    assert files(directory) == before
+    assert "trial 4 would go on from the beginning, after epoch 1 (its driver died)" in lines
+    assert "trial 5 would go on from its checkpoint, after epoch 1" in lines
+    assert any(line.startswith("24 new trials would be asked for") for line in lines)
 
 
-def test_an_edited_search_yaml_is_refused_with_the_key(run_search: RunSearch, resume_search: RunSearch) -> None:
-    directory = run_search(*SHORT).directory
-    path = directory / "search.yaml"
+def test_an_edited_search_yaml_is_refused_with_the_key(finished_copy: Path, resume_search: RunSearch) -> None:
+    path = finished_copy / "search.yaml"
     config = yaml.safe_load(path.read_text())
     config["learner"]["hparams"]["optimizer"]["momentum"] = 0.5
     path.write_text(yaml.safe_dump(config))
     with pytest.raises(ConfigError, match=r"learner\.hparams\.optimizer\.momentum: was 0\.9, is 0\.5"):
-        resume_search(directory, "search.num_trials=3")
+        resume_search(finished_copy, "search.num_trials=10")
 
 
 @pytest.mark.parametrize("override", ["search.metric=val/loss", "search.mode=min", "run.num_epochs=9", "search.seed=3"])
 def test_what_would_make_trials_incomparable_cannot_change(
-    run_search: RunSearch, resume_search: RunSearch, override: str, tmp_path: Path
+    resume_search: RunSearch, override: str, tmp_path: Path
 ) -> None:
     directory = tmp_path / "any"
     directory.mkdir()
@@ -141,20 +140,13 @@ def test_a_search_that_begins_loses_what_a_driver_left_that_was_killed_before(pr
 
 
 def test_a_moved_directory_resumes_and_loses_what_a_killed_writer_left(
-    run_search: RunSearch, resume_search: RunSearch, tmp_path: Path
+    finished: SearchResult, extended: SearchResult
 ) -> None:
-    result = run_search(*SHORT)
-    moved = tmp_path / "another place" / "search"
-    moved.parent.mkdir()
-    result.directory.rename(moved)
-    for torn in ("best.yaml", "trials/0001/config.yaml"):  # as a driver leaves it that is killed while it writes
-        (moved / torn).with_name(f".{Path(torn).name}.123.abc.tmp").write_text("run")
-    end = resume_search(moved, "search.num_trials=3")
+    moved = extended.directory
     assert not list(moved.rglob("*.tmp"))
-    assert [r.params for r in end.records[:2]] == [r.params for r in result.records]
-    assert len(end.records) == 3
-    assert (moved / "trials" / "0002" / "config.yaml").exists()
-    assert not result.directory.exists()
+    assert [r.params for r in extended.records[:9]] == [r.params for r in finished.records]
+    assert (moved / "trials" / "0009" / "config.yaml").exists()
+    assert [path.name for path in moved.parents[1].iterdir()] == [moved.parent.name], "nothing where it was before"
 
 
 @pytest.mark.slow

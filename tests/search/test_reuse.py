@@ -16,9 +16,9 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.errors import ConfigError
 from sesemi_search.report.search_end import compare_with_baseline, describe_copies
 from sesemi_search.search.directory import JOURNAL, trial_dir
-from sesemi_search.search.initial.initial_trials import InitialTrials
+from sesemi_search.search.initial.initial_trials import InitialTrials, plan_initial_trials
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.objectives import Objective, Objectives
+from sesemi_search.search.ledger.objectives import Objective, Objectives, parse_objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.preparation import prepare
@@ -308,14 +308,15 @@ def test_what_is_not_in_the_space_is_an_error_that_says_why(given: dict[str, Any
 
 @pytest.fixture
 def begin(project: Path, said: list[str]) -> Callable[..., tuple[InitialTrials, list[str]]]:
-    """Plans a search of `tiny` and returns what it would begin with, and what it said."""
+    """Prepares a search of `tiny`, without the check, and returns what it would begin with, and what it said."""
 
     def plan(*overrides: str, project: Path = project) -> tuple[InitialTrials, list[str]]:
         space = [] if any(o.startswith("space=") for o in overrides) else ["space=tiny"]
         said.clear()
         request = Request(search=True, overrides=[*space, *overrides], project=project)
-        initial = make_plan(compose_config(request)).initial_trials
-        assert initial is not None
+        prepared = prepare(compose_config(request))
+        search = prepared.settings.search
+        initial = plan_initial_trials(search, parse_objectives(search), prepared.space, prepared.experiment)
         return initial, list(said)
 
     return plan
@@ -401,55 +402,38 @@ def test_the_baseline_can_be_turned_off(begin: Begin) -> None:
         ("search.warm_start=[somewhere]", ["search.warm_start", "somewhere holds no search"]),
     ],
 )
-def test_mistakes_are_found_before_the_start(begin: Begin, override: str, words: list[str]) -> None:
+def test_mistakes_are_found_before_the_start(project: Path, override: str, words: list[str]) -> None:
     with pytest.raises(ConfigError) as error:
-        begin(override)
+        make_plan(compose_config(Request(search=True, overrides=["space=tiny", override], project=project)))
     for word in words:
         assert word in str(error.value)
 
 
-@pytest.fixture(scope="module")
-def _once() -> dict[str, SearchResult]:
-    return {}
-
-
-@pytest.fixture
-def earlier(
-    _once: dict[str, SearchResult], run_search: Callable[..., SearchResult], tmp_path_factory: pytest.TempPathFactory
-) -> SearchResult:
-    """A search of six trials with a baseline and a config to try, run for the first test that asks."""
-    if not _once:
-        directory = tmp_path_factory.mktemp("earlier") / "search"
-        enqueue = "search.enqueue=[{lr: 0.9, head: scaled, scale: 30, out_features: 5}]"
-        _once["it"] = run_search(enqueue, "search.max_concurrent=2", directory=directory)
-    return _once["it"]
-
-
-def test_the_first_trials_of_a_search_are_the_baseline_and_the_enqueued(earlier: SearchResult) -> None:
-    baseline, enqueued = earlier.records[:2]
+def test_the_first_trials_of_a_search_are_the_baseline_and_the_enqueued(finished: SearchResult) -> None:
+    baseline, enqueued = finished.records[:2]
     assert (baseline.number, baseline.origin, baseline.params[LR]) == (0, Origin.baseline, 0.1)
     assert (enqueued.origin, enqueued.params[LR]) == (Origin.enqueued, 0.9)
-    assert {r.origin for r in earlier.records[2:]} == {Origin.sampled}
+    assert {r.origin for r in finished.records[2:]} == {Origin.sampled}
 
 
-def test_all_finished_trials_fit_a_wider_space(begin: Begin, earlier: SearchResult) -> None:
+def test_all_finished_trials_fit_a_wider_space(begin: Begin, finished: SearchResult) -> None:
     initial, lines = begin(
-        f"search.warm_start=[{earlier.directory}]",
+        f"search.warm_start=[{finished.directory}]",
         f"space.{LR}={{float: [0.001, 2], log: true}}",
         f"space.{HEAD}.choice.frozen={{_target_: {LINEAR}, freeze: true}}",
     )
     assert [(r.params, r.values, r.outcome) for r in initial.copies] == [
-        (r.params, r.values, r.outcome) for r in earlier.records
+        (r.params, r.values, r.outcome) for r in finished.records
     ]
-    assert f"warm start: 6 of 6 trials of {earlier.directory} copied" in lines
+    assert f"warm start: 9 of 9 trials of {finished.directory} copied" in lines
 
 
 @pytest.mark.parametrize(
     "override", ["num_workers=2", "prefetch_factor=5", "memory_share=0.1", "num_threads=2", "test_checkpoint=last"]
 )
-def test_where_and_on_what_a_trial_runs_keeps_none_out(begin: Begin, earlier: SearchResult, override: str) -> None:
-    initial, _ = begin(f"search.warm_start=[{earlier.directory}]", f"run.{override}")
-    assert len(initial.copies) == 6
+def test_where_and_on_what_a_trial_runs_keeps_none_out(begin: Begin, finished: SearchResult, override: str) -> None:
+    initial, _ = begin(f"search.warm_start=[{finished.directory}]", f"run.{override}")
+    assert len(initial.copies) == 9
 
 
 @pytest.mark.parametrize(
@@ -470,34 +454,34 @@ def test_where_and_on_what_a_trial_runs_keeps_none_out(begin: Begin, earlier: Se
     ],
 )
 def test_trials_of_another_experiment_are_left_with_the_reason(
-    begin: Begin, earlier: SearchResult, overrides: list[str], reason: str
+    begin: Begin, finished: SearchResult, overrides: list[str], reason: str
 ) -> None:
-    initial, lines = begin(f"search.warm_start=[{earlier.directory}]", *overrides)
+    initial, lines = begin(f"search.warm_start=[{finished.directory}]", *overrides)
     assert initial.copies == []
-    assert f"warm start: 0 of 6 trials of {earlier.directory} copied" in lines
-    assert any(line.startswith("  6 left: ") and reason in line for line in lines), lines
+    assert f"warm start: 0 of 9 trials of {finished.directory} copied" in lines
+    assert any(line.startswith("  9 left: ") and reason in line for line in lines), lines
 
 
-def test_trials_outside_a_narrower_space_are_left_and_the_others_copied(begin: Begin, earlier: SearchResult) -> None:
+def test_trials_outside_a_narrower_space_are_left_and_the_others_copied(begin: Begin, finished: SearchResult) -> None:
     narrow = f"space.{LR}={{float: [0.01, 0.5], log: true}}"
-    initial, lines = begin(f"search.warm_start=[{earlier.directory}]", narrow)
-    inside = [r for r in earlier.records if r.params[LR] <= 0.5]
+    initial, lines = begin(f"search.warm_start=[{finished.directory}]", narrow)
+    inside = [r for r in finished.records if r.params[LR] <= 0.5]
     assert [r.params for r in initial.copies] == [r.params for r in inside]
-    assert 0 < len(inside) < 6
-    assert f"  {6 - len(inside)} left: {LR}: outside [0.01, 0.5]" in lines
+    assert 0 < len(inside) < 9
+    assert f"  {9 - len(inside)} left: {LR}: outside [0.01, 0.5]" in lines
 
 
-def test_an_option_that_means_something_else_is_left(begin: Begin, earlier: SearchResult) -> None:
+def test_an_option_that_means_something_else_is_left(begin: Begin, finished: SearchResult) -> None:
     changed = f"space.{HEAD}.choice.scaled={{_target_: {SCALED}, learnable: true, scale: {{float: [1, 32]}}}}"
-    initial, lines = begin(f"search.warm_start=[{earlier.directory}]", changed)
+    initial, lines = begin(f"search.warm_start=[{finished.directory}]", changed)
     assert {r.params[HEAD] for r in initial.copies} == {"linear"}
     assert any(f"left: {HEAD}.learnable: is new, True" in line for line in lines), lines
 
 
-def test_a_trial_is_copied_once(begin: Begin, earlier: SearchResult) -> None:
-    initial, lines = begin(f"search.warm_start=[{earlier.directory},{earlier.directory}]")
-    assert len(initial.copies) == 6
-    assert "  6 left: is copied already" in lines
+def test_a_trial_is_copied_once(begin: Begin, finished: SearchResult) -> None:
+    initial, lines = begin(f"search.warm_start=[{finished.directory},{finished.directory}]")
+    assert len(initial.copies) == 9
+    assert "  9 left: is copied already" in lines
 
 
 @pytest.mark.slow
@@ -505,45 +489,45 @@ def test_a_warm_started_search_runs_all_its_trials_and_resumes(
     run_search: Callable[..., SearchResult],
     resume_search: Callable[..., SearchResult],
     begin: Begin,
-    earlier: SearchResult,
+    finished: SearchResult,
     tmp_path: Path,
 ) -> None:
-    warm = f"search.warm_start=[{earlier.directory}]"
+    warm = f"search.warm_start=[{finished.directory}]"
     result = run_search(warm, "search.num_trials=3", "search.study=warm", f"space.{LR}={{float: [0.01, 2]}}")
-    assert [r.number for r in result.records] == [6, 7, 8]
+    assert [r.number for r in result.records] == [9, 10, 11]
     assert result.records[0].origin is Origin.baseline
-    assert len(result.copied) == 6
+    assert len(result.copied) == 9
     assert result.best is not None
-    assert result.best.number in (6, 7, 8)
-    assert sorted(path.name for path in result.directory.joinpath("trials").iterdir()) == ["0006", "0007", "0008"]
+    assert result.best.number in (9, 10, 11)
+    assert sorted(path.name for path in result.directory.joinpath("trials").iterdir()) == ["0009", "0010", "0011"]
     assert f"Trial {result.best.number:04d}" in (result.directory / "best.yaml").read_text()
 
     extended = resume_search(result.directory, "search.num_trials=4")
-    assert [r.number for r in extended.records] == [6, 7, 8, 9]
-    assert [r.copied_from for r in extended.copied] == [f"tiny-test/{i}" for i in range(6)]
-    assert trial_dir(result.directory, 9).is_dir()
-    assert len(read_trials(result.directory)) == 10
+    assert [r.number for r in extended.records] == [9, 10, 11, 12]
+    assert [r.copied_from for r in extended.copied] == [f"tiny-test/{i}" for i in range(9)]
+    assert trial_dir(result.directory, 12).is_dir()
+    assert len(read_trials(result.directory)) == 13
     assert {t.state.name for t in read_trials(result.directory)} <= {"COMPLETE", "PRUNED"}
     stored = read_search(result.directory)
-    assert ([r.number for r in stored.records], len(stored.copied)) == ([6, 7, 8, 9], 6)
+    assert ([r.number for r in stored.records], len(stored.copied)) == ([9, 10, 11, 12], 9)
 
-    again, _ = begin(f"search.warm_start=[{earlier.directory},{result.directory}]", f"space.{LR}={{float: [0.01, 2]}}")
-    origins = [f"tiny-test/{i}" for i in range(6)] + [f"warm/{i}" for i in (6, 7, 8, 9)]
+    again, _ = begin(f"search.warm_start=[{finished.directory},{result.directory}]", f"space.{LR}={{float: [0.01, 2]}}")
+    origins = [f"tiny-test/{i}" for i in range(9)] + [f"warm/{i}" for i in (9, 10, 11, 12)]
     assert [r.copied_from for r in again.copies] == origins
 
 
 @pytest.mark.slow
 def test_resume_ends_a_copying_that_was_cut(
-    run_search: Callable[..., SearchResult], resume_search: Callable[..., SearchResult], earlier: SearchResult
+    run_search: Callable[..., SearchResult], resume_search: Callable[..., SearchResult], finished: SearchResult
 ) -> None:
-    result = run_search(f"search.warm_start=[{earlier.directory}]", "search.num_trials=1", "search.study=cut")
+    result = run_search(f"search.warm_start=[{finished.directory}]", "search.num_trials=1", "search.study=cut")
     journal = result.directory / JOURNAL
     lines = journal.read_bytes().splitlines(keepends=True)
     third = [i for i, line in enumerate(lines) if json.loads(line)["op_code"] == 4][2]
     journal.write_bytes(b"".join(lines[: third + 1]))
     shutil.rmtree(result.directory / "trials")
     resumed = resume_search(result.directory)
-    assert len(resumed.copied) == 6
+    assert len(resumed.copied) == 9
     assert [(r.number, r.params, r.values) for r in resumed.records] == [
         (r.number, r.params, r.values) for r in result.records
     ]

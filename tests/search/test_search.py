@@ -2,9 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -18,56 +17,17 @@ from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.tracked_run import run_summary
-from sesemi_search.tracking.tracker import RunStart, Trackers
+from sesemi_search.tracking.tracker import Trackers
 from tests.processes import read_trials
+from tests.search.recorder import Recorder
 
 RunSearch = Callable[..., SearchResult]
 BACKBONE = "space.learner.hparams.model.backbone"
 LR = "space.learner.hparams.optimizer.lr"
 
 
-class Recorder:
-    """Keeps all events."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[Any, ...]] = []
-        self.starts: list[RunStart] = []
-
-    def start(self, run: RunStart) -> None:
-        self.starts.append(run)
-        self.events.append(("start", run.number))
-
-    def log(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        self.events.append(("log", number, epoch))
-
-    def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
-        self.events.append(("end", number, outcome))
-
-    def close(self) -> None:
-        self.events.append(("close",))
-
-
-@pytest.fixture(scope="module")
-def _once() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-def finished(
-    _once: dict[str, Any], run_search: RunSearch, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[SearchResult, Recorder]:
-    """One search of nine trials, run for the first test that asks."""
-    if not _once:
-        recorder = Recorder()
-        directory = tmp_path_factory.mktemp("finished") / "search"
-        _once["it"] = (run_search("search.num_trials=9", directory=directory, tracker=recorder), recorder)
-    it: tuple[SearchResult, Recorder] = _once["it"]
-    return it
-
-
-def test_plain_optuna_sees_every_trial_ended_and_every_report_kept(finished: tuple[SearchResult, Recorder]) -> None:
-    result, _ = finished
-    trials = read_trials(result.directory)
+def test_plain_optuna_sees_every_trial_ended_and_every_report_kept(finished: SearchResult) -> None:
+    trials = read_trials(finished.directory)
     states = Counter(t.state.name for t in trials)
     assert set(states) == {"COMPLETE", "PRUNED"}
     assert sum(states.values()) == 9
@@ -78,9 +38,9 @@ def test_plain_optuna_sees_every_trial_ended_and_every_report_kept(finished: tup
         assert trial.value == trial.intermediate_values[epochs[-1]]
 
 
-def test_the_ledger_has_what_the_trial_measured(finished: tuple[SearchResult, Recorder]) -> None:
-    for record in finished[0].records:
-        config = type_experiment(load_experiment(trial_dir(finished[0].directory, record.number) / "config.yaml"))
+def test_the_ledger_has_what_the_trial_measured(finished: SearchResult) -> None:
+    for record in finished.records:
+        config = type_experiment(load_experiment(trial_dir(finished.directory, record.number) / "config.yaml"))
         model = config.learner.hparams.model
         classifier = build_classifier(model.backbone, model.head, config.learner.hparams.num_classes)
         assert record.num_params == sum(parameter.numel() for parameter in classifier.parameters())
@@ -91,9 +51,8 @@ def test_the_ledger_has_what_the_trial_measured(finished: tuple[SearchResult, Re
         assert record.metrics[record.epochs]["val/top1"] == record.value
 
 
-def test_trackers_see_each_trial_start_log_and_end_in_order(finished: tuple[SearchResult, Recorder]) -> None:
-    result, recorder = finished
-    for record in result.records:
+def test_trackers_see_each_trial_start_log_and_end_in_order(finished: SearchResult, recorder: Recorder) -> None:
+    for record in finished.records:
         events = [event for event in recorder.events if event[1:2] == (record.number,)]
         logs = [("log", record.number, epoch) for epoch in range(1, record.epochs + 1)]
         assert events == [("start", record.number), *logs, ("end", record.number, record.outcome.value)]
@@ -103,8 +62,8 @@ def test_trackers_see_each_trial_start_log_and_end_in_order(finished: tuple[Sear
     assert start.config["learner"]["hparams"]["optimizer"]["lr"] == start.params["lr"]
 
 
-def test_the_directory_holds_what_the_design_says_and_no_pickle(finished: tuple[SearchResult, Recorder]) -> None:
-    directory = finished[0].directory
+def test_the_directory_holds_what_the_design_says_and_no_pickle(finished: SearchResult) -> None:
+    directory = finished.directory
     names = {path.name for path in directory.iterdir()}
     assert names == {
         "search.log",
@@ -120,20 +79,16 @@ def test_the_directory_holds_what_the_design_says_and_no_pickle(finished: tuple[
     assert kept == {"config.yaml", "checkpoint.pt"}
 
 
-def test_checkpoints_stay_for_the_best_complete_trials_only(finished: tuple[SearchResult, Recorder]) -> None:
-    result, _ = finished
-    complete = [r for r in result.records if r.outcome is Outcome.complete]
+def test_checkpoints_stay_for_the_best_complete_trials_only(finished: SearchResult) -> None:
+    complete = [r for r in finished.records if r.outcome is Outcome.complete]
     best = sorted(complete, key=lambda r: (-r.value, r.number))[:3]
-    holders = {int(path.parent.name) for path in result.directory.glob("trials/*/checkpoint.pt")}
+    holders = {int(path.parent.name) for path in finished.directory.glob("trials/*/checkpoint.pt")}
     assert holders == {r.number for r in best}
 
 
-def test_every_trial_runs_again_from_its_config_with_the_same_numbers(
-    finished: tuple[SearchResult, Recorder], tmp_path: Path
-) -> None:
-    result, _ = finished
-    for record in result.records[:3]:
-        config = type_experiment(load_experiment(trial_dir(result.directory, record.number) / "config.yaml"))
+def test_every_trial_runs_again_from_its_config_with_the_same_numbers(finished: SearchResult, tmp_path: Path) -> None:
+    for record in finished.records[:3]:
+        config = type_experiment(load_experiment(trial_dir(finished.directory, record.number) / "config.yaml"))
         train(config, tmp_path / str(record.number), Trackers([]))
         again = yaml.safe_load((tmp_path / str(record.number) / "metrics.json").read_text())["epochs"]
         for epoch, metrics in record.metrics.items():
@@ -141,31 +96,29 @@ def test_every_trial_runs_again_from_its_config_with_the_same_numbers(
                 assert again[epoch - 1][name] == metrics[name]
 
 
-def test_best_yaml_is_the_config_of_the_best_complete_trial(finished: tuple[SearchResult, Recorder]) -> None:
-    result, _ = finished
-    complete = [r for r in result.records if r.outcome is Outcome.complete]
-    assert result.best.value == max(r.value for r in complete)
-    trial = trial_dir(result.directory, result.best.number) / "config.yaml"
-    assert yaml.safe_load((result.directory / "best.yaml").read_text()) == yaml.safe_load(trial.read_text())
+def test_best_yaml_is_the_config_of_the_best_complete_trial(finished: SearchResult) -> None:
+    complete = [r for r in finished.records if r.outcome is Outcome.complete]
+    assert finished.best.value == max(r.value for r in complete)
+    trial = trial_dir(finished.directory, finished.best.number) / "config.yaml"
+    assert yaml.safe_load((finished.directory / "best.yaml").read_text()) == yaml.safe_load(trial.read_text())
 
 
 def test_a_second_driver_is_refused_with_the_first_ones_process(
-    finished: tuple[SearchResult, Recorder], resume_search: Callable[..., SearchResult]
+    finished: SearchResult, resume_search: Callable[..., SearchResult]
 ) -> None:
     from sesemi_search.search.directory import lock_directory
 
-    directory = finished[0].directory
+    directory = finished.directory
     with lock_directory(directory), pytest.raises(ConfigError, match=r"in use by process \d+ on"):
         resume_search(directory)
 
 
 def test_a_finished_search_is_extended_by_a_higher_number_of_trials(
-    finished: tuple[SearchResult, Recorder], resume_search: Callable[..., SearchResult]
+    finished: SearchResult, extended: SearchResult
 ) -> None:
-    before = [(r.number, r.params, r.values) for r in finished[0].records]
-    result = resume_search(finished[0].directory, "search.num_trials=11")
-    assert [(r.number, r.params, r.values) for r in result.records[:9]] == before
-    assert len(result.records) == 11
+    before = [(r.number, r.params, r.values) for r in finished.records]
+    assert [(r.number, r.params, r.values) for r in extended.records[:9]] == before
+    assert len(extended.records) == 10
 
 
 @pytest.mark.slow
@@ -192,42 +145,25 @@ def test_an_in_place_change_of_a_batch_does_not_reach_the_next_trial(run_search:
     assert {r.metrics[1]["train/loss"] for r in good} == {alone.records[0].metrics[1]["train/loss"]}
 
 
-def test_a_module_that_raises_ends_its_trial_and_not_the_search(run_search: RunSearch) -> None:
-    result = run_search(
-        "search.num_trials=5",
-        "search.max_concurrent=1",
-        "search/pruner=none",
-        f"{LR}=0.1",
-        f"{BACKBONE}={{choice: {{bad: {{_target_: faulty.RaisesInEpoch2}}, good: {{_target_: faulty.Flat}}}}}}",
-    )
-    by_kind = {
-        kind: [r for r in result.records if r.params["learner.hparams.model.backbone"] == kind]
-        for kind in ("bad", "good")
-    }
-    assert len(by_kind["bad"]) >= 1
-    assert {r.outcome for r in by_kind["bad"]} == {Outcome.error}
-    assert {r.outcome for r in by_kind["good"]} == {Outcome.complete}
-    for record in by_kind["bad"]:
-        assert record.epochs == 1
-        text = (trial_dir(result.directory, record.number) / "error.txt").read_text()
-        assert "this backbone does not like its second epoch" in text
-        assert "Traceback" in text
-        summary = run_summary(record, "error", Objectives((Objective("val/top1", True),)))
-        assert summary["error"] == "RuntimeError: this backbone does not like its second epoch"
-    assert {t.state.name for t in read_trials(result.directory)} == {"FAIL", "COMPLETE"}
+def test_a_module_that_raises_ends_its_trial_and_not_the_search(troubled: SearchResult) -> None:
+    record = troubled.records[0]
+    assert (record.outcome, record.epochs) == (Outcome.error, 1)
+    text = (trial_dir(troubled.directory, 0) / "error.txt").read_text()
+    assert "this backbone does not like its second epoch" in text
+    assert "Traceback" in text
+    summary = run_summary(record, "error", Objectives((Objective("val/top1", True),)))
+    assert summary["error"] == "RuntimeError: this backbone does not like its second epoch"
+    assert [r.outcome for r in troubled.records[2:]] == [Outcome.complete] * 2
+    assert [t.state.name for t in read_trials(troubled.directory)] == ["FAIL", "PRUNED", "COMPLETE", "COMPLETE"]
 
 
-def test_a_diverged_trial_ends_as_diverged_and_its_worker_goes_on(run_search: RunSearch) -> None:
-    result = run_search(
-        "search.num_trials=4",
-        "search.max_concurrent=1",
-        f"{BACKBONE}={{choice: {{bad: {{_target_: faulty.Diverges}}, good: {{_target_: faulty.Flat}}}}}}",
-    )
-    bad = [r for r in result.records if r.params["learner.hparams.model.backbone"] == "bad"]
-    assert {r.outcome for r in bad} == {Outcome.diverged}
-    assert all(math.isnan(r.value) for r in bad)
-    assert result.best.params["learner.hparams.model.backbone"] == "good"
-    assert "RUNNING" not in {t.state.name for t in read_trials(result.directory)}
+def test_a_diverged_trial_ends_as_diverged_and_its_worker_goes_on(troubled: SearchResult) -> None:
+    record = troubled.records[1]
+    assert record.outcome is Outcome.diverged
+    assert math.isnan(record.value)
+    assert troubled.best is not None
+    assert troubled.best.params["learner.hparams.model.backbone"] == "good"
+    assert [r.outcome for r in troubled.records[2:]] == [Outcome.complete] * 2
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,36 +26,28 @@ def messages(directory: Path) -> list[str]:
     return [match[2] for match in found if match]
 
 
-def test_a_search_tells_of_each_trial_and_of_what_was_said(run_search: Callable[..., SearchResult]) -> None:
-    result = run_search("search.num_trials=2", "run.num_epochs=1")
-    told = messages(result.directory)
+def test_a_search_tells_of_each_trial_and_of_what_was_said(finished: SearchResult) -> None:
+    told = messages(finished.directory)
     assert any(line.endswith("CPU thread each") for line in told)
-    assert re.fullmatch(r"the search ends after \d+\.\d s: 2 complete", told[-1])
-    for number in (0, 1):
-        assert any(line.startswith(f"trial {number} begins, attempt 1, after epoch 0: ") for line in told)
-        assert any(line.startswith(f"trial {number}: complete after epoch 1, 0.") for line in told)
+    assert re.fullmatch(r"the search ends after \d+\.\d s: (\d (complete|stopped)(, )?)+", told[-1])
+    for record in finished.records:
+        assert any(line.startswith(f"trial {record.number} begins, attempt 1, after epoch 0: ") for line in told)
+        end = f"trial {record.number}: {record.outcome.value} after epoch {record.epochs}, 0."
+        assert any(line.startswith(end) for line in told)
 
 
-def test_a_search_that_goes_on_adds_to_it(
-    run_search: Callable[..., SearchResult], resume_search: Callable[..., SearchResult]
-) -> None:
-    result = run_search("search.num_trials=1", "run.num_epochs=1")
-    before = messages(result.directory)
-    resume_search(result.directory, "search.num_trials=2")
-    assert messages(result.directory)[: len(before)] == before
-    assert any(line.startswith("trial 1: complete") for line in messages(result.directory))
+def test_a_search_that_goes_on_adds_to_it(finished: SearchResult, extended: SearchResult) -> None:
+    before, told = messages(finished.directory), messages(extended.directory)
+    assert told[: len(before)] == before
+    assert any(line.startswith(f"trial 9: {extended.records[9].outcome.value}") for line in told[len(before) :])
 
 
-def test_an_error_has_its_line_and_what_its_module_printed_is_kept(
-    run_search: Callable[..., SearchResult], said: list[str]
-) -> None:
-    backbone = "space.learner.hparams.model.backbone={_target_: faulty.PrintsAndRaises}"
-    result = run_search(backbone, "search.num_trials=1", "run.num_epochs=2")
+def test_an_error_has_its_line_and_what_its_module_printed_is_kept(troubled: SearchResult) -> None:
     assert any(
         "trial 0: error after epoch 1" in line and "does not like its second epoch" in line
-        for line in messages(result.directory)
+        for line in messages(troubled.directory)
     )
-    assert output_file(result.directory, 0).read_text() == "to standard output\nto standard error\n"
+    assert output_file(troubled.directory, 0).read_text() == "to standard output\nto standard error\n"
 
 
 @pytest.mark.parametrize(

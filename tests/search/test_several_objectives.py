@@ -80,15 +80,13 @@ def test_the_pruner_judges_by_the_first_objective(run: Callable[..., Ledger]) ->
     assert (several[0][0], several[0][1]) == (one[0].outcome, one[0].epochs)
 
 
-@pytest.mark.parametrize("killed_after", [1, 2, 4, 7])
-def test_a_killed_search_goes_on_to_the_same_end(run: Callable[..., Ledger], tmp_path: Path, killed_after: int) -> None:
-    whole = run("whole")
-    run("killed", epochs=killed_after)
-    resumed = run("killed")
-    assert [(r.params, r.values, r.outcome) for r in resumed.records()] == [
-        (r.params, r.values, r.outcome) for r in whole.records()
-    ]
-    assert plain_study(tmp_path / "killed").get_trials(states=(TrialState.RUNNING,)) == []
+def test_a_killed_search_goes_on_to_the_same_end(run: Callable[..., Ledger], tmp_path: Path) -> None:
+    whole = [(r.params, r.values, r.outcome) for r in run("whole").records()]
+    for killed_after in (1, 2, 4, 7):
+        name = f"killed after {killed_after} epochs"
+        run(name, epochs=killed_after)
+        assert [(r.params, r.values, r.outcome) for r in run(name).records()] == whole, name
+        assert plain_study(tmp_path / name).get_trials(states=(TrialState.RUNNING,)) == []
 
 
 def test_a_diverged_trial_has_no_values_and_stays_off_the_front(project: Path, tmp_path: Path) -> None:

@@ -25,10 +25,9 @@ IDS = [f"{STUDY}-{number:04d}" for number in range(len(OUTCOMES))]
 
 
 @pytest.fixture
-def directory(project: Path, tmp_path: Path) -> Path:
+def directory(told: Path, tmp_path: Path) -> Path:
     """A search that was run without W&B and whose driver was killed."""
-    tell_search(project, tmp_path / "search")
-    return tmp_path / "search"
+    return Path(shutil.copytree(told, tmp_path / "search"))
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ def checked(project: Path) -> Callable[..., tuple[Prepared, Checked]]:
     def make(options: dict[str, str], *overrides: str) -> tuple[Prepared, Checked]:
         nodes = ", ".join(f"{name}: {{{TIMM}, {arguments}}}" for name, arguments in options.items())
         choice = f"space.{BACKBONE}={{choice: {{{nodes}}}}}"
-        request = Request(search=True, overrides=["space=tiny", choice, *overrides], project=project)
+        one_head = "space.learner.hparams.model.head=linear"
+        request = Request(search=True, overrides=["space=tiny", choice, one_head, *overrides], project=project)
         prepared = prepare(compose_config(request))
         return prepared, check_space(prepared.space, prepared.experiment, Architectures())
 
