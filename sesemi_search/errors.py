@@ -43,7 +43,7 @@ class Problem:
         kind: What sort of mistake it is.
         reason: What tells it from others, where the text shows more than that: of what a constructor raised, all but
             the arguments; "" where it is the text.
-        file: The file that it is about as a whole or that the key is in, where the text is to begin with it.
+        file: The file or folder that it is about as a whole, or that the key is in, where the text is to begin with it.
         source: Where the key is written, `FILE, line N` or `command line`; "" while that is not known.
     """
 

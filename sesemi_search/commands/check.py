@@ -149,7 +149,7 @@ class _Report:
     def _problems(self, end: End) -> dict[Fault, Problem]:
         """Returns what is wrong at an end, each fault once."""
         speed = self._speed(end)
-        problems = [*end.problems, *([speed.problem] if speed is not None and speed.problem else [])]
+        problems = [*end.problems, *(() if speed is None else speed.problems)]
         return {problem.fault: self.checked.locate(problem, end) for problem in problems}
 
     def _remarks(self, end: End) -> list[Problem]:

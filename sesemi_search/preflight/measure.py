@@ -6,7 +6,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,12 +38,12 @@ class Speed:
 
     Attributes:
         epoch_seconds: Seconds of an epoch, training and validation; None where it does not train.
-        problem: Why it does not train.
-        note: A loss that became NaN after the first step, which an architecture may recover from.
+        problems: Why it does not train.
+        note: A loss that became NaN after the first step.
     """
 
     epoch_seconds: float | None
-    problem: Problem | None = None
+    problems: Sequence[Problem] = ()
     note: Problem | None = None
 
 
@@ -95,12 +95,12 @@ def _measure(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
     try:
         return _time_epoch(config, data)
     except ConfigError as error:
-        return Speed(None, error.problems[0])
+        return Speed(None, error.problems)
     except Exception as error:  # a user's module may raise anything
         reason = (str(error).splitlines() or [""])[0]
         size = config.run.batch_size_per_gpu
         text = f"failed in training on {size} real images: {type(error).__name__}: {reason}"
-        return Speed(None, Problem(_MODEL_KEY, text))
+        return Speed(None, [Problem(_MODEL_KEY, text)])
 
 
 def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
@@ -114,7 +114,7 @@ def _time_epoch(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Spe
     fit, num_steps = make_fit(1), 1
     # The loss of the first step comes from the initial weights: no learning rate is to blame.
     if not math.isfinite(_train(fit)["train/loss"]):
-        return Speed(None, Problem(_MODEL_KEY, "the loss of the first batch of real images is NaN or infinite."))
+        return Speed(None, [Problem(_MODEL_KEY, "the loss of the first batch of real images is NaN or infinite.")])
     metrics = _train(fit)
     if (num_steps := min(_MAX_STEPS, int(_AIM_S / metrics["epoch_seconds"]))) > 1:
         fit = make_fit(num_steps)
