@@ -68,6 +68,8 @@ def read_search(directory: Path) -> StoredSearch:
     content = plain(config)
     try:
         space = Space(parse_space(content["space"]))
+    except ConfigError as error:
+        raise ConfigError(f"{directory / SEARCH_YAML}: {error}") from error
     except (TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{directory / SEARCH_YAML}: space: not a space ({error}).") from error
     experiment = {key: content[key] for key in EXPERIMENT_KEYS}
@@ -112,6 +114,10 @@ def load_search_yaml(directory: Path) -> DictConfig:
     except (OSError, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
+    if OmegaConf.is_missing(config, "space"):
+        raise ConfigError(
+            f"{path} has no space, the last of its keys: the file was cut, or is not ours. Put back a copy."
+        )
     return config
 
 
