@@ -23,7 +23,7 @@ from sesemi_search.search.checkpoints import Checkpoints
 from sesemi_search.search.directory import error_file, trial_dir
 from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.records import Outcome, TrialRecord, TrialReport
+from sesemi_search.search.ledger.records import LossKind, Outcome, TrialRecord, TrialReport, WorkerLoss
 from sesemi_search.search.stopping import Budget, Stop, StopKind, error_line, find_common_error
 from sesemi_search.search.tracked_run import run_start, run_summary
 from sesemi_search.space.space import Space
@@ -168,19 +168,19 @@ class Session:
             records = map(self._ledger.record, self._ledger.numbers)  # of which it looks at the first few
             self.request_stop(find_common_error(records, self._num_trials))
 
-    def worker_lost(self, number: int, reason: str) -> None:
-        """A worker died: its trial goes on from its checkpoint, unless it has had its attempts."""
+    def worker_lost(self, number: int, loss: WorkerLoss) -> None:
+        """A worker is gone: its trial goes on from its checkpoint, unless it has had its attempts."""
         if number not in self._num_epochs:
             return
-        if "OutOfMemoryError" in reason:  # Ray ends the worker that takes the host's last memory
-            self._end(number, Outcome.out_of_memory, reason)
+        if loss.kind is LossKind.out_of_memory:
+            self._end(number, Outcome.out_of_memory, loss.text)
             return
         # Workers lost, not starts: an orderly stop and its resume cost no attempt, nor does a GPU that was lost before.
-        num_lost = self._ledger.record(number).num_lost + ("GpuLost" not in reason)
-        logger.debug(f"trial {number}: worker lost ({num_lost} of {self._max_attempts}): {error_line(reason)}")
+        num_lost = self._ledger.record(number).num_lost + (loss.kind is not LossKind.gpu_lost)
+        logger.debug(f"trial {number}: worker lost ({num_lost} of {self._max_attempts}): {error_line(loss.text)}")
         self._ledger.describe(number, num_lost=num_lost)
         if num_lost >= self._max_attempts:
-            self._end(number, Outcome.lost, reason)
+            self._end(number, Outcome.lost, loss.text)
             return
         self._end(number, Outcome.interrupted)
         self._queue.append(number)

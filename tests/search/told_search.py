@@ -8,7 +8,7 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.records import Outcome, TrialReport
+from sesemi_search.search.ledger.records import LossKind, Outcome, TrialReport, WorkerLoss
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget
@@ -67,7 +67,7 @@ def tell_search(project: Path, directory: Path, tracker: Tracker | None = None) 
         assert session.next_trial() == number
         session.epoch_ended(TrialReport(number, 1, metrics(0.5 + number / 100)))
         if outcome == "interrupted":
-            session.worker_lost(number, "killed")
+            session.worker_lost(number, WorkerLoss(LossKind.died, "killed"))
         elif outcome == "error":
             session.trial_ended(TrialReport(number, 1, {}, Outcome.error, "Traceback: no"))
         elif outcome != "running":

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
-__all__ = ["Given", "Origin", "Outcome", "TrialRecord", "TrialReport"]
+__all__ = ["Given", "LossKind", "Origin", "Outcome", "TrialRecord", "TrialReport", "WorkerLoss"]
 
 
 class Outcome(StrEnum):
@@ -74,6 +74,22 @@ class TrialReport:
     outcome: Outcome | None = None
     message: str = ""
     node: str = ""
+
+
+class LossKind(Enum):
+    """Why a worker is gone: it or its node died, its GPU answers no more, or Ray ended it for the host's memory."""
+
+    died = "died"
+    gpu_lost = "gpu_lost"
+    out_of_memory = "out_of_memory"
+
+
+@dataclass(frozen=True)
+class WorkerLoss:
+    """A worker that is gone: the kind of reason, and the reason in Ray's words."""
+
+    kind: LossKind
+    text: str
 
 
 @dataclass(frozen=True)

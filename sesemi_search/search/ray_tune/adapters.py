@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ray import cloudpickle
+from ray.exceptions import OutOfMemoryError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from sesemi_search.search.ledger.records import TrialReport
-from sesemi_search.search.ray_tune.trainable import OBJECTIVE
+from sesemi_search.search.ledger.records import LossKind, TrialReport, WorkerLoss
+from sesemi_search.search.ray_tune.actor_manager import WorkerGone
+from sesemi_search.search.ray_tune.trainable import OBJECTIVE, GpuLost
 from sesemi_search.search.session import Next, Session
 
 __all__ = ["Adapters", "LedgerScheduler", "LedgerSearcher"]
@@ -108,8 +111,7 @@ class LedgerScheduler(TrialScheduler):
         if self._adapters.failure is not None:
             return
         try:
-            reason = Path(trial.error_file).read_text() if trial.error_file else "the worker died"
-            self._adapters.session.worker_lost(self._adapters.numbers[trial.trial_id], reason)
+            self._adapters.session.worker_lost(self._adapters.numbers[trial.trial_id], _find_loss(trial))
         except Exception as error:
             self._adapters.fail(error)
 
@@ -120,3 +122,15 @@ class LedgerScheduler(TrialScheduler):
     def debug_string(self) -> str:
         """Nothing to say."""
         return ""
+
+
+def _find_loss(trial: Any) -> WorkerLoss:
+    """Translates the error that took a trial's worker, which Tune leaves in a file of its own."""
+    error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes()) if trial.pickled_error_file else None
+    if isinstance(error, GpuLost):
+        kind = LossKind.gpu_lost
+    elif isinstance(error, WorkerGone) and isinstance(error.cause, OutOfMemoryError):
+        kind = LossKind.out_of_memory
+    else:
+        kind = LossKind.died
+    return WorkerLoss(kind, str(error) if error else "the worker died")

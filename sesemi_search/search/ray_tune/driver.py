@@ -26,6 +26,7 @@ from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.lock import lock_directory
 from sesemi_search.search.open_ledger import begin_ledger, open_ledger, resume_ledger
 from sesemi_search.search.plan import Plan
+from sesemi_search.search.ray_tune.actor_manager import report_lost_workers
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots
 from sesemi_search.search.ray_tune.trainable import TrialTrainable
@@ -170,7 +171,7 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
     )
     signals = _Signals(session)
     try:
-        with signals:
+        with signals, report_lost_workers():
             tuner.fit()
         if adapters.failure is not None:
             raise adapters.failure
