@@ -7,7 +7,7 @@ thread and is the only caller of the ledger's writing methods.
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import LossKind, Outcome, TrialRecord, TrialReport, WorkerLoss
 from sesemi_search.search.stopping import Budget, Stop, StopKind, error_line, find_common_error
 from sesemi_search.search.tracked_run import run_start, run_summary
+from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import Tracker
 
@@ -61,6 +62,7 @@ class Session:
         max_attempts: Workers that a trial may lose before it is given up.
         keep_checkpoints: Complete trials whose checkpoints stay, the best ones.
         budget: Wall time and compute that may be spent.
+        watchdog: Finds the trials that hang.
         excluded: Branches whose trials are infeasible without being built.
 
     Attributes:
@@ -83,6 +85,7 @@ class Session:
         max_attempts: int,
         keep_checkpoints: int,
         budget: Budget,
+        watchdog: Watchdog,
         excluded: Excluded,
     ) -> None:
         self._ledger = ledger
@@ -108,6 +111,7 @@ class Session:
             if each.is_ended and each.number not in self._checkpoints.kept:
                 self._drop_checkpoint(each.number)  # a driver that died had no time to
         self._budget = budget
+        self._watchdog = watchdog
         self._excluded = excluded
         self.stop: Stop | None = None
 
@@ -136,6 +140,7 @@ class Session:
         number = report.number
         if number not in self._num_epochs:
             return False
+        self._watchdog.reported(number)
         self._record(report)
         if self._ledger.should_prune(number, report.epoch) and not self._is_last_hope(number):
             self._end(number, Outcome.stopped)
@@ -184,6 +189,26 @@ class Session:
             return
         self._end(number, Outcome.interrupted)
         self._queue.append(number)
+
+    def end_hung(self, numbers: Iterable[int]) -> list[int]:
+        """Ends the trials that are not to be waited for any longer, and returns their numbers: their workers hang.
+
+        Args:
+            numbers: The trials that have a worker.
+        """
+        self._check_budget()
+        self._watchdog.look([n for n in numbers if n in self._num_epochs], is_stopping=self.stop is not None)
+        timed_out = self._watchdog.timed_out()
+        for number in timed_out:
+            epoch = self._ledger.record(number).epochs + 1
+            after = f"after {self._watchdog.epoch_timeout_s:g} s"
+            text = f"search.epoch_timeout: epoch {epoch} had not ended {after}, and its worker was ended"
+            self._end(number, Outcome.timed_out, text)
+        unresponsive = self._watchdog.unresponsive()
+        for number in unresponsive:
+            logger.info(f"trial {number} does not end its epoch; it is left as it was after the last one")
+            self._end(number, Outcome.interrupted)
+        return timed_out + unresponsive
 
     def request_stop(self, stop: Stop | None) -> None:
         """Lets the running trials end their epoch and begins no more; the first reason stays, None is none."""
@@ -265,6 +290,7 @@ class Session:
         self._ledger.tell(number, outcome, message)
         self._ledger.note_wall(self._budget.wall_s)
         del self._num_epochs[number]
+        self._watchdog.forget(number)
         record = self._ledger.record(number)
         said = f": {error_line(message)}" if message else ""
         on = f" on {record.node}" if record.node else ""

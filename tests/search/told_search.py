@@ -12,6 +12,7 @@ from sesemi_search.search.ledger.records import LossKind, Outcome, TrialReport, 
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget
+from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.tracking.fan_out import Trackers
 from sesemi_search.tracking.tracker import Tracker
 
@@ -23,7 +24,11 @@ OUTCOMES = ("complete", "stopped", "diverged", "error", "running", "interrupted"
 
 
 def open_session(
-    project: Path, directory: Path, *overrides: str, tracker: Tracker | None = None
+    project: Path,
+    directory: Path,
+    *overrides: str,
+    tracker: Tracker | None = None,
+    watchdog: Watchdog | None = None,
 ) -> tuple[Session, Ledger]:
     """Begins the search of `tiny` that the overrides describe, or goes on with it, as far as its driver would."""
     overrides = ("space=tiny", f"search.study={STUDY}", "tracking=none", "search.baseline=false", *overrides)
@@ -55,6 +60,7 @@ def open_session(
         max_attempts=2,
         keep_checkpoints=3,
         budget=Budget(None, None, 1, "core"),
+        watchdog=watchdog or Watchdog(None, 60),
         excluded=plan.excluded,
     )
     return session, ledger

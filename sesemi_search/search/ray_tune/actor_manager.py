@@ -1,4 +1,4 @@
-"""Tune's manager of its workers, made to tell of every one that is gone.
+"""Tune's manager of its workers: who they are, and that it tells of every one that is gone.
 
 Tune 2.60 takes an actor's failed task as news of its trial where the error is a `RayActorError` or a `RayTaskError`.
 For any other, that of Ray's memory monitor among them, it raises out of `fit()`, which ends the search.
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import ray
+from ray.actor import ActorHandle
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.execution import tune_controller
 
-__all__ = ["WorkerGone", "report_lost_workers"]
+__all__ = ["WorkerGone", "find_actors", "report_lost_workers"]
 
 
 class WorkerGone(RayActorError):
@@ -46,6 +47,19 @@ def _as_known(exception: Exception) -> Exception:
     if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
         return WorkerGone(exception)
     return exception
+
+
+def find_actors(scheduler_view: Any) -> dict[str, ActorHandle[Any]]:
+    """Returns the actor of each trial that has one, by Ray's id of the trial.
+
+    `Trial.temporary_state.ray_actor` knows of none that has not started, and a start may hang as well.
+
+    Args:
+        scheduler_view: What Tune gives a scheduler of its controller.
+    """
+    controller = scheduler_view._tune_controller
+    live = controller._actor_manager._live_actors_to_ray_actors_resources
+    return {trial.trial_id: live[actor][0] for trial, actor in controller._trial_to_actor.items() if actor in live}
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ from sesemi_search.search.result import SearchResult
 from sesemi_search.search.search_log import log_to
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget, Stop, StopKind
+from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["search"]
@@ -137,6 +138,7 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         max_attempts=options.max_attempts,
         keep_checkpoints=options.keep_checkpoints,
         budget=_make_budget(plan, ledger, slots),
+        watchdog=_make_watchdog(plan),
         excluded=plan.excluded,
     )
 
@@ -147,6 +149,12 @@ def _make_budget(plan: Plan, ledger: Ledger, slots: Slots) -> Budget:
     share, unit = (slots.gpus, "GPU") if slots.gpus else (float(slots.cpus), "core")
     earlier = sum(record.seconds for record in ledger.records())
     return Budget(time_s, options.compute_budget, share, unit, ledger.wall_s, earlier)
+
+
+def _make_watchdog(plan: Plan) -> Watchdog:
+    options = plan.settings.search
+    timeout_s = None if options.epoch_timeout is None else parse_duration(options.epoch_timeout, "search.epoch_timeout")
+    return Watchdog(timeout_s, parse_duration(options.stop_grace, "search.stop_grace"))
 
 
 def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scratch: str) -> None:
@@ -169,6 +177,8 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
             failure_config=tune.FailureConfig(max_failures=0),
         ),
     )
+    # It names the trials that lost a worker, by ids of its own; what became of them is told by theirs.
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     signals = _Signals(session)
     try:
         with signals, report_lost_workers():

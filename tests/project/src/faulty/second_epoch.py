@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -65,6 +66,27 @@ class Exits(Counted):
         super().begin_epoch(epoch)
         if epoch == 2:
             os._exit(1)
+
+
+class Hangs(Counted):
+    """Waits in its second epoch for a lock that it holds."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        super().begin_epoch(epoch)
+        lock = threading.Lock()
+        lock.acquire()
+        if epoch == 2:
+            lock.acquire()
+
+
+class HangsAtOnce(Counted):
+    """Waits in its first epoch for a lock that it holds."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        super().begin_epoch(epoch)
+        lock = threading.Lock()
+        lock.acquire()
+        lock.acquire()
 
 
 class Hoards(Counted):
