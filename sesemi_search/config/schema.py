@@ -364,6 +364,10 @@ class SearchConfig:
         baseline: Whether the experiment's own config is tried before all others, if it lies inside the space.
         constraints: Limits on the model of a trial.
         time_budget: Most wall time, all sittings together: `2h`, `1h30m`, seconds; null is no limit.
+        epoch_timeout: Most wall time of one epoch of a trial, the start of its worker included, as `30m`: a trial that
+            takes longer is `timed_out` and its worker ended; null waits for ever.
+        stop_grace: Least time that a trial has to end its epoch once the search stops (Ctrl-C, a spent budget), before
+            its worker is ended and it is left to be resumed. It has twice its longest epoch where that is more.
         compute_budget: Most GPU-hours of training (core-hours on the CPU), all trials together; null is no limit.
     """
 
@@ -394,6 +398,8 @@ class SearchConfig:
     baseline: bool = True
     constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
     time_budget: str | None = key(None, is_changeable=True)
+    epoch_timeout: str | None = key(None, is_changeable=True)
+    stop_grace: str = key("1m", is_changeable=True)
     compute_budget: float | None = key(
         None,
         takes="a positive number of GPU-hours (core-hours on the CPU), or null",

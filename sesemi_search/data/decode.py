@@ -33,6 +33,8 @@ def decode_file(path: Path, size: int, channels: int) -> _Pixels:
             come out too.
         ConfigError: Other channels than 1 or 3.
     """
+    if not path.is_file() and path.exists():
+        raise ValueError("it is no regular file")  # a pipe would be waited for
     with Image.open(path) as image:
         # A JPEG decodes at a half, a quarter or an eighth of its size in less time; never below the size asked for.
         image.draft(None, (size, size))

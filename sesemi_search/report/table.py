@@ -17,7 +17,7 @@ __all__ = ["OUTCOMES", "TrialRow", "break_header", "render_outcomes", "render_tr
 
 # In the order in which they are told.
 OUTCOMES = (
-    *("complete", "stopped", "diverged", "out_of_memory", "error", "lost"),
+    *("complete", "stopped", "diverged", "out_of_memory", "timed_out", "error", "lost"),
     *("infeasible", "duplicate", "interrupted"),
 )
 # A header is broken at an underscore or a dot so that a long name does not make a wide column of short values.

@@ -14,7 +14,7 @@ from sesemi_search.config.experiment import to_yaml, written_space
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import PROVENANCE
 from sesemi_search.project.provenance import describe_provenance
-from sesemi_search.search.directory import SEARCH_YAML, refuse_used
+from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, refuse_used
 from sesemi_search.search.fingerprint import define_search, find_changes
 from sesemi_search.search.initial.initial_trials import plan_initial_trials
 from sesemi_search.search.ledger.journal import repair_journal
@@ -28,9 +28,12 @@ def begin_ledger(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
     """Begins the search that a plan describes.
 
     Raises:
-        ConfigError: Another driver began one in the same directory while this one made its plan.
+        ConfigError: Another driver began one in the same directory while this one made its plan, or there are trials
+            of a search whose ledger is gone.
     """
     refuse_used(directory)
+    _refuse_strays(directory, range(0))
+    repair_journal(directory)
     for name in (PROVENANCE, SEARCH_YAML):  # of a driver that was killed before there was a search
         remove_torn(directory, name)
     write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
@@ -67,7 +70,9 @@ def resume_ledger(plan: Plan, directory: Path) -> Ledger:
     try:
         ledger = open_ledger(plan, directory)
     except KeyError:  # Optuna has no such study: the driver died before it made one
+        _refuse_strays(directory, range(0))
         ledger = _create_ledger(plan, directory)
+    _refuse_strays(directory, ledger.numbers)
     if not ledger.definition and not len(ledger):
         ledger.define(_definition(plan))
     ledger.settle()
@@ -82,6 +87,24 @@ def resume_ledger(plan: Plan, directory: Path) -> Ledger:
     _save_config(plan, directory)
     _fill(ledger, plan)
     return ledger
+
+
+def _refuse_strays(directory: Path, numbers: range) -> None:
+    """Sees that a ledger knows each trial that has a folder: a trial is recorded before it gets one.
+
+    Raises:
+        ConfigError: It does not: the ledger was emptied, cut short or exchanged, and would adopt the checkpoints.
+    """
+    folders = sorted(each.name for each in directory.glob("trials/*") if each.name.isdecimal())
+    strays = [name for name in folders if int(name) not in numbers]
+    if strays:
+        raise ConfigError(
+            "",
+            f"the ledger ({JOURNAL}, or search.storage) knows {len(numbers)} trials, but trials/ has "
+            f"{len(strays)} that it does not know: {', '.join(strays[:5])}{', ...' * (len(strays) > 5)}. "
+            "It was emptied, cut short or exchanged: put back a copy of it, or begin a new search in another directory.",
+            file=directory,
+        )
 
 
 def open_ledger(plan: Plan, directory: Path) -> Ledger:

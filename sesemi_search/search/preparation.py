@@ -146,9 +146,10 @@ def _check_search(settings: SearchExperimentConfig) -> list[Problem]:
         for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
         if getattr(settings.run, key) is not None
     ]
-    if search.time_budget is not None:
+    for name in ("time_budget", "epoch_timeout", "stop_grace"):
         try:
-            parse_duration(search.time_budget, "search.time_budget")
+            if (duration := getattr(search, name)) is not None:
+                parse_duration(duration, f"search.{name}")
         except ConfigError as error:
             problems += error.problems
     for build in (

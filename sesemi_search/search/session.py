@@ -7,7 +7,7 @@ thread and is the only caller of the ledger's writing methods.
 import logging
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from sesemi_search.search.checkpoints import Checkpoints
 from sesemi_search.search.directory import error_file, trial_dir
 from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.records import Outcome, TrialRecord, TrialReport
+from sesemi_search.search.ledger.records import LossKind, Outcome, TrialRecord, TrialReport, WorkerLoss
 from sesemi_search.search.stopping import Budget, Stop, StopKind, error_line, find_common_error
 from sesemi_search.search.tracked_run import run_start, run_summary
+from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import Tracker
 
@@ -60,6 +61,7 @@ class Session:
         max_attempts: Workers that a trial may lose before it is given up.
         keep_checkpoints: Complete trials whose checkpoints stay, the best ones.
         budget: Wall time and compute that may be spent.
+        watchdog: Finds the trials that hang.
         excluded: Branches whose trials are infeasible without being built.
 
     Attributes:
@@ -82,6 +84,7 @@ class Session:
         max_attempts: int,
         keep_checkpoints: int,
         budget: Budget,
+        watchdog: Watchdog,
         excluded: Excluded,
     ) -> None:
         self._ledger = ledger
@@ -107,6 +110,7 @@ class Session:
             if each.is_ended and each.number not in self._checkpoints.kept:
                 self._drop_checkpoint(each.number)  # a driver that died had no time to
         self._budget = budget
+        self._watchdog = watchdog
         self._excluded = excluded
         self.stop: Stop | None = None
 
@@ -135,6 +139,7 @@ class Session:
         number = report.number
         if number not in self._num_epochs:
             return False
+        self._watchdog.reported(number)
         self._record(report)
         if self._ledger.should_prune(number, report.epoch) and not self._is_last_hope(number):
             self._end(number, Outcome.stopped)
@@ -167,22 +172,42 @@ class Session:
             records = map(self._ledger.record, self._ledger.numbers)  # of which it looks at the first few
             self.request_stop(find_common_error(records, self._num_trials))
 
-    def worker_lost(self, number: int, reason: str) -> None:
-        """A worker died: its trial goes on from its checkpoint, unless it has had its attempts."""
+    def worker_lost(self, number: int, loss: WorkerLoss) -> None:
+        """A worker is gone: its trial goes on from its checkpoint, unless it has had its attempts."""
         if number not in self._num_epochs:
             return
-        if "OutOfMemoryError" in reason:  # Ray ends the worker that takes the host's last memory
-            self._end(number, Outcome.out_of_memory, reason)
+        if loss.kind is LossKind.out_of_memory:
+            self._end(number, Outcome.out_of_memory, loss.text)
             return
         # Workers lost, not starts: an orderly stop and its resume cost no attempt, nor does a GPU that was lost before.
-        num_lost = self._ledger.record(number).num_lost + ("GpuLost" not in reason)
-        logger.debug(f"trial {number}: worker lost ({num_lost} of {self._max_attempts}): {error_line(reason)}")
+        num_lost = self._ledger.record(number).num_lost + (loss.kind is not LossKind.gpu_lost)
+        logger.debug(f"trial {number}: worker lost ({num_lost} of {self._max_attempts}): {error_line(loss.text)}")
         self._ledger.describe(number, num_lost=num_lost)
         if num_lost >= self._max_attempts:
-            self._end(number, Outcome.lost, reason)
+            self._end(number, Outcome.lost, loss.text)
             return
         self._end(number, Outcome.interrupted)
         self._queue.append(number)
+
+    def end_hung(self, numbers: Iterable[int]) -> list[int]:
+        """Ends the trials that are not to be waited for any longer, and returns their numbers: their workers hang.
+
+        Args:
+            numbers: The trials that have a worker.
+        """
+        self._check_budget()
+        self._watchdog.look([n for n in numbers if n in self._num_epochs], is_stopping=self.stop is not None)
+        timed_out = self._watchdog.timed_out()
+        for number in timed_out:
+            epoch = self._ledger.record(number).epochs + 1
+            after = f"after {self._watchdog.epoch_timeout_s:g} s"
+            text = f"search.epoch_timeout: epoch {epoch} had not ended {after}, and its worker was ended"
+            self._end(number, Outcome.timed_out, text)
+        unresponsive = self._watchdog.unresponsive()
+        for number in unresponsive:
+            logger.info(f"trial {number} does not end its epoch; it is left as it was after the last one")
+            self._end(number, Outcome.interrupted)
+        return timed_out + unresponsive
 
     def request_stop(self, stop: Stop | None) -> None:
         """Lets the running trials end their epoch and begins no more; the first reason stays, None is none."""
@@ -264,6 +289,7 @@ class Session:
         self._ledger.tell(number, outcome, message)
         self._ledger.note_wall(self._budget.wall_s)
         del self._num_epochs[number]
+        self._watchdog.forget(number)
         record = self._ledger.record(number)
         said = f": {error_line(message)}" if message else ""
         on = f" on {record.node}" if record.node else ""

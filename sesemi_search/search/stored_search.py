@@ -72,10 +72,16 @@ def read_search(directory: Path) -> StoredSearch:
     config = load_search_yaml(directory)
     try:
         space = Space(parse_space(written_space(config)))
+    except ConfigError as error:
+        raise _in_search_yaml(directory, error) from error
     except (TypeError, AttributeError, RecursionError) as error:
         raise ConfigError("space", f"not a space ({error}).", file=directory / SEARCH_YAML) from error
     with sealed_environment():
         return _read_study(directory, config, space, written_experiment(config))
+
+
+def _in_search_yaml(directory: Path, error: ConfigError) -> ConfigError:
+    return ConfigError.of(*(replace(problem, file=str(directory / SEARCH_YAML)) for problem in error.problems))
 
 
 def _read_study(directory: Path, config: DictConfig, space: Space, experiment: Written) -> StoredSearch:
@@ -83,8 +89,7 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: W
         search: SearchConfig = to_typed(config.search)
         url, name, objectives = search.storage, search.study, parse_objectives(search)
     except ConfigError as error:
-        named = [replace(problem, file=str(directory / SEARCH_YAML)) for problem in error.problems]
-        raise ConfigError.of(*named) from error
+        raise _in_search_yaml(directory, error) from error
     try:
         # With Optuna's own sampler and pruner: the search's are `_target_`s, and reading runs none of those.
         study = optuna.load_study(storage=_open_to_read(directory, url), study_name=name)
@@ -116,6 +121,10 @@ def load_search_yaml(directory: Path) -> DictConfig:
     except (OSError, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError("", f"{path} cannot be read: {error}") from error
     assert isinstance(config, DictConfig)
+    if OmegaConf.is_missing(config, "space"):
+        raise ConfigError(
+            "", f"{path} has no space, the last of its keys: the file was cut, or is not ours. Put back a copy."
+        )
     return config
 
 

@@ -14,6 +14,8 @@ from sesemi_search.space.space import Space, children, join
 
 __all__ = ["branch_ends", "choices_of", "count_branches"]
 
+# A choice of more numbers than these is visited as a range is.
+_MAX_NUMBERS = 32
 # Random draws for each branch that is wanted of a large space; some come twice.
 _DRAWS = 20
 
@@ -24,16 +26,17 @@ def branch_ends(space: Space, limit: int) -> list[tuple[dict[str, Any], dict[str
     Args:
         space: The space.
         limit: Branches to visit of a space that has more; still more where it takes them to visit every choice once.
+            Of a long list of numbers that is the lowest and the highest.
     """
     if count_branches(space) <= limit:
         return list(zip(_assignments(space.root, "", True), _assignments(space.root, "", False), strict=True))
     rng = random.Random(0)
-    # Every choice once, whatever the limit; then combinations at random.
+    # Every option once, whatever the limit; then combinations at random.
     wanted = [
         {**dimension.condition, dimension.name: choice}
         for dimension in space.dimensions
         if isinstance(dimension.domain, Choice | Options)
-        for choice in _choices(dimension.domain)
+        for choice in _always_visited(dimension.domain)
     ]
     found: dict[tuple[Any, ...], tuple[dict[str, Any], dict[str, Any]]] = {}
     for drawn, fixed in enumerate(itertools.chain(wanted, itertools.repeat({}, _DRAWS * limit))):
@@ -77,8 +80,12 @@ class _CornerTrial:
         return self._fixed[name] if name in self._fixed else self._rng.choice(choices)
 
 
-def _choices(domain: Choice | Options) -> tuple[Any, ...]:
-    return domain.values if isinstance(domain, Choice) else tuple(domain.nodes)
+def _always_visited(domain: Choice | Options) -> tuple[Any, ...]:
+    if isinstance(domain, Options):
+        return tuple(domain.nodes)
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in domain.values)
+    is_range = are_numbers and len(domain.values) > _MAX_NUMBERS
+    return (min(domain.values), max(domain.values)) if is_range else domain.values
 
 
 def _assignments(node: Node, name: str, low: bool) -> Iterator[dict[str, Any]]:

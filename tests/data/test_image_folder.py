@@ -1,5 +1,6 @@
 """A folder of a hundred images as people have them: what happens to each kind of file."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -266,3 +267,10 @@ def test_a_folder_that_is_not_there_is_told_with_a_near_name(whole: Path) -> Non
 def test_only_one_or_three_channels_are_read_from_files(whole: Path, config: DataConfig) -> None:
     with pytest.raises(ConfigError, match=r"^data\.channels: got 4; image files are read with 1 or 3 channels\.$"):
         load_splits(replace(config, channels=4), whole, ("train",))
+
+
+def test_a_pipe_among_the_images_is_told_and_not_waited_for(tmp_path: Path, config: DataConfig) -> None:
+    fill(tmp_path / "animals", list(CLASSES), 4)
+    os.mkfifo(tmp_path / "animals" / "bee" / "pipe.png")
+    with pytest.raises(ConfigError, match=r"pipe\.png \(ValueError: it is no regular file\)"):
+        load_splits(config, tmp_path, ("train", "val"))

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 
 from tests.processes import read_trials, start
@@ -25,7 +26,13 @@ RANDOM = (
 
 
 def search(
-    project: Path, directory: Path, classes: list[str], num_trials: int, timeout_s: float, *overrides: str
+    project: Path,
+    directory: Path,
+    classes: list[str],
+    num_trials: int,
+    timeout_s: float,
+    *overrides: str,
+    **variables: str,
 ) -> tuple[dict[str, list[optuna.trial.FrozenTrial]], str]:
     """Searches over the classes; returns the trials of each, and the output."""
     options = ", ".join(f"{name}: {{_target_: {MODULE}.{name}}}" for name in classes)
@@ -38,6 +45,7 @@ def search(
         f"search.num_trials={num_trials}",
         f"search.dir={directory}",
         *overrides,
+        **variables,
     )
     output, _ = driver.communicate(timeout=timeout_s)
     assert driver.returncode == 0, output
@@ -83,6 +91,28 @@ def test_a_trial_that_ends_its_worker_each_time_is_lost_after_its_attempts_and_t
     found, _ = search(project, directory, ["Counted", "Exits"], 4, 180, "search.max_attempts=2")
     check(found["Counted"], "complete", "COMPLETE", [1, 2, 3])
     check(found["Exits"], "lost", "FAIL", [1], attempts=2)
+
+
+def test_a_worker_that_rays_memory_monitor_ends_costs_its_trial_and_not_the_search(
+    project: Path, directory: Path
+) -> None:
+    memory = psutil.virtual_memory()
+    # What is in use, 2.5 GB for Ray and the workers of two trials, and as much as the one that hoards gets to keep.
+    threshold = 1 - (memory.available - 4e9) / memory.total
+    found, output = search(
+        project,
+        directory,
+        ["Counted", "Hoards"],
+        4,
+        240,
+        "search.max_concurrent=1",
+        RAY_memory_usage_threshold=f"{threshold:.4f}",
+    )
+    check(found["Counted"], "complete", "COMPLETE", [1, 2, 3])
+    check(found["Hoards"], "out_of_memory", "PRUNED", [1])
+    assert "Traceback" not in output
+    text = (directory / f"trials/{found['Hoards'][0].number:04d}/error.txt").read_text()
+    assert "memory" in text
 
 
 def test_a_module_that_is_slow_to_go_does_not_hang_the_search(project: Path, directory: Path) -> None:

@@ -9,7 +9,7 @@ from sesemi_search.commands.track import track_command
 from sesemi_search.config.compose import Request
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialReport
+from sesemi_search.search.ledger.records import Given, LossKind, Origin, Outcome, TrialReport, WorkerLoss
 from sesemi_search.search.resume import describe_resume
 from sesemi_search.search.session import Next, Session
 from sesemi_search.search.stopping import StopKind
@@ -169,9 +169,9 @@ def test_the_config_of_a_lost_trial_may_be_tried_again(project: Path, tmp_path: 
     ledger.begin([], [Given({f"{model}.head": "linear", f"{model}.backbone.out_features": 8}, Origin.enqueued)] * 2)
     number = session.next_trial()
     assert isinstance(number, int)
-    session.worker_lost(number, "killed")
+    session.worker_lost(number, WorkerLoss(LossKind.died, "killed"))
     assert session.next_trial() == number
-    session.worker_lost(number, "killed")
+    session.worker_lost(number, WorkerLoss(LossKind.died, "killed"))
     assert ledger.record(number).outcome is Outcome.lost
     second = session.next_trial()
     assert isinstance(second, int)

@@ -8,10 +8,11 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.records import Outcome, TrialReport
+from sesemi_search.search.ledger.records import LossKind, Outcome, TrialReport, WorkerLoss
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget
+from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.tracking.tracker import Tracker, Trackers
 
 __all__ = ["OUTCOMES", "STUDY", "metrics", "open_session", "tell_search"]
@@ -22,7 +23,11 @@ OUTCOMES = ("complete", "stopped", "diverged", "error", "running", "interrupted"
 
 
 def open_session(
-    project: Path, directory: Path, *overrides: str, tracker: Tracker | None = None
+    project: Path,
+    directory: Path,
+    *overrides: str,
+    tracker: Tracker | None = None,
+    watchdog: Watchdog | None = None,
 ) -> tuple[Session, Ledger]:
     """Begins the search of `tiny` that the overrides describe, or goes on with it, as far as its driver would."""
     overrides = ("space=tiny", f"search.study={STUDY}", "tracking=none", "search.baseline=false", *overrides)
@@ -54,6 +59,7 @@ def open_session(
         max_attempts=2,
         keep_checkpoints=3,
         budget=Budget(None, None, 1, "core"),
+        watchdog=watchdog or Watchdog(None, 60),
         excluded=plan.excluded,
     )
     return session, ledger
@@ -66,7 +72,7 @@ def tell_search(project: Path, directory: Path, tracker: Tracker | None = None) 
         assert session.next_trial() == number
         session.epoch_ended(TrialReport(number, 1, metrics(0.5 + number / 100)))
         if outcome == "interrupted":
-            session.worker_lost(number, "killed")
+            session.worker_lost(number, WorkerLoss(LossKind.died, "killed"))
         elif outcome == "error":
             session.trial_ended(TrialReport(number, 1, {}, Outcome.error, "Traceback: no"))
         elif outcome != "running":

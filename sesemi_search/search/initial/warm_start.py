@@ -24,7 +24,7 @@ from sesemi_search.space.space import Space
 __all__ = ["collect_trials"]
 
 # The sampler learns from these; the others it never sees.
-# (`infeasible` depends on the limits of a search: the new one finds its own.)
+# (`infeasible` and `timed_out` depend on the limits of a search: the new one finds its own.)
 _FINISHED = (Outcome.complete, Outcome.stopped, Outcome.diverged, Outcome.out_of_memory)
 
 

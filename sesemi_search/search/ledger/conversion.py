@@ -19,6 +19,7 @@ STATES = {
     Outcome.diverged: TrialState.PRUNED,
     Outcome.infeasible: TrialState.PRUNED,
     Outcome.out_of_memory: TrialState.PRUNED,
+    Outcome.timed_out: TrialState.PRUNED,
     Outcome.error: TrialState.FAIL,
     Outcome.lost: TrialState.FAIL,
     # The sampler knows the config's values from the trial that it repeats.

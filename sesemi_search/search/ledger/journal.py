@@ -1,37 +1,71 @@
 """The file that a ledger is kept in: opened, and mended after a writer that was killed."""
 
+import json
 import os
+import re
 from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import JOURNAL
 
 __all__ = ["open_storage", "repair_journal"]
 
+_PASSWORD = re.compile(r"(?<=://)[^\s'\"]*:[^\s'\"]*(?=@)")  # in a URL, with the user's name
+
 
 def open_storage(directory: Path, url: str | None) -> BaseStorage:
-    """Opens the journal of a search directory, or another Optuna storage in its place."""
+    """Opens the journal of a search directory, or another Optuna storage in its place.
+
+    Raises:
+        ConfigError: The journal is damaged, or there is no storage at `url`.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is not None:
-        return optuna.storages.get_storage(url)
+        try:
+            return optuna.storages.get_storage(url)
+        except Exception as error:  # of SQLAlchemy, of the database's driver, of Optuna
+            shown = _PASSWORD.sub("***", url)
+            reason = _PASSWORD.sub("***", str(error).partition("\n")[0])
+            raise ConfigError(
+                "search.storage",
+                f"got {shown!r}; it cannot be opened ({type(error).__name__}: {reason}). "
+                "It takes the URL of a database, as sqlite:////home/me/study.db or null.",
+            ) from error
     # An absolute path: after a change of directory Optuna would wait for ever for a lock beside a relative one.
-    return JournalStorage(JournalFileBackend(str((directory / JOURNAL).absolute())))
+    path = (directory / JOURNAL).absolute()
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except OSError:
+        raise
+    except Exception as error:  # Optuna's replay of a damaged file fails in any way
+        raise ConfigError(
+            "", f"{_find_damage(path, error)}. The file was damaged: put back a copy of it.", file=path
+        ) from error
+
+
+def _find_damage(path: Path, error: Exception) -> str:
+    """Says which line of a journal is no record, or that the records do not fit together."""
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            json.loads(line)
+        except ValueError:
+            return f"line {number} is no record: {line[:60]!r}"
+    return f"its records do not fit together ({type(error).__name__}: {error})"
 
 
 def repair_journal(directory: Path) -> None:
     """Removes what a writer that was killed in an append left: its lock, and a last line without an end.
 
-    Without a journal there is nothing to do.
-
     Optuna waits 30 s for such a lock, and a journal that is written on after a torn line is broken for good.
     """
     path = directory / JOURNAL
+    Path(f"{path}.lock").unlink(missing_ok=True)
     if not path.exists():
         return
-    Path(f"{path}.lock").unlink(missing_ok=True)
     with path.open("r+b") as file:
         content = file.read()
         whole = content.rfind(b"\n") + 1

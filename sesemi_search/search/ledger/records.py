@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
-__all__ = ["Given", "Origin", "Outcome", "TrialRecord", "TrialReport"]
+__all__ = ["Given", "LossKind", "Origin", "Outcome", "TrialRecord", "TrialReport", "WorkerLoss"]
 
 
 class Outcome(StrEnum):
     """How a trial ended, or that it has not.
 
-    Only `complete` is a finished trial. The sampler learns from `complete`, `stopped`, `diverged`, `infeasible` and
-    `out_of_memory`; it never sees `error` and `lost`, nor a `duplicate`, which would train what another trial trains.
-    `interrupted` waits to be resumed.
+    Only `complete` is a finished trial. The sampler learns from `complete`, `stopped`, `diverged`, `infeasible`,
+    `out_of_memory` and `timed_out`; it never sees `error` and `lost`, nor a `duplicate`, which would train what another
+    trial trains. `interrupted` waits to be resumed.
     """
 
     complete = "complete"
@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     diverged = "diverged"
     infeasible = "infeasible"
     out_of_memory = "out_of_memory"
+    timed_out = "timed_out"
     error = "error"
     lost = "lost"
     duplicate = "duplicate"
@@ -35,7 +36,7 @@ class Outcome(StrEnum):
     @property
     def is_failure(self) -> bool:
         """Whether the trial ended with an error, whose text it keeps."""
-        return self in (Outcome.error, Outcome.out_of_memory, Outcome.lost)
+        return self in (Outcome.error, Outcome.out_of_memory, Outcome.timed_out, Outcome.lost)
 
 
 class Origin(StrEnum):
@@ -74,6 +75,22 @@ class TrialReport:
     outcome: Outcome | None = None
     message: str = ""
     node: str = ""
+
+
+class LossKind(Enum):
+    """Why a worker is gone: it or its node died, its GPU answers no more, or Ray ended it for the host's memory."""
+
+    died = "died"
+    gpu_lost = "gpu_lost"
+    out_of_memory = "out_of_memory"
+
+
+@dataclass(frozen=True)
+class WorkerLoss:
+    """A worker that is gone: the kind of reason, and the reason in Ray's words."""
+
+    kind: LossKind
+    text: str
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,21 @@ They decide nothing; the session does. An exception in an adapter would come out
 first one is kept, the search winds down, and `Adapters.failure` has it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
+from ray import cloudpickle
+from ray.actor import ActorHandle
+from ray.exceptions import OutOfMemoryError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from sesemi_search.search.ledger.records import TrialReport
-from sesemi_search.search.ray_tune.trainable import OBJECTIVE
+from sesemi_search.search.ledger.records import LossKind, TrialReport, WorkerLoss
+from sesemi_search.search.ray_tune.actor_manager import WorkerGone, find_actors
+from sesemi_search.search.ray_tune.trainable import OBJECTIVE, GpuLost
 from sesemi_search.search.session import Next, Session
 
 __all__ = ["Adapters", "LedgerScheduler", "LedgerSearcher"]
@@ -108,15 +114,37 @@ class LedgerScheduler(TrialScheduler):
         if self._adapters.failure is not None:
             return
         try:
-            reason = Path(trial.error_file).read_text() if trial.error_file else "the worker died"
-            self._adapters.session.worker_lost(self._adapters.numbers[trial.trial_id], reason)
+            self._adapters.session.worker_lost(self._adapters.numbers[trial.trial_id], _find_loss(trial))
         except Exception as error:
             self._adapters.fail(error)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """The first that waits: the session never begins more than there are slots."""
+        """The first that waits: the session never begins more than there are slots. Tune asks ten times a second."""
+        if self._adapters.failure is None:
+            try:
+                self._end_hung_workers(find_actors(tune_controller))
+            except Exception as error:
+                self._adapters.fail(error)
         return next((trial for trial in tune_controller.get_live_trials() if trial.status == trial.PENDING), None)
+
+    def _end_hung_workers(self, actors: Mapping[str, ActorHandle[Any]]) -> None:
+        """Ends the workers whose trials the session has given up; Tune notices, and frees their slots."""
+        by_number = {self._adapters.numbers[trial_id]: actor for trial_id, actor in actors.items()}
+        for number in self._adapters.session.end_hung(by_number):
+            ray.kill(by_number[number])
 
     def debug_string(self) -> str:
         """Nothing to say."""
         return ""
+
+
+def _find_loss(trial: Any) -> WorkerLoss:
+    """Translates the error that took a trial's worker, which Tune leaves in a file of its own."""
+    error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes()) if trial.pickled_error_file else None
+    if isinstance(error, GpuLost):
+        kind = LossKind.gpu_lost
+    elif isinstance(error, WorkerGone) and isinstance(error.cause, OutOfMemoryError):
+        kind = LossKind.out_of_memory
+    else:
+        kind = LossKind.died
+    return WorkerLoss(kind, str(error) if error else "the worker died")

@@ -23,6 +23,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the ledger records trials
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours ends a search in order
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # Tune's own state is thrown away
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # how a trial ended is told once, by the trackers
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # all slots start at once; the session limits how many there are
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "1000000000",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

@@ -24,6 +24,7 @@ from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.open_ledger import begin_ledger, open_ledger, resume_ledger
 from sesemi_search.search.plan import Plan
+from sesemi_search.search.ray_tune.actor_manager import report_lost_workers
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots
 from sesemi_search.search.ray_tune.trainable import TrialTrainable
@@ -31,6 +32,7 @@ from sesemi_search.search.result import SearchResult
 from sesemi_search.search.search_log import log_to
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget, Stop, StopKind, parse_duration
+from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["search"]
@@ -134,6 +136,7 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         max_attempts=options.max_attempts,
         keep_checkpoints=options.keep_checkpoints,
         budget=_make_budget(plan, ledger, slots),
+        watchdog=_make_watchdog(plan),
         excluded=plan.excluded,
     )
 
@@ -144,6 +147,12 @@ def _make_budget(plan: Plan, ledger: Ledger, slots: Slots) -> Budget:
     share, unit = (slots.gpus, "GPU") if slots.gpus else (float(slots.cpus), "core")
     earlier = sum(record.seconds for record in ledger.records())
     return Budget(time_s, options.compute_budget, share, unit, ledger.wall_s, earlier)
+
+
+def _make_watchdog(plan: Plan) -> Watchdog:
+    options = plan.settings.search
+    timeout_s = None if options.epoch_timeout is None else parse_duration(options.epoch_timeout, "search.epoch_timeout")
+    return Watchdog(timeout_s, parse_duration(options.stop_grace, "search.stop_grace"))
 
 
 def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scratch: str) -> None:
@@ -166,9 +175,11 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
             failure_config=tune.FailureConfig(max_failures=0),
         ),
     )
+    # It names the trials that lost a worker, by ids of its own; what became of them is told by theirs.
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     signals = _Signals(session)
     try:
-        with signals:
+        with signals, report_lost_workers():
             tuner.fit()
         if adapters.failure is not None:
             raise adapters.failure

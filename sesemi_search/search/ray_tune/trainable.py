@@ -21,7 +21,7 @@ OBJECTIVE = "objective"  # Ray insists on a metric; the ledger never looks at th
 
 
 class GpuLost(RuntimeError):
-    """A worker that can do nothing more on its GPU; Tune ends it. The session knows it by its name."""
+    """A worker that can do nothing more on its GPU; Tune ends it."""
 
 
 class TrialTrainable(tune.Trainable):

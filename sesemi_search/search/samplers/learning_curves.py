@@ -41,7 +41,7 @@ class LearningCurveSampler(BaseSampler):
     a trial that was stopped at a third of its epochs tells what its like would be there, and from those that went
     on the model has learned what the rest is worth, architecture by architecture. The next trial has the greatest
     expected improvement after the last epoch. Trials that still run, and failed ones, count with what they reported,
-    and as believed at their end; those that diverged, ran out of memory or could not be trained, as the worst.
+    and as believed at their end; those that diverged, ran out of memory or time, or could not be trained, as the worst.
 
     The first trials are random, but spread evenly over the options of each choice. With several objectives, of which a
     study takes no reports, it is `TPESampler(multivariate=True, group=True)`.
@@ -206,11 +206,11 @@ class _Curves:
 
 
 def _is_ruined(trial: FrozenTrial) -> bool:
-    """Whether a trial diverged, ran out of memory, or could not be trained at all."""
+    """Whether a trial diverged, ran out of memory or time, or could not be trained at all."""
     if trial.state is not TrialState.PRUNED:
         return False
     last = trial.intermediate_values.get(trial.last_step or 0, math.nan)
-    return not math.isfinite(last) or trial.user_attrs.get("outcome") == "out_of_memory"
+    return not math.isfinite(last) or trial.user_attrs.get("outcome") in ("out_of_memory", "timed_out")
 
 
 def _find_rungs(trials: Sequence[FrozenTrial]) -> list[int]:

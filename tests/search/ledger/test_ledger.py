@@ -49,6 +49,7 @@ def test_each_outcome_has_the_state_that_the_sampler_should_see(create: Callable
         Outcome.diverged: TrialState.PRUNED,
         Outcome.infeasible: TrialState.PRUNED,
         Outcome.out_of_memory: TrialState.PRUNED,
+        Outcome.timed_out: TrialState.PRUNED,
         Outcome.error: TrialState.FAIL,
         Outcome.lost: TrialState.FAIL,
         Outcome.interrupted: TrialState.WAITING,

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -65,6 +66,43 @@ class Exits(Counted):
         super().begin_epoch(epoch)
         if epoch == 2:
             os._exit(1)
+
+
+class Hangs(Counted):
+    """Waits in its second epoch for a lock that it holds."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        super().begin_epoch(epoch)
+        lock = threading.Lock()
+        lock.acquire()
+        if epoch == 2:
+            lock.acquire()
+
+
+class HangsAtOnce(Counted):
+    """Waits in its first epoch for a lock that it holds."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        super().begin_epoch(epoch)
+        lock = threading.Lock()
+        lock.acquire()
+        lock.acquire()
+
+
+class Hoards(Counted):
+    """Keeps 256 MB more of the host's memory with each batch of its second epoch, up to 5 GB."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        super().begin_epoch(epoch)
+        self._kept: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = super().forward(images)
+        if features.device.type != "meta" and self.epochs == 2:
+            if len(self._kept) < 20:
+                self._kept.append(torch.ones(64, 1024, 1024))
+            time.sleep(0.25)  # so that the memory monitor, which looks four times a second, sees it grow
+        return features
 
 
 class NotANumber(Counted):
