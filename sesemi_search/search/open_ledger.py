@@ -102,7 +102,8 @@ def _refuse_strays(directory: Path, numbers: range) -> None:
             "",
             f"the ledger ({JOURNAL}, or search.storage) knows {len(numbers)} trials, but trials/ has "
             f"{len(strays)} that it does not know: {', '.join(strays[:5])}{', ...' * (len(strays) > 5)}. "
-            "It was emptied, cut short or exchanged: put back a copy of it, or begin a new search in another directory.",
+            "It was emptied, cut short or exchanged: put back a copy of it, or begin a new search "
+            "in another directory.",
             file=directory,
         )
 
