@@ -104,7 +104,7 @@ def test_two_runs_in_one_second_get_two_folders(command: Command, monkeypatch: p
 
     monkeypatch.setattr(verb, "datetime", Frozen)
     folders = [run_dir(command("train", "-cn", "small", *QUICK)[1]) for _ in range(2)]
-    assert [folder.name for folder in folders] == ["20260102_030405", "20260102_030405_2"]
+    assert [folder.name for folder in folders] == ["train_20260102_030405", "train_20260102_030405_2"]
 
 
 def test_a_run_that_no_config_names_has_the_name_of_its_own(command: Command, project: Path) -> None:
