@@ -23,7 +23,10 @@ _REMEMBERED = 1000  # lines
 
 
 class _Console(Console):
-    """A console that falls silent when its reader is gone (`| head`): what shows a search must not end it."""
+    """A console that falls silent when nobody takes its lines any more: what shows a search must not end it.
+
+    Its reader is gone (`| head`), the disk under its file is full, its terminal was closed.
+    """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Renders without control characters but rich's own."""
@@ -34,6 +37,13 @@ class _Console(Console):
         """Prints no more, here or at the end of the program."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _check_buffer(self) -> None:
+        # Where rich itself catches a broken pipe, and no other error.
+        try:
+            super()._check_buffer()
+        except OSError:
+            self.on_broken_pipe()
 
 
 class EscapingFormatter(logging.Formatter):
@@ -76,6 +86,7 @@ class _ConsoleHandler(logging.Handler):
 
 def make_console() -> Console:
     """Returns the terminal, on which from now on appears what the program says, and on no earlier one."""
+    _open_standard_streams()
     console = _Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _FILE_WIDTH
@@ -86,6 +97,20 @@ def make_console() -> Console:
     ours.setLevel(logging.DEBUG)
     ours.propagate = False  # the module of a user may have set up Python's root logger
     return console
+
+
+def _open_standard_streams() -> None:
+    """Opens the null device as each standard stream that is closed (`>&-`), before another file gets its number.
+
+    Python has None in the place of such a stream, which Ray and other libraries do not expect.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "r" if name == "stdin" else "w", closefd=False))
 
 
 def take_lines() -> list[logging.LogRecord]:

@@ -35,18 +35,19 @@ __all__ = [
 _started: list[subprocess.Popen[str]] = []
 
 
-def start(project: Path, *argv: str, **variables: str) -> subprocess.Popen[str]:
+def start(project: Path, *argv: str, redirect: str = "", **variables: str) -> subprocess.Popen[str]:
     """Starts the program in a process group of its own, as a shell does, without W&B unless `argv` asks for it.
 
     Args:
         project: Working directory.
         argv: The command line.
+        redirect: Where a shell sends its output, as `>&-`; else it comes through the process's `stdout`.
         variables: Environment variables on top of this process's, less those of W&B.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     tracking = [] if any(argument.startswith("tracking") for argument in argv) else ["tracking=none"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sesemi_search", *argv, *tracking],
+        ["bash", "-c", f'exec "$@" {redirect}', "-", sys.executable, "-m", "sesemi_search", *argv, *tracking],
         cwd=project,
         env=environment | variables,
         stdout=subprocess.PIPE,

@@ -27,7 +27,11 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("number", "to_group"),
-    [(signal.SIGINT, True), pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow)],
+    [
+        (signal.SIGINT, True),
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, True, marks=pytest.mark.slow),
+    ],
 )
 def test_one_signal_ends_the_search_in_order_and_resume_ends_it_whole(
     project: Path,

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ def connect(address: str, project: Project | None) -> Iterator[None]:
     else:
         arguments |= {"runtime_env": {"env_vars": _ENVIRONMENT} | _project_code(project)}
     try:
-        with _loopback_as_given():
+        with _loopback_as_given(), _hangups_blocked():
             ray.init(**arguments)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ConfigError(
@@ -91,6 +92,16 @@ def _loopback_as_given() -> Iterator[None]:
         yield
     finally:
         services.resolve_ip_for_localhost = resolve
+
+
+@contextlib.contextmanager
+def _hangups_blocked() -> Iterator[None]:
+    """Starts Ray's processes deaf to the hangup of a terminal that is closed, as they are to Ctrl-C by themselves."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _project_code(project: Project | None) -> dict[str, Any]:

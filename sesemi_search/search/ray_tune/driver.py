@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Signals:
-    """SIGINT or SIGTERM once ends a search in order, twice at once."""
+    """A signal to stop once ends a search in order, twice at once: Ctrl-C, SIGTERM, a terminal that is closed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -54,7 +54,10 @@ class _Signals:
 
     def __enter__(self) -> "_Signals":
         # After ray.init, which sets a handler for SIGTERM.
-        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
+            numbers.append(signal.SIGHUP)
+        self._before = {number: signal.signal(number, self._stop) for number in numbers}
         return self
 
     def __exit__(self, *exception: object) -> None:

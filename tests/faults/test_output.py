@@ -1,0 +1,25 @@
+"""Output that nobody takes: it is lost, and the search is not."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.processes import read_trials, start
+
+NOWHERE = [">/dev/full 2>&1", ">&- 2>&-", "<&- >&- 2>&-"]
+
+
+@pytest.mark.parametrize("redirect", NOWHERE)
+def test_a_check_whose_output_has_nowhere_to_go_comes_to_its_end(project: Path, redirect: str) -> None:
+    process = start(project, "check", "space=tiny", redirect=redirect)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("redirect", NOWHERE[:2])
+def test_a_search_whose_output_has_nowhere_to_go_ends_whole(project: Path, directory: Path, redirect: str) -> None:
+    driver = start(project, "run", "space=tiny", "search.num_trials=2", f"search.dir={directory}", redirect=redirect)
+    driver.communicate(timeout=120)
+    assert driver.returncode == 0, (directory / "search.log").read_text()
+    assert [trial.state.is_finished() for trial in read_trials(directory)] == [True, True]

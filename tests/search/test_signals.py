@@ -1,0 +1,38 @@
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sesemi_search.search.ray_tune.driver import _Signals
+from sesemi_search.search.session import Session
+from sesemi_search.search.stopping import StopKind
+from tests.search.told_search import open_session
+
+
+@pytest.fixture
+def session(project: Path, tmp_path: Path) -> Session:
+    return open_session(project, tmp_path / "search")[0]
+
+
+@pytest.fixture
+def nohup() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_is_closed_stops_a_search_as_sigterm_does(session: Session) -> None:
+    with _Signals(session) as signals:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert session.stop is not None
+        assert (session.stop.kind, session.stop.text) == (StopKind.signal, "SIGHUP")
+        assert not signals.twice
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+def test_under_nohup_a_closed_terminal_is_nothing(session: Session, nohup: None) -> None:
+    with _Signals(session):
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert session.stop is None
