@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import plain, resolve_experiment
-from sesemi_search.config.schema import EXPERIMENT_KEYS
+from sesemi_search.config.experiment import resolve, written_experiment
 from sesemi_search.errors import ConfigError
+from sesemi_search.models.expected_input import follow_backbone
 from sesemi_search.preflight.branches import Checked, check_experiment
 from sesemi_search.preflight.schedule import Schedule, Schedules
 from sesemi_search.project.project import activate
@@ -20,8 +20,8 @@ Check = Callable[..., Checked]
 def check_schedule(*overrides: str, num_images: int | None = None) -> Schedule:
     composed = compose_config(Request(search=False, config_name="mnist_lenet5_cosine", overrides=overrides))
     activate(composed.project)
-    config = plain(resolve_experiment({key: composed.config[key] for key in EXPERIMENT_KEYS}))
-    return Schedules(num_images).check(config)
+    written = written_experiment(composed.config)
+    return Schedules(num_images).check(follow_backbone(written, resolve(written)))
 
 
 def node(scheduler: str, *more: str, epochs: int = 3, images: int = 1000) -> list[str]:
@@ -43,8 +43,8 @@ def node(scheduler: str, *more: str, epochs: int = 3, images: int = 1000) -> lis
 )
 def test_a_rate_that_is_not_of_the_run_is_a_remark(overrides: list[str], says: str) -> None:
     schedule = check_schedule(*overrides)
-    assert schedule.problems == ()
-    (remark,) = schedule.remarks
+    assert not schedule.problems
+    (remark,) = map(str, schedule.remarks)
     assert says in remark
     assert remark.startswith(f"{KEY}.scheduler: {TORCH}.")
     assert "interval" in remark
@@ -93,7 +93,7 @@ def test_a_rate_that_fits_the_run_is_passed_in_silence(overrides: list[str]) -> 
     ],
 )
 def test_a_rate_that_breaks_off_is_a_problem(overrides: list[str], says: str) -> None:
-    (problem,) = check_schedule(*overrides).problems
+    (problem,) = map(str, check_schedule(*overrides).problems)
     assert problem.startswith(says)
 
 
@@ -113,7 +113,7 @@ def test_the_check_of_a_space_tells_of_them_by_branch(check: Check) -> None:
         option = branch.choices[f"{KEY}.scheduler"]
         assert [bool(end.remarks) for end in branch.ends] == [option == "over"] * 2
         assert bool(branch.problems) is (option == "raises")
-    (problem,) = checked.describe_problems()
+    (problem,) = map(str, checked.describe_problems())
     assert problem.startswith(f"space.{KEY}.scheduler.choice.raises")
 
 

@@ -1,5 +1,6 @@
 """What resume shows, refuses and does."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,27 @@ def test_a_mistake_has_its_line_of_search_yaml_or_is_of_the_command_line(
     assert told.replace("SEARCH", "search.yaml") in output
     if override:
         assert output.rstrip().endswith("(command line)")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nonsense", r"got 'nonsense'; it cannot be opened \(ArgumentError"),
+        ("sqlite:////nowhere/study.db", r"got 'sqlite:////nowhere/study\.db'; .*unable to open database file"),
+        ("redis://localhost", r"got 'redis://localhost'; .*removed"),
+        ("postgresql://me:secret@localhost/x", r"got 'postgresql://\*\*\*@localhost/x'; .*cannot be opened"),
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_told_and_nothing_is_left(
+    url: str, told: str, tmp_path: Path, command: Callable[..., tuple[int, str]]
+) -> None:
+    code, output = command(
+        "run", "space=tiny", "tracking=none", f"search.storage={url}", f"search.dir={tmp_path}/search"
+    )
+    assert code == 2
+    assert re.search(rf"^error: search\.storage: {told}", output, re.MULTILINE), output
+    assert "secret" not in output
+    assert not (tmp_path / "search").exists()
 
 
 def test_what_a_check_finds_has_its_line_of_search_yaml(project: Path, command: Callable[..., tuple[int, str]]) -> None:

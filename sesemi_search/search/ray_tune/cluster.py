@@ -1,21 +1,36 @@
 """The Ray to run on, and how many trials it holds at once."""
 
 import contextlib
+import logging
 import math
 import os
+import resource
 import signal
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 from ray._private import services
+from ray.util import client
 
 from sesemi_search.config.schema import Accelerator, CudaGraph, Precision, RunConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project
+from sesemi_search.search.ray_tune.session_folder import choose_session_folder
 
-__all__ = ["Slots", "connect", "count_slots"]
+__all__ = ["Slots", "connect", "count_slots", "warn_when_lost"]
+
+logger = logging.getLogger(__name__)
+
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+_CONNECT_TIMEOUT_S = 10.0
+_CLIENT_PORT = 10001  # of a ray:// address that names none
+_WATCH_INTERVAL_S = 5.0
+_MAX_MISSES = 3
 
 # Read by Ray when a search starts, and in its workers.
 _ENVIRONMENT = {
@@ -51,29 +66,121 @@ def connect(address: str, project: Project | None) -> Iterator[None]:
     """Starts a local Ray, or joins a cluster, for the block; one that this process is in already is used as it is.
 
     Raises:
-        ConfigError: There is no cluster at `address`.
+        ConfigError: There is no cluster at `address`, or none could be started.
     """
     if ray.is_initialized():
         yield
         return
     os.environ.update(_ENVIRONMENT)
-    arguments: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
-    if address == "local":
+    with _start_local() if address == "local" else _join(address, project):
+        yield
+
+
+@contextlib.contextmanager
+def _start_local() -> Iterator[None]:
+    _check_address_space()
+    with choose_session_folder() as folder:
         # Not `None`: that would join a cluster that it happens to find.
-        arguments |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-    else:
-        arguments |= {"runtime_env": {"env_vars": _ENVIRONMENT} | _project_code(project)}
-    try:
-        with _loopback_as_given(), _hangups_blocked():
-            ray.init(**arguments)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        arguments: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        try:
+            with _loopback_as_given(), _hangups_blocked():
+                ray.init(**arguments, _temp_dir=str(folder), **_QUIET)
+        except Exception as error:  # of any kind: a port, a limit of the system, a process of Ray's that ends at once
+            ray.shutdown()
+            raise ConfigError(
+                "ray.address",
+                f"got 'local', but no Ray could be started here ({_first_line(error)}). "
+                "It needs some 2 GB of memory, threads, ports, and a HOME to write to.",
+            ) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _check_address_space() -> None:
+    """Refuses a limit on addresses that Ray would run into: it ends the process then, without an exception.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = min(0.3 * memory, 200e9) + 16e9  # its object store, by default, and what a process with torch maps
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < needed:
         raise ConfigError(
-            "ray.address", f"got {address!r}; there is no Ray cluster to join there ({error})."
+            "ray.address",
+            f"got 'local', but a process may use {limit / 1e9:.0f} GB of addresses here (ulimit -v), and "
+            f"a Ray takes {needed / 1e9:.0f} GB, most of it never used: ulimit -v unlimited, or join a cluster.",
+        )
+
+
+@contextlib.contextmanager
+def _join(address: str, project: Project | None) -> Iterator[None]:
+    logger.info(f"joining the Ray cluster at ray.address={address}")
+    try:
+        host, port = _find_host(address)
+        socket.create_connection((host, port), _CONNECT_TIMEOUT_S).close()  # Ray tries for minutes, without a word
+        ray.init(address, runtime_env={"env_vars": _ENVIRONMENT} | _project_code(project), **_QUIET)
+    except Exception as error:
+        ray.shutdown()
+        raise ConfigError(
+            "ray.address",
+            f"got {address!r}; there is no Ray cluster to join there ({_first_line(error)}). "
+            "It takes local, auto (the cluster of this machine, or of RAY_ADDRESS), host:port, or ray://host:port.",
         ) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _find_host(address: str) -> tuple[str, int]:
+    """Returns host and port of a cluster. Raises ConnectionError where `auto` finds none."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or services.canonicalize_bootstrap_address("auto") or ""
+        if not address:
+            raise ConnectionError("none runs on this machine, and RAY_ADDRESS is not set")
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    return parts.hostname or "", parts.port or _CLIENT_PORT
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+@contextlib.contextmanager
+def warn_when_lost(advice: str) -> Iterator[None]:
+    """Gives advice when the cluster's head is gone: a minute later Ray ends this process, without an exception.
+
+    A client (`ray://`) is told of that by its server instead.
+    """
+    if client.ray.is_connected():  # type: ignore[no-untyped-call]
+        yield
+        return
+    host, port = _find_host(ray.get_runtime_context().gcs_address)
+    ended = threading.Event()
+
+    def watch() -> None:
+        num_misses = 0
+        while num_misses < _MAX_MISSES and not ended.wait(_WATCH_INTERVAL_S):
+            num_misses = 0 if _answers(host, port) else num_misses + 1
+        if num_misses == _MAX_MISSES:
+            logger.error(f"the head of the Ray cluster ({host}:{port}) is gone, and Ray will end this search. {advice}")
+
+    threading.Thread(target=watch, name="cluster-watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _WATCH_INTERVAL_S).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from ray import tune
 from sesemi_search.atomic import write_text
 from sesemi_search.errors import SesemiSearchError
 from sesemi_search.search.directory import lock_directory, trial_dir
-from sesemi_search.search.ledger.journal import repair_journal
+from sesemi_search.search.ledger.journal import open_storage, repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import TrialRecord
@@ -26,7 +26,7 @@ from sesemi_search.search.open_ledger import begin_ledger, open_ledger, resume_l
 from sesemi_search.search.plan import Plan
 from sesemi_search.search.ray_tune.actor_manager import report_lost_workers
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
-from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots
+from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots, warn_when_lost
 from sesemi_search.search.ray_tune.trainable import TrialTrainable
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.search_log import log_to
@@ -92,9 +92,12 @@ def search(
         resume: Goes on with the search in `directory` instead of beginning one.
 
     Raises:
-        ConfigError: Another driver is at work there, or no node can hold a trial.
+        ConfigError: Another driver is at work there, no node can hold a trial, or Ray or `search.storage` cannot be
+            had.
     """
     run, options = plan.settings.run, plan.settings.search
+    if options.storage is not None:
+        open_storage(directory, options.storage)  # which raises before there is a directory
     with connect(plan.settings.ray.address, plan.project):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         slots = count_slots(run, options.max_concurrent, nodes)
@@ -107,7 +110,8 @@ def search(
             with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
                 start = time.perf_counter()
-                _run_trials(plan, session, directory, slots, scratch.name)
+                with warn_when_lost(f"Then: sesemi-search resume {shlex.quote(str(directory))}"):
+                    _run_trials(plan, session, directory, slots, scratch.name)
                 seconds = time.perf_counter() - start
             if session.stop is not None:
                 # After an end in the middle of things this study object may not know the whole of its file.
