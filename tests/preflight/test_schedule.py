@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import resolve, written_experiment
+from sesemi_search.config.experiment import Complete, resolve, written_experiment
 from sesemi_search.errors import ConfigError
 from sesemi_search.models.expected_input import follow_backbone
 from sesemi_search.preflight.branches import Checked, check_experiment
@@ -17,11 +17,15 @@ TORCH = "torch.optim.lr_scheduler"
 Check = Callable[..., Checked]
 
 
-def check_schedule(*overrides: str, num_images: int | None = None) -> Schedule:
+def complete(*overrides: str) -> Complete:
     composed = compose_config(Request(search=False, config_name="mnist_lenet5_cosine", overrides=overrides))
     activate(composed.project)
     written = written_experiment(composed.config)
-    return Schedules(num_images).check(follow_backbone(written, resolve(written)))
+    return follow_backbone(written, resolve(written))
+
+
+def check_schedule(*overrides: str, num_images: int | None = None) -> Schedule:
+    return Schedules(num_images).check(complete(*overrides))
 
 
 def node(scheduler: str, *more: str, epochs: int = 3, images: int = 1000) -> list[str]:
@@ -118,10 +122,7 @@ def test_the_check_of_a_space_tells_of_them_by_branch(check: Check) -> None:
 
 
 def test_an_experiment_that_is_trained_is_told_of_it() -> None:
-    overrides = node("StepLR, step_size: 3, gamma: 0.1")
-    composed = compose_config(Request(search=False, config_name="mnist_lenet5_cosine", overrides=overrides))
-    activate(composed.project)
-    config = plain(resolve_experiment({key: composed.config[key] for key in EXPERIMENT_KEYS}))
+    config = complete(*node("StepLR, step_size: 3, gamma: 0.1"))
     assert any("next to nothing" in note for note in check_experiment(config))
     config["learner"]["hparams"]["optimizer"]["lr"] = float("nan")
     with pytest.raises(ConfigError, match="got nan"):
