@@ -43,8 +43,8 @@ class Schedule:
         remarks: What is probably not meant.
     """
 
-    problems: Sequence[Problem] = ()
-    remarks: Sequence[Problem] = ()
+    problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
 
 class Schedules:
@@ -79,12 +79,12 @@ def _check(config: ExperimentConfig, num_images: int | None) -> Schedule:
     is_exact = not by_step or num_images is not None
     if per_epoch * run.num_epochs > _MAX_STEPS:
         per_epoch, is_exact = 1, False
-    if wrong := list(_find_nan(config)):
+    if wrong := tuple(_find_nan(config)):
         return Schedule(wrong)
     try:
         rates = _rates(config, per_epoch)
     except ConfigError as error:
-        return Schedule(error.problems)
+        return Schedule(tuple(error.problems))
     if schedule.scheduler is None:
         return Schedule()
     target = schedule.scheduler["_target_"]
@@ -92,9 +92,9 @@ def _check(config: ExperimentConfig, num_images: int | None) -> Schedule:
         if not math.isfinite(rate) or rate < 0:
             at = _place(step, len(rates) - 1, run.num_epochs)
             text = f"{target} gives a learning rate of {rate:g} in {at}; it takes one of at least 0."
-            return Schedule([Problem(SCHEDULER_KEY, text)])
+            return Schedule((Problem(SCHEDULER_KEY, text),))
     remark = _remark(rates, run.num_epochs, is_exact)
-    return Schedule(remarks=[Problem(SCHEDULER_KEY, f"{target}: {remark}")] if remark else [])
+    return Schedule(remarks=(Problem(SCHEDULER_KEY, f"{target}: {remark}"),) if remark else ())
 
 
 def _find_nan(config: ExperimentConfig) -> Iterator[Problem]:
