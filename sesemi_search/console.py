@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -36,7 +37,7 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Prints no more, here or at the end of the program."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
 
     def _check_buffer(self) -> None:
         # Where rich itself catches a broken pipe, and no other error.
@@ -55,8 +56,20 @@ class EscapingFormatter(logging.Formatter):
 
 
 def print_text(text: str, *, is_error: bool = False) -> None:
-    """Prints a text as it is, and a line end, to the standard output or error: YAML, say, for another program."""
-    print(escape_controls(text), file=sys.stderr if is_error else sys.stdout)
+    """Prints a text as it is, and a line end, to the standard output or error: YAML, say, for another program.
+
+    Its reader may be gone before the end (`| head`).
+    """
+    stream = sys.stderr if is_error else sys.stdout
+    try:
+        print(escape_controls(text), file=stream, flush=True)
+    except BrokenPipeError:
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Lets the rest of what goes to a stream go nowhere, what it holds already too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _ConsoleHandler(logging.Handler):

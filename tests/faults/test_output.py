@@ -23,3 +23,11 @@ def test_a_search_whose_output_has_nowhere_to_go_ends_whole(project: Path, direc
     driver.communicate(timeout=120)
     assert driver.returncode == 0, (directory / "search.log").read_text()
     assert [trial.state.is_finished() for trial in read_trials(directory)] == [True, True]
+
+
+@pytest.mark.parametrize("verb", ["run --help", "show space=tiny"])
+def test_a_reader_that_is_gone_leaves_no_traceback(project: Path, verb: str) -> None:
+    process = start(project, *verb.split(), redirect="2>errors | true; exit ${PIPESTATUS[0]}")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert (project / "errors").read_text() == ""
