@@ -139,12 +139,17 @@ class LedgerScheduler(TrialScheduler):
 
 
 def _find_loss(trial: Any) -> WorkerLoss:
-    """Translates the error that took a trial's worker, which Tune leaves in a file of its own."""
-    error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes()) if trial.pickled_error_file else None
+    """Translates the error that took a trial's worker, which Tune leaves in files of its own."""
+    if not trial.pickled_error_file:
+        return WorkerLoss(LossKind.died, "the worker died")
+    try:
+        error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except Exception:  # an error of a user's module that does not come back from its pickle
+        return WorkerLoss(LossKind.died, Path(trial.error_file).read_text())
     if isinstance(error, GpuLost):
         kind = LossKind.gpu_lost
     elif isinstance(error, WorkerGone) and isinstance(error.cause, OutOfMemoryError):
         kind = LossKind.out_of_memory
     else:
         kind = LossKind.died
-    return WorkerLoss(kind, str(error) if error else "the worker died")
+    return WorkerLoss(kind, str(error))
