@@ -1,7 +1,7 @@
 """How files and overrides lie over each other in a composed config: which wrote each key last, and at which line.
 
 Hydra composes the values. Here the layers are laid once more, as YAML with marks, for what Hydra does not tell: where a
-key was written, and which keys of an open node belong to the class that it has in the end.
+key was written, and what an open node holds for the class that it has in the end.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf._utils import get_yaml_loader
 
 from sesemi_search.config.schema import OPEN_NODES
 from sesemi_search.config.targets import is_other_class
@@ -37,7 +38,7 @@ class LaidNode:
     Attributes:
         where: File and line, or the command line.
         children: What is below a mapping or a list, by key or by place.
-        value: The text of one value; None of a mapping or a list.
+        value: One value; Ellipsis of a mapping or a list.
         is_list: Whether it is a list.
         num_layers: Layers that wrote some of the children.
         is_replaced: Whether it stands in the place of a node of another class.
@@ -45,7 +46,7 @@ class LaidNode:
 
     where: str
     children: dict[str, "LaidNode"] = field(default_factory=dict)
-    value: str | None = None
+    value: Any = ...
     is_list: bool = False
     num_layers: int = 1
     is_replaced: bool = False
@@ -75,10 +76,10 @@ class LaidNode:
     @property
     def is_mapping(self) -> bool:
         """Whether it is a mapping."""
-        return self.value is None and not self.is_list
+        return self.value is ... and not self.is_list
 
     @property
-    def target(self) -> str | None:
+    def target(self) -> Any:
         """The dotted path of the class that a node names."""
         return self.children[_TARGET].value if _TARGET in self.children else None
 
@@ -124,20 +125,27 @@ def replace_nodes(config: DictConfig, root: LaidNode) -> None:
         if node is not None and node.is_replaced:
             parent, _, name = key.rpartition(".")
             section: Any = OmegaConf.to_container(OmegaConf.select(config, parent))
-            OmegaConf.update(config, key, _select_laid(section[name], node), merge=False)
+            OmegaConf.update(config, key, _content(node, section[name]), merge=False)
 
 
-def _select_laid(merged: Any, node: LaidNode) -> Any:
-    """Returns of a merged value what the layers say that there is."""
-    if not (isinstance(merged, dict) and node.is_mapping):
-        return merged
-    names = {str(name): name for name in merged}
-    return {names[n]: _select_laid(merged[names[n]], child) for n, child in node.children.items() if n in names}
+def _content(node: LaidNode, merged: Any) -> Any:
+    """Returns a node as plain containers.
+
+    Hydra's own value is not to be had: it merges into the files that it keeps, so one that it meets twice is another
+    the second time. A key of a mapping has its type there: YAML's may be a number.
+    """
+    if node.is_list:
+        return [_content(child, None) for child in node.children.values()]
+    if not node.is_mapping:
+        return node.value
+    known = merged if isinstance(merged, dict) else {}
+    names = {str(name): name for name in known}
+    return {names.get(n, n): _content(child, known.get(names.get(n, n))) for n, child in node.children.items()}
 
 
 def _read(file: Path) -> LaidNode:
     """Reads the keys of a YAML file with their lines."""
-    loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
+    loader = get_yaml_loader()(file.read_text(encoding="utf-8"))  # to which 1e-3 is a number, as to Hydra
     shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
     try:
         return _laid(loader, loader.get_single_node(), str(shown), 0)
@@ -161,7 +169,7 @@ def _laid(loader: Any, node: yaml.Node | None, file: str, line: int) -> LaidNode
         for i, item in enumerate(node.value):
             laid.children[str(i)] = _laid(loader, item, file, item.start_mark.line)
     elif node is not None:
-        laid.value = node.value
+        laid.value = loader.construct_object(node)
     return laid
 
 
@@ -222,4 +230,4 @@ def _from_command_line(value: Any) -> LaidNode:
     if isinstance(value, list):
         items = {str(i): _from_command_line(item) for i, item in enumerate(value)}
         return LaidNode(COMMAND_LINE, items, is_list=True)
-    return LaidNode(COMMAND_LINE, value=str(value))
+    return LaidNode(COMMAND_LINE, value=value)
