@@ -71,7 +71,9 @@ def test_what_cannot_be_loaded_is_said_of_all_backbones_at_once(check: Check) ->
     checked = check(choice("name: missing", "name: missing, width: 5", "name: there"))
     with pytest.raises(ConfigError) as raised:
         load_pretrained(checked)
-    assert list(map(str, raised.value.problems)) == [f"space.{BACKBONE}.choice.o{i}: no weights of missing." for i in (0, 1)]
+    assert list(map(str, raised.value.problems)) == [
+        f"space.{BACKBONE}.choice.o{i}: no weights of missing." for i in (0, 1)
+    ]
     assert loaded == {"there": 1}
 
 
