@@ -5,12 +5,28 @@ is written. Code compares problems and moves them to another key; what is printe
 """
 
 import difflib
-from collections.abc import Iterable
+import signal
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-__all__ = ["ArgumentError", "ConfigError", "Fault", "Kind", "Problem", "SesemiSearchError", "raise_problems", "suggest"]
+__all__ = [
+    "ArgumentError",
+    "ConfigError",
+    "Fault",
+    "Kind",
+    "Problem",
+    "SesemiSearchError",
+    "UserCodeExit",
+    "describe_exception",
+    "exception_text",
+    "raise_problems",
+    "suggest",
+    "user_code",
+]
 
 
 class SesemiSearchError(Exception):
@@ -112,6 +128,54 @@ class ArgumentError(SesemiSearchError, ValueError):
 
     def __str__(self) -> str:
         return self._text
+
+
+class UserCodeExit(RuntimeError):
+    """A user's code raised what is no `Exception`, such as `sys.exit()`; its text is `describe_exception` of that."""
+
+
+@contextmanager
+def user_code() -> Iterator[None]:
+    """Keeps a user's code from ending the program: what it raises, inside a `with` block, is an `Exception`.
+
+    A library in Rust that panics raises a BaseException too. Ctrl-C passes, and so does what the handler of a signal
+    raises: Ray's ends a worker with SystemExit.
+
+    Raises:
+        UserCodeExit: It raised another BaseException.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if _is_of_signal(error):
+            raise
+        raise UserCodeExit(describe_exception(error)) from error
+
+
+def describe_exception(error: BaseException) -> str:
+    """Returns the type of an exception and the first line of its text."""
+    text = next(iter(exception_text(error).splitlines()), "")
+    if isinstance(error, UserCodeExit):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def exception_text(error: BaseException) -> str:
+    """Returns the text of an exception, or that there is none where its `__str__` raises."""
+    try:
+        with user_code():
+            return str(error)
+    except Exception:
+        return "(no text: its __str__ raises)"
+
+
+def _is_of_signal(error: BaseException) -> bool:
+    """Whether an exception was raised by the handler of a signal, which Python calls in the midst of anything."""
+    handlers = (signal.getsignal(number) for number in signal.valid_signals())
+    codes = {getattr(handler, "__code__", None) for handler in handlers}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def raise_problems(problems: Iterable[Problem], cause: BaseException | None = None) -> None:

@@ -1,11 +1,21 @@
 """Problems as values: what is printed of one and of several, which are one, and that they cross processes."""
 
 import pickle
+import signal
+import sys
 from dataclasses import replace
 
 import pytest
 
-from sesemi_search.errors import ArgumentError, ConfigError, Problem, raise_problems
+from sesemi_search.errors import (
+    ArgumentError,
+    ConfigError,
+    Problem,
+    UserCodeExit,
+    describe_exception,
+    raise_problems,
+    user_code,
+)
 
 SEED = Problem("run.seed", "got -1; it takes a whole number, at least 0.")
 RATE = Problem("learner.hparams.optimizer.lr", "missing.", file="base.yaml", source="base.yaml, line 4")
@@ -57,3 +67,44 @@ def test_an_error_crosses_processes_with_its_problems(error: ConfigError) -> Non
 def test_an_error_of_an_argument_crosses_processes_with_its_name() -> None:
     arrived = pickle.loads(pickle.dumps(ArgumentError("depth", "depth=0; it takes 1 or more")))
     assert (arrived.argument, str(arrived)) == ("depth", "depth=0; it takes 1 or more")
+
+
+class Mute(Exception):
+    """Its text ends the program."""
+
+    def __str__(self) -> str:
+        sys.exit()
+
+
+@pytest.mark.parametrize(
+    ("error", "reads"),
+    [
+        (ValueError("first\nsecond"), "ValueError: first"),
+        (ValueError(), "ValueError"),
+        (Mute(), "Mute: (no text: its __str__ raises)"),
+        (UserCodeExit("SystemExit: 3"), "SystemExit: 3"),
+    ],
+)
+def test_an_exception_is_described_whatever_its_text_does(error: Exception, reads: str) -> None:
+    assert describe_exception(error) == reads
+
+
+def test_an_exit_of_a_users_code_is_an_exception() -> None:
+    with pytest.raises(UserCodeExit, match="SystemExit: 0"), user_code():
+        sys.exit(0)
+
+
+@pytest.mark.parametrize("error", [ConfigError("run.seed", "no."), KeyboardInterrupt(), StopIteration()])
+def test_an_exception_and_an_interrupt_of_a_users_code_pass(error: BaseException) -> None:
+    with pytest.raises(type(error)) as raised, user_code():
+        raise error
+    assert raised.value is error
+
+
+def test_the_handler_of_a_signal_ends_the_program_in_a_users_code_too() -> None:
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: sys.exit(number))
+    try:
+        with pytest.raises(SystemExit), user_code():
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -18,7 +18,16 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from hydra.utils import instantiate as hydra_instantiate
 
-from sesemi_search.errors import ArgumentError, ConfigError, Kind, Problem, raise_problems, suggest
+from sesemi_search.errors import (
+    ArgumentError,
+    ConfigError,
+    Kind,
+    Problem,
+    describe_exception,
+    raise_problems,
+    suggest,
+    user_code,
+)
 
 __all__ = [
     "accepted_arguments",
@@ -47,7 +56,8 @@ def locate(target: object, key: str) -> Callable[..., Any]:
     if not isinstance(target, str) or "." not in target:
         raise ConfigError(f"{key}._target_", f"got {target!r}; it takes the dotted path of a class or function.")
     try:
-        found = get_object(target)
+        with user_code():
+            found = get_object(target)
     except Exception as error:
         raise ConfigError(f"{key}._target_", _why_not_found(target, error)) from error
     if not callable(found):
@@ -68,7 +78,8 @@ def is_other_class(before: object, after: object) -> bool:
     are_ours = all(name.startswith("sesemi_search.") for name in names)
     if are_ours or len({name.rpartition(".")[2] for name in names}) == 1:
         try:
-            return get_object(names[0]) is not get_object(names[1])
+            with user_code():
+                return get_object(names[0]) is not get_object(names[1])
         except Exception:  # of a user's module
             return True
     return True
@@ -151,8 +162,9 @@ def instantiate(node: Mapping[str, Any], key: str, **supplied: Any) -> Any:
         # Without "all", lists and mappings reach the target as OmegaConf containers, and its state dict with them.
         # What is supplied never does: its nodes refer to each other, and would keep a model's parameters from being
         # freed when the model is.
-        build = hydra_instantiate({"_convert_": "all", **node, "_partial_": True})
-        return partial(build, **supplied) if node.get("_partial_") else build(**supplied)
+        with user_code():
+            build = hydra_instantiate({"_convert_": "all", **node, "_partial_": True})
+            return partial(build, **supplied) if node.get("_partial_") else build(**supplied)
     except Exception as error:
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         raise ConfigError.of(*_explain_raised(node, key, cause)) from cause
@@ -164,11 +176,11 @@ def _explain_raised(node: Mapping[str, Any], key: str, error: BaseException) -> 
         return [replace(problem, kind=Kind.construction) for problem in error.problems]
     arguments = {name: value for name, value in node.items() if name not in _HYDRA_KEYS}
     shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    what = type(error).__name__
+    what = describe_exception(error)
     if isinstance(error, ArgumentError):
-        what = ValueError.__name__  # which it is to everybody else
+        what = f"{ValueError.__name__}: {error}"  # which it is to everybody else
         key = f"{key}.{error.argument}" if error.argument in arguments else key
-    target, raised = node["_target_"], f"raised {what}: {error}"
+    target, raised = node["_target_"], f"raised {what}"
     return [Problem(key, f"{target}({shown}) {raised}", Kind.construction, reason=f"{target} {raised}")]
 
 
@@ -204,13 +216,14 @@ def _why_not_found(target: str, error: Exception) -> str:
     for length in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:length])
         try:
-            module = importlib.import_module(module_name)
+            with user_code():
+                module = importlib.import_module(module_name)
         except ModuleNotFoundError as missing:
             if missing.name is not None and (module_name == missing.name or module_name.startswith(missing.name + ".")):
                 continue
             return f"{target!r} cannot be imported: {module_name} needs {missing.name!r}, which is not installed."
         except Exception as raised:
-            return f"{target!r} cannot be imported: {module_name} raised {type(raised).__name__}: {raised}"
+            return f"{target!r} cannot be imported: {module_name} raised {describe_exception(raised)}"
         missing_name = parts[length]
         public = [name for name in vars(module) if not name.startswith("_")]
         return (

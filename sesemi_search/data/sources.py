@@ -21,7 +21,7 @@ from sesemi_search.config.targets import check_target, instantiate, locate
 from sesemi_search.data.decode import decode_value
 from sesemi_search.data.published import CIFAR10, CIFAR100, MNIST, STL10, FashionMNIST, MNIST5k
 from sesemi_search.data.stored import ImageReader, LabelledImages, UnreadableImage
-from sesemi_search.errors import ConfigError, Problem
+from sesemi_search.errors import ConfigError, Problem, describe_exception, user_code
 
 __all__ = [
     "CIFAR10",
@@ -133,7 +133,14 @@ class DatasetReader:
         self._node = dict(node)
         self._key = key
         self._dataset: MapDataset | None = dataset
-        self.labels = self._find_labels(dataset)
+        try:
+            with user_code():
+                self.labels = self._find_labels(dataset)
+        except ConfigError:
+            raise
+        except Exception as error:  # of `__len__`, of a list of labels
+            name = node["_target_"]
+            raise ConfigError(key, f"{name} does not give its labels: {describe_exception(error)}") from error
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves the data set behind."""
@@ -148,12 +155,13 @@ class DatasetReader:
         if self._dataset is None:
             self._dataset = instantiate(self._node, self._key)
         try:
-            return decode_value(self._item(self._dataset, index)[0], size, channels)
+            with user_code():
+                return decode_value(self._item(self._dataset, index)[0], size, channels)
         except ConfigError:
             raise
         except Exception as error:  # a user's code
             name = self._node["_target_"]
-            raise UnreadableImage(f"{name}, image {index} ({type(error).__name__}: {error})") from error
+            raise UnreadableImage(f"{name}, image {index} ({describe_exception(error)})") from error
 
     def _find_labels(self, dataset: MapDataset) -> npt.NDArray[np.int64]:
         """Returns all labels: the data set's own list of them, if it is one, else by reading every image."""
@@ -170,7 +178,8 @@ class DatasetReader:
     def _agrees(self, dataset: MapDataset, index: int, listed: Any) -> bool:
         """Whether an image has the label that it is listed with; one that cannot be read does not count."""
         try:
-            label = self._item(dataset, index)[1]
+            with user_code():
+                label = self._item(dataset, index)[1]
         except ConfigError:
             raise
         except Exception:
@@ -182,12 +191,13 @@ class DatasetReader:
 
     def _label(self, dataset: MapDataset, index: int) -> int:
         try:
-            return _as_label(self._item(dataset, index)[1])
+            with user_code():
+                return _as_label(self._item(dataset, index)[1])
         except ConfigError:
             raise
         except Exception as error:
             name = self._node["_target_"]
-            raise ConfigError(self._key, f"{name}[{index}] raised {type(error).__name__}: {error}") from error
+            raise ConfigError(self._key, f"{name}[{index}] raised {describe_exception(error)}") from error
 
     def _item(self, dataset: MapDataset, index: int) -> Any:
         item = dataset[index]

@@ -19,7 +19,7 @@ from sesemi_search.data.decode import to_channels
 from sesemi_search.data.loading import Part, load_parts
 from sesemi_search.data.sources import SOURCE_KEY, TEST_SOURCE_KEY, Source, SourceWithTest, SourceWithVal, build_source
 from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, LabelledImages
-from sesemi_search.errors import ConfigError, Problem, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems, user_code
 
 __all__ = ["SPLITS", "check_labels", "count_train_images", "describe_classes", "load_splits"]
 
@@ -33,6 +33,7 @@ class _Labelled(Protocol):
     def labels(self) -> npt.NDArray[np.int64]: ...
 
 
+@user_code()
 def load_splits(
     data: DataConfig,
     data_root: Path,

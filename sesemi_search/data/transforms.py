@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sesemi_search.config.targets import check_target, instantiate
 from sesemi_search.data.augment import BatchTransform
-from sesemi_search.errors import ConfigError, Problem
+from sesemi_search.errors import ConfigError, Problem, describe_exception, user_code
 
 __all__ = ["TRANSFORMS_KEY", "ImageTransform", "apply_to_image", "build_transforms", "check_transforms"]
 
@@ -84,7 +84,7 @@ def check_transforms(nodes: object, image_size: int, channels: int) -> list[Prob
 
 def apply_to_image(transforms: Sequence[ImageTransform], image: Tensor, seed: int) -> Tensor:
     """Transforms an image (C, H, W) uint8 with random numbers that depend on the seed alone."""
-    with _seeded(seed):
+    with _seeded(seed), user_code():  # in a loader's process, which would end without a word
         result: Any = image.contiguous()
         for transform in transforms:
             result = _apply(transform, result)
@@ -103,14 +103,12 @@ def _apply(transform: ImageTransform, image: Tensor) -> Any:
 def _try(transform: ImageTransform, image: Tensor, key: str, name: str) -> Any:
     """Gives a transform an image; `key` and `name` say which it is."""
     try:
-        with _seeded(0):
+        with _seeded(0), user_code():
             return _apply(transform, image)
     except Exception as error:  # a user's code
-        reason = (str(error).splitlines() or [""])[0]
+        reason = describe_exception(error).rstrip(".")
         shape = "x".join(map(str, getattr(image, "shape", ())))
-        raise ConfigError(
-            key, f"{name} failed on an image of {shape}: {type(error).__name__}: {reason.rstrip('.')}. {_RULES}"
-        ) from error
+        raise ConfigError(key, f"{name} failed on an image of {shape}: {reason}. {_RULES}") from error
 
 
 def _check_result(result: object, shape: torch.Size, key: str, name: str) -> None:

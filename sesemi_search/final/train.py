@@ -22,7 +22,7 @@ from sesemi_search.config.experiment import Complete
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import Images, fill_normalization, load_splits, open_images
 from sesemi_search.data.splits import count_train_images, describe_classes
-from sesemi_search.errors import raise_problems
+from sesemi_search.errors import raise_problems, user_code
 from sesemi_search.final.start import begin, best_epoch
 from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.tracking.tracker import RunStart, Tracker
@@ -85,6 +85,7 @@ class FinalResult:
         }
 
 
+@user_code()
 def train(
     config: ExperimentConfig,
     run_dir: Path,

@@ -12,12 +12,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from sesemi_search.config.targets import instantiate
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, describe_exception, user_code
 
-__all__ = ["BACKBONE_KEY", "HEAD_KEY", "Classifier", "build_classifier"]
+__all__ = ["BACKBONE_KEY", "HEAD_KEY", "MODEL_KEY", "Classifier", "build_classifier"]
 
-BACKBONE_KEY = "learner.hparams.model.backbone"
-HEAD_KEY = "learner.hparams.model.head"
+MODEL_KEY = "learner.hparams.model"
+BACKBONE_KEY = f"{MODEL_KEY}.backbone"
+HEAD_KEY = f"{MODEL_KEY}.head"
 _TUTORIAL = 'See the tutorial "Custom Backbones and Heads".'
 
 
@@ -64,10 +65,10 @@ def build_classifier(backbone: Mapping[str, Any], head: Mapping[str, Any], num_c
     return Classifier(built_backbone, built_head)
 
 
-def _backbone_features(backbone: object) -> int:
+def _backbone_features(backbone: Any) -> int:
     """Returns the number of features that a backbone gives, having checked that it conforms."""
     name = _check_module(backbone, BACKBONE_KEY)
-    if not hasattr(backbone, "out_features"):
+    if not _has(backbone, "out_features", BACKBONE_KEY):
         raise ConfigError(
             BACKBONE_KEY,
             f"{name} has no attribute 'out_features'. A backbone tells the head how many features it "
@@ -87,7 +88,7 @@ def _check_head(head: object, expected: Mapping[str, int]) -> None:
     """Checks that a head exposes the two numbers that it was built with."""
     name = _check_module(head, HEAD_KEY)
     for attribute, value in expected.items():
-        if not hasattr(head, attribute):
+        if not _has(head, attribute, HEAD_KEY):
             raise ConfigError(
                 HEAD_KEY,
                 f"{name} has no attribute {attribute!r}. Write `self.{attribute} = {attribute}` in "
@@ -128,6 +129,15 @@ def _check_module(module: object, key: str) -> str:
     if not isinstance(module, nn.Module):
         raise ConfigError(key, f"{name} is not a torch.nn.Module. Write `class {name}(nn.Module)`. {_TUTORIAL}")
     return name
+
+
+def _has(module: object, attribute: str, key: str) -> bool:
+    """Whether a module has an attribute, which may be a property that raises."""
+    try:
+        with user_code():
+            return hasattr(module, attribute)
+    except Exception as error:
+        raise ConfigError(key, f"{type(module).__name__}.{attribute} raised {describe_exception(error)}") from error
 
 
 def _is_positive_int(value: object) -> bool:

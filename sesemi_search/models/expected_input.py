@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sesemi_search.config.experiment import Complete, Sampled, Written, resolve
 from sesemi_search.config.targets import locate
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, describe_exception, user_code
 
 __all__ = ["ExpectedInput", "describe_difference", "describe_followed", "follow_backbone"]
 
@@ -119,11 +119,12 @@ def _find_expected(backbone: Any) -> ExpectedInput | None:
         return None
     call = f"{target}.expected_input({name!r})"
     try:
-        expected = describe(name)
+        with user_code():
+            expected = describe(name)
     except ValueError as error:
         raise ConfigError(f"{_KEY}.name", str(error)) from error
     except Exception as error:  # a user's code
-        raise ConfigError(_KEY, f"{call} raised {type(error).__name__}: {error}") from error
+        raise ConfigError(_KEY, f"{call} raised {describe_exception(error)}") from error
     if expected is not None and not isinstance(expected, ExpectedInput):
         raise ConfigError(_KEY, f"{call} gave a {type(expected).__name__}; it gives an ExpectedInput or None.")
     return expected

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 
 from sesemi_search.config.experiment import Complete
-from sesemi_search.errors import ConfigError, Kind
+from sesemi_search.errors import ConfigError, Kind, user_code
 from sesemi_search.models.classifier import BACKBONE_KEY
 from sesemi_search.preflight.probe import Cost, Probe, undisturbed
 
@@ -105,7 +105,8 @@ class Architectures:
         if (known := self._unbuilt.get(backbone)) is not None:
             raise ConfigError.of(*known.problems)
         try:
-            return _measure(config, "meta")
+            with user_code():
+                return _measure(config, "meta")
         except Exception:
             # Whatever went wrong on the meta device, what the CPU says is true.
             try:

@@ -16,8 +16,8 @@ from sesemi_search.config.schema import Accelerator, ExperimentConfig
 from sesemi_search.config.targets import check_target
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
 from sesemi_search.data.transforms import check_transforms
-from sesemi_search.errors import ConfigError, Fault, Problem, raise_problems
-from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
+from sesemi_search.errors import ConfigError, Fault, Problem, describe_exception, raise_problems, user_code
+from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, MODEL_KEY
 from sesemi_search.models.expected_input import describe_difference, describe_followed, follow_backbone
 from sesemi_search.preflight.architecture import Architecture, Architectures
 from sesemi_search.preflight.excluded_branches import Excluded, find_excluded, holds
@@ -244,9 +244,13 @@ def _check_model(config: Complete, architectures: Architectures) -> list[Problem
     if problems:
         return problems
     try:
-        architectures.check(config)
+        with user_code():
+            architectures.check(config)
     except ConfigError as error:
         return error.problems
+    except Exception as error:  # of a method that torch calls: train(), parameters()
+        names = " with ".join(model[part]["_target_"] for part in ("backbone", "head"))
+        return [Problem(MODEL_KEY, f"{names} raised {describe_exception(error)}")]
     difference = describe_difference(model["backbone"], config["data"])
     architectures.note(*([] if difference is None else [difference]))
     return []
@@ -272,7 +276,7 @@ def _check_optimization(config: Complete) -> list[Problem]:
     if error is None:
         return []
     target = typed.learner.hparams.optimizer["_target_"]
-    return [Problem(OPTIMIZER_KEY, f"the first step of {target} raised {type(error).__name__}: {error}")]
+    return [Problem(OPTIMIZER_KEY, f"the first step of {target} raised {describe_exception(error)}")]
 
 
 def _take_step(typed: ExperimentConfig, device: torch.device) -> Exception | None:
@@ -290,7 +294,8 @@ def _take_step(typed: ExperimentConfig, device: torch.device) -> Exception | Non
         )
         parameter.grad = torch.ones_like(parameter)
         try:
-            optimizer.step()
+            with user_code():
+                optimizer.step()
         except Exception as error:
             return error
     return None

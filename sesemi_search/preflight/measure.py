@@ -17,7 +17,7 @@ from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data.images import Images, open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
-from sesemi_search.errors import ConfigError, Problem
+from sesemi_search.errors import ConfigError, Problem, describe_exception, user_code
 from sesemi_search.preflight.architecture import architecture_key
 from sesemi_search.preflight.branches import Checked
 from sesemi_search.preflight.probe import undisturbed
@@ -93,13 +93,13 @@ def measure_speeds(
 
 def _measure(config: ExperimentConfig, data: Mapping[str, ImageSplit]) -> Speed:
     try:
-        return _time_epoch(config, data)
+        with user_code():
+            return _time_epoch(config, data)
     except ConfigError as error:
         return Speed(None, error.problems)
     except Exception as error:  # a user's module may raise anything
-        reason = (str(error).splitlines() or [""])[0]
         size = config.run.batch_size_per_gpu
-        text = f"failed in training on {size} real images: {type(error).__name__}: {reason}"
+        text = f"failed in training on {size} real images: {describe_exception(error)}"
         return Speed(None, [Problem(_MODEL_KEY, text)])
 
 

@@ -15,15 +15,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from sesemi_search.errors import ConfigError
-from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, build_classifier
+from sesemi_search.errors import ConfigError, describe_exception, user_code
+from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, MODEL_KEY, build_classifier
 from sesemi_search.models.weights import without_weights
 from sesemi_search.preflight.forward_trace import SavedTensors, Watch, shape_of
 from sesemi_search.training.build import LOSS_KEY, build_loss
 
 __all__ = ["Cost", "Probe", "undisturbed"]
-
-_MODEL_KEY = "learner.hparams.model"
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ class Probe:
         params = list(self._classifier.parameters())  # only now: lazy ones get their shape from the first batch
         if not any(parameter.requires_grad for parameter in params):
             why = f"every parameter of {self._backbone} and {self._head} is frozen" if params else "there is none"
-            raise ConfigError(_MODEL_KEY, f"{self._backbone} with {self._head} has no parameter to train; {why}.")
+            raise ConfigError(MODEL_KEY, f"{self._backbone} with {self._head} has no parameter to train; {why}.")
         state = [*params, *self._classifier.buffers()]
         per_image = max(0, large - small) // batch_size
         return Cost(
@@ -144,16 +142,17 @@ class Probe:
         names = f"{self._backbone} with {self._head}"
         if not loss.requires_grad:
             raise ConfigError(
-                _MODEL_KEY,
+                MODEL_KEY,
                 f"the loss of {names} depends on no parameter that trains; look for .detach() and torch.no_grad().",
             )
         try:
-            loss.backward()  # type: ignore[no-untyped-call]
+            with user_code():
+                loss.backward()  # type: ignore[no-untyped-call]
         except Exception as error:
-            raise ConfigError(_MODEL_KEY, f"{names} fails in the backward pass: {_reason(error)}") from error
+            raise ConfigError(MODEL_KEY, f"{names} fails in the backward pass: {describe_exception(error)}") from error
         for name, parameter in self._classifier.named_parameters():
             if parameter.grad is not None and not parameter.grad.isfinite().all():
-                raise ConfigError(_MODEL_KEY, f"{names} gives a gradient of {name} that is NaN or infinite.")
+                raise ConfigError(MODEL_KEY, f"{names} gives a gradient of {name} that is NaN or infinite.")
         self._classifier.eval()
         with torch.no_grad():
             self._forward(image_shape, batch_size)
@@ -171,7 +170,8 @@ class Probe:
             labels = torch.arange(batch_size) % self._num_classes
         self._features = None
         try:
-            logits = self._classifier(images, labels)
+            with user_code():
+                logits = self._classifier(images, labels)
         except ConfigError:
             raise
         except Exception as error:
@@ -182,11 +182,12 @@ class Probe:
     def _explain(self, image_shape: tuple[int, int, int], error: Exception) -> ConfigError:
         """Names the part that failed and the place in it."""
         when = "" if self._classifier.training else " in evaluation"
-        where = f"{self._watch.places} ({_reason(error)})"
+        reason = describe_exception(error)
+        where = f"{self._watch.places} ({reason})"
         if self._features is None:
             images = "x".join(map(str, image_shape))
             # torch's words, of a convolution for color
-            is_gray = image_shape[0] == 1 and "to have 3 channels, but got 1" in str(error)
+            is_gray = image_shape[0] == 1 and "to have 3 channels, but got 1" in reason
             remedy = "; data.channels=3 repeats a gray channel" if is_gray else ""
             return ConfigError(BACKBONE_KEY, f"{self._backbone} fails on images of {images}{when}: {where}{remedy}")
         given = f"features of shape {shape_of(self._features)} from {self._backbone}"
@@ -223,9 +224,10 @@ class Probe:
     def _apply_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         name = type(self._loss).__name__
         try:
-            loss = self._loss(logits, labels)
+            with user_code():
+                loss = self._loss(logits, labels)
         except Exception as error:
-            raise ConfigError(LOSS_KEY, f"{name} failed on logits and labels: {_reason(error)}") from error
+            raise ConfigError(LOSS_KEY, f"{name} failed on logits and labels: {describe_exception(error)}") from error
         if not isinstance(loss, Tensor) or loss.ndim != 0:
             found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
             raise ConfigError(LOSS_KEY, f"{name} gives {found}; it takes one number, the mean over the batch.")
@@ -237,7 +239,3 @@ class Probe:
         when = "" if self._classifier.training else " in evaluation"
         if not values.is_meta and not values.detach().isfinite().all():
             raise ConfigError(key, f"{what} NaN or infinite{when}, of an untrained model and normal images.")
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

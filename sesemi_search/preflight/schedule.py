@@ -17,7 +17,7 @@ from torch import nn
 from sesemi_search.config.experiment import Complete, type_experiment
 from sesemi_search.config.schema import ExperimentConfig, Interval
 from sesemi_search.data.splits import count_train_images
-from sesemi_search.errors import ConfigError, Problem
+from sesemi_search.errors import ConfigError, Problem, describe_exception, user_code
 from sesemi_search.preflight.probe import undisturbed
 from sesemi_search.training.build import OPTIMIZER_KEY, SCHEDULER_KEY, build_lr_scheduler, build_optimizer
 
@@ -131,11 +131,12 @@ def _rates(config: ExperimentConfig, per_epoch: int) -> list[float]:
         for step in range(1, num_steps + 1):
             try:
                 if scheduler is not None and step % schedule.frequency == 0:
-                    scheduler.step()
+                    with user_code():
+                        scheduler.step()
             except Exception as error:  # a user's own class raises anything
-                raised = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
                 target, place = (schedule.scheduler or {})["_target_"], _place(step, num_steps, num_epochs)
-                raise ConfigError(SCHEDULER_KEY, f"{target} raised in {place} {raised}. {_INTERVALS}") from error
+                raised = f"{target} raised in {place} {describe_exception(error)}"
+                raise ConfigError(SCHEDULER_KEY, f"{raised}. {_INTERVALS}") from error
             rates.append(float(group["lr"]))
     return rates
 

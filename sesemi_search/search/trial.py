@@ -15,6 +15,7 @@ from sesemi_search.config.experiment import load_experiment, type_experiment
 from sesemi_search.data.images import open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
+from sesemi_search.errors import user_code
 from sesemi_search.search.directory import output_file, trial_dir
 from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.ledger.records import Outcome, TrialReport
@@ -57,11 +58,13 @@ class TrialRun:
     def _step(self) -> TrialReport:
         try:
             if self._fit is None:
-                self._fit = self._begin()
+                with user_code():
+                    self._fit = self._begin()
             if self._repeat:
                 self._repeat = False
             else:
-                self._fit.train_epoch()
+                with user_code():
+                    self._fit.train_epoch()
                 if (fault := self._save(self._fit)) is not None:
                     return fault
             outcome = Outcome.complete if self._fit.epoch >= self._fit.num_epochs else None

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from sesemi_search.config.schema import CudaGraph
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, describe_exception, user_code
 
 __all__ = ["StepGraph", "records_steps"]
 
@@ -128,6 +128,7 @@ class StepGraph:
         try:
             # torch leaves its stream to a recording that failed. Threads of a DataLoader may pin memory meanwhile.
             with (
+                user_code(),
                 torch.cuda.stream(aside),
                 torch.cuda.graph(graph, pool=self._pool, stream=aside, capture_error_mode="thread_local"),
             ):
@@ -230,7 +231,7 @@ def _first_line(error: BaseException) -> str:
     """Returns what went wrong first: ending the recording fails as well."""
     while error.__context__ is not None:
         error = error.__context__
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    return describe_exception(error)
 
 
 def _end_recording(graph: torch.cuda.CUDAGraph, pool: Any) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sesemi_search.config.schema import Accelerator, DataConfig, Precision
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, exception_text, user_code
 
 __all__ = [
     "Placement",
@@ -95,7 +95,7 @@ def prefers_channels_last(model: nn.Module, data: DataConfig, device: torch.devi
     if device.type != "cuda" or dtype is None or not has_convolutions or not isinstance(data.image_size, int):
         return False
     try:
-        with torch.random.fork_rng([device]), torch.autocast(device.type, dtype):
+        with user_code(), torch.random.fork_rng([device]), torch.autocast(device.type, dtype):
             tried = copy.deepcopy(model).to(memory_format=torch.channels_last)
             images = torch.zeros(2, data.channels, data.image_size, data.image_size, device=device)
             tried(images).float().sum().backward()
@@ -111,7 +111,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     cuBLAS, the context of the first trial on a full GPU) the text has to tell. In a constructor it is the cause of a
     ConfigError.
     """
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(text in str(error) for text in _MEMORY_TEXTS):
+    said = exception_text(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(text in said for text in _MEMORY_TEXTS):
         return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
 

@@ -16,11 +16,12 @@ from sesemi_search import final
 from sesemi_search.config import schema
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import InMemoryImages, Preparation, load_splits
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, UserCodeExit
 from sesemi_search.final.start import best_epoch
 from sesemi_search.final.train import write_metrics
 from sesemi_search.metrics import METRICS
 from sesemi_search.models import build_classifier
+from sesemi_search.models.heads import LinearHead
 from sesemi_search.training import Diverged, load_checkpoint
 
 FILES = ["best.pt", "last.pt", "metrics.json", "model.pt"]
@@ -367,6 +368,23 @@ def test_a_diverged_run_says_so_and_keeps_its_metrics(
     assert (written["outcome"], written["test"]) == ("diverged", None)
     assert written["epochs"][0]["train/loss"] is None
     assert [outcome for outcome, _ in tracker.ends] == ["diverged"]
+
+
+class ExitingHead(LinearHead):
+    """Ends the program in its first batch."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        sys.exit(0)
+
+
+def test_a_module_that_exits_is_no_run_that_is_done(
+    run: Run, experiment: ExperimentConfig, tracker: Any, tmp_path: Path
+) -> None:
+    experiment.learner.hparams.model.head = {"_target_": f"{__name__}.ExitingHead"}
+    with pytest.raises(UserCodeExit, match="SystemExit: 0"):
+        run()
+    assert read_metrics(tmp_path / "first")["outcome"] == "error"
+    assert [outcome for outcome, _ in tracker.ends] == ["error"]
 
 
 def test_a_mistake_in_the_config_leaves_no_file(
