@@ -7,7 +7,7 @@ can be shown as well as one's own.
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import yaml
 
 from sesemi_search.config.compose import Request
 from sesemi_search.config.experiment import to_typed
+from sesemi_search.config.interpolations import follow_interpolations
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind
 from sesemi_search.console import make_console, print_text
@@ -121,7 +122,7 @@ def _make_run(stored: StoredSearch, record: TrialRecord) -> _Run:
 
 
 def _load_config(directory: Path, number: int) -> dict[str, Any]:
-    """Reads a trial's config as data: nothing in it is resolved or built."""
+    """Reads a trial's config as data: no resolver in it runs, and nothing is built."""
     path = file_inside(directory, trial_dir(directory, number) / "config.yaml")
     try:
         text = path.read_text(encoding="utf-8")
@@ -129,10 +130,12 @@ def _load_config(directory: Path, number: int) -> dict[str, Any]:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise ConfigError("", "holds a YAML alias, which no config of a trial does.", file=path)
         config = yaml.safe_load(text)
+        if isinstance(config, dict):
+            config = follow_interpolations(config)
         json.dumps(config, default=str)
+    except ConfigError as error:
+        raise ConfigError.of(*(replace(problem, file=str(path)) for problem in error.problems)) from error
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        if isinstance(error, ConfigError):
-            raise
         raise ConfigError("", f"{path} cannot be read ({type(error).__name__}).") from error
     if not isinstance(config, dict) or not isinstance(config.get("run"), dict) or "num_epochs" not in config["run"]:
         raise ConfigError("", "not the config of a trial; it has no run.num_epochs.", file=path)

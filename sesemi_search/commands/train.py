@@ -12,6 +12,7 @@ from rich.console import Console
 from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import resolve, to_typed, to_yaml, type_experiment, written_experiment
+from sesemi_search.config.interpolations import keep_interpolations
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.train import FinalResult, train
@@ -58,7 +59,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         # What was left open is measured by now, and whoever uses the model needs it.
         experiment["data"] |= {"mean": typed.data.mean, "std": typed.data.std}
         again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"
-        write_text(folder / "config.yaml", to_yaml(experiment, again))
+        write_text(folder / "config.yaml", to_yaml(keep_interpolations(written, experiment), again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
     try:

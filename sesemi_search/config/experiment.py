@@ -2,7 +2,8 @@
 
 What files and a command line say is `Written`. `Space.apply` puts a sample of a space in: `Sampled`. `resolve` follows
 the interpolations and holds the result against the schema. `models.expected_input.follow_backbone` fills in what is
-left open: `Complete`. All are plain containers, with enums by name: YAML and JSON take them as they are.
+left open: `Complete`. Stored, it has its interpolations of other keys again and is `Written` (`config.interpolations`).
+All are plain containers, with enums by name: YAML and JSON take them as they are.
 """
 
 import functools

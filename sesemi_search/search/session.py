@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sesemi_search.atomic import write_text
 from sesemi_search.config.experiment import Complete, Sampled, Written, to_yaml
+from sesemi_search.config.interpolations import keep_interpolations
 from sesemi_search.config.schema import ConstraintsConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.architecture import Architectures
@@ -238,7 +239,8 @@ class Session:
         number = record.number
         try:
             self._excluded.refuse(record.params)
-            config = self._resolve(self._space.apply(self._experiment, record.params))
+            sampled = self._space.apply(self._experiment, record.params)
+            config = self._resolve(sampled)
             measured = self._architectures.measure(config)
             check_limits(measured, self._limits)
         except ConfigError as error:
@@ -250,7 +252,8 @@ class Session:
             return self._pass_over(number, Outcome.duplicate, f"has the config of trial {first}")
         folder = trial_dir(self._directory, number)
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "config.yaml", to_yaml(config, f"Trial {number:04d} of {self._ledger.name}."))
+        stored = keep_interpolations(sampled, config)
+        write_text(folder / "config.yaml", to_yaml(stored, f"Trial {number:04d} of {self._ledger.name}."))
         self._num_epochs[number] = config["run"]["num_epochs"]
         run = run_start(self._ledger.name, record, self._space, config)
         facts = {"run_id": run.run_id, "digest": digest}

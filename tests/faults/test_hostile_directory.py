@@ -290,6 +290,24 @@ def test_a_config_gets_nothing_from_the_environment_while_it_is_read(
     assert not [path for path in files if KEY in str(path) or KEY.encode() in path.read_bytes()]
 
 
+def test_interpolations_of_a_trial_are_followed_in_bounds(told: Path, command: Command) -> None:
+    circle = {"a": "${.b}", "b": "${.a}"}
+    doubled = {f"k{i}": f"${{.k{i + 1}}}${{.k{i + 1}}}" for i in range(60)} | {"k60": "x"}
+    for number, node in enumerate((circle, doubled, {"seed": "${run.seed}"})):
+        path = told / f"trials/{number:04d}/config.yaml"
+        content = yaml.safe_load(path.read_text())
+        content["learner"]["hparams"]["model"]["loss"] = node
+        path.write_text(yaml.safe_dump(content))
+    code, output = command("track", str(told), "tracking.mode=offline")
+    assert code == 1
+    assert output.count("left out") == 2
+    assert "RecursionError" in output
+    assert "its interpolations make more than" in output
+    runs = read_wandb_files(told)
+    assert sorted(runs) == [f"{STUDY}-{number:04d}" for number in (2, 3, 4, 5)]
+    assert runs[f"{STUDY}-0002"].config["experiment"]["learner"]["hparams"]["model"]["loss"] == {"seed": 42}
+
+
 def test_the_environment_is_there_again_afterwards(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from omegaconf import OmegaConf
 

@@ -1,5 +1,6 @@
-"""What a trial's config has in place of what the experiment leaves open."""
+"""What a trial's config has in place of what the experiment leaves open, and what overrides do to it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,28 @@ import numpy as np
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import load_experiment, to_yaml
-from sesemi_search.data import LabelledImages
+from sesemi_search.config.experiment import load_experiment, to_yaml, type_experiment
+from sesemi_search.data import LabelledImages, load_splits
 from sesemi_search.errors import ConfigError
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import Checked, check_space
+from sesemi_search.search.directory import trial_dir
+from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.preparation import Prepared, prepare
+from sesemi_search.search.trial import TrialRun
 from sesemi_search.search.trial_config import common_image_size, make_resolver
+from tests.search.told_search import open_session
 
 BACKBONE = "learner.hparams.model.backbone"
 OPEN = ["data.mean=null", "data.std=null"]
 TIMM = "_target_: sesemi_search.models.backbones.TimmBackbone"
+LR = "learner.hparams.optimizer.lr"
+SCHEDULER = "learner.hparams.lr_scheduler.scheduler"
+ONE_CYCLE = (
+    f"{SCHEDULER}={{_target_: torch.optim.lr_scheduler.OneCycleLR, "
+    f"max_lr: '${{{LR}}}', epochs: '${{run.num_epochs}}', cycle_momentum: false, div_factor: 2, final_div_factor: 2}}"
+)
+Command = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -88,3 +100,76 @@ def test_a_space_of_backbones_of_different_sizes_takes_one(checked: Callable[...
         common_image_size(found)
     _, found = checked(options, "data.image_size=64")
     assert common_image_size(found) == 64
+
+
+def begin_trial(project: Path, *overrides: str) -> tuple[Path, str]:
+    """Begins the first trial of a search, rate 0.1; gives the folder of the search and the trial's digest."""
+    directory = project / "search"
+    session, ledger = open_session(project, directory, f"space.{LR}=0.1", *overrides)
+    assert session.next_trial() == 0
+    return directory, ledger.record(0).digest
+
+
+def train_trial(command: Command, directory: Path, *overrides: str) -> tuple[int, str, list[dict[str, float]]]:
+    """Trains the first trial by the verb; gives exit code, output, and each epoch without its time."""
+    folder = trial_dir(directory, 0)
+    code, output = command("train", "-cd", str(folder), "-cn", "config", "tracking=none", *overrides)
+    if code:
+        return code, output, []
+    metrics = json.loads((Path(output.strip().splitlines()[-1].partition(": ")[2]) / "metrics.json").read_text())
+    return code, output, [without_time(epoch) for epoch in metrics["epochs"]]
+
+
+def without_time(epoch: Any) -> dict[str, float]:
+    return {key: value for key, value in epoch.items() if key not in ("epoch", "epoch_seconds")}
+
+
+def test_an_override_acts_on_what_refers_to_the_key(project: Path, command: Command) -> None:
+    directory, _ = begin_trial(project, ONE_CYCLE)
+    overrides = [f"{LR}=1e-5", "run.num_epochs=1"]
+    code, output, epochs = train_trial(command, directory, *overrides)
+    assert code == 0, output
+    (epoch,) = epochs
+    assert 0 < epoch["lr"] <= 1e-5
+    # And once more from what that run leaves.
+    (run,) = (project / "runs").glob("*/train_*")
+    code, output = command("train", "-cd", str(run), "-cn", "config", "tracking=none", f"{LR}=1e-3")
+    assert code == 0, output
+    again = json.loads((Path(output.strip().splitlines()[-1].partition(": ")[2]) / "metrics.json").read_text())
+    assert again["epochs"][0]["lr"] == pytest.approx(100 * epoch["lr"])
+
+
+def test_more_epochs_than_before_train_and_a_schedule_of_fewer_is_told(project: Path, command: Command) -> None:
+    directory, _ = begin_trial(project, ONE_CYCLE)
+    code, output, epochs = train_trial(command, directory, "run.num_epochs=4")
+    assert code == 0, output
+    assert len(epochs) == 4
+    code, output, _ = train_trial(command, directory, "run.num_epochs=4", f"{SCHEDULER}.epochs=3")
+    assert code == 2
+    assert f"{SCHEDULER}: torch.optim.lr_scheduler.OneCycleLR raised in epoch 4 of 4" in " ".join(output.split())
+    assert "Traceback" not in output
+
+
+def test_without_an_override_a_trial_gives_its_numbers_again(project: Path, command: Command) -> None:
+    directory, digest = begin_trial(project, ONE_CYCLE, "data.mean=null")
+    text = (trial_dir(directory, 0) / "config.yaml").read_text()
+    assert f"max_lr: ${{{LR}}}" in text
+    experiment = load_experiment(trial_dir(directory, 0) / "config.yaml")
+    assert digest_experiment(experiment) == digest
+    config = type_experiment(experiment)
+    assert config.data.mean is not None
+    trial = TrialRun(directory, 0, load_splits(config.data, Path(config.run.data_root), ["train", "val"]))
+    reports = [trial.step() for _ in range(config.run.num_epochs)]
+    code, output, epochs = train_trial(command, directory)
+    assert code == 0, output
+    assert epochs == [without_time(report.metrics) for report in reports]
+
+
+def test_a_trial_does_not_depend_on_the_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOMENTUM", "0.5")
+    momentum = "learner.hparams.optimizer.momentum"
+    directory, digest = begin_trial(project, f"{momentum}='${{oc.decode:${{oc.env:MOMENTUM}}}}'")
+    monkeypatch.setenv("MOMENTUM", "0.9")
+    experiment = load_experiment(trial_dir(directory, 0) / "config.yaml")
+    assert experiment["learner"]["hparams"]["optimizer"]["momentum"] == 0.5
+    assert digest_experiment(experiment) == digest
