@@ -6,7 +6,6 @@ gets last.pt and best.pt (whole states, to go on from), model.pt (the scored wei
 the caller's to write.
 """
 
-import copy
 import json
 import logging
 import math
@@ -27,6 +26,7 @@ from sesemi_search.final.start import begin, best_epoch
 from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
+from sesemi_search.training.build import copy_model
 
 __all__ = ["FinalResult", "FinalScore", "train", "write_metrics"]
 
@@ -204,7 +204,7 @@ def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) 
     name = f"{config.run.test_checkpoint.value}.pt"
     # The last epoch is in memory, and on disk only if this attempt trained one.
     state = fit.state_dict() if name == "last.pt" else load_checkpoint(run_dir / name)
-    model = copy.deepcopy(fit.eval_model)
+    model = copy_model(fit.eval_model)
     model.load_state_dict(eval_weights(state))
     # From the CPU: a plain torch.load on a machine without a GPU refuses what was saved from one.
     save_checkpoint(run_dir / "model.pt", {name: value.cpu() for name, value in model.state_dict().items()})

@@ -15,9 +15,10 @@ from sesemi_search.config.experiment import Complete, Written, resolve, type_exp
 from sesemi_search.config.schema import Accelerator, ExperimentConfig
 from sesemi_search.config.targets import check_target
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
+from sesemi_search.data.splits import count_train_images
 from sesemi_search.data.transforms import check_transforms
 from sesemi_search.errors import ConfigError, Fault, Problem, describe_exception, raise_problems, user_code
-from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, MODEL_KEY
+from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY
 from sesemi_search.models.expected_input import describe_difference, describe_followed, follow_backbone
 from sesemi_search.preflight.architecture import Architecture, Architectures
 from sesemi_search.preflight.excluded_branches import Excluded, find_excluded, holds
@@ -216,7 +217,10 @@ def _check_config(config: Complete, architectures: Architectures, seen: dict[str
             ["transforms", data["train_transforms"], data["image_size"], data["channels"]],
             lambda: _check_transforms(data),
         ),
-        (["model", hparams["model"], hparams["num_classes"], data], lambda: _check_model(config, architectures)),
+        (
+            ["model", hparams["model"], hparams["num_classes"], data, config["run"]["batch_size_per_gpu"]],
+            lambda: _check_model(config, architectures),
+        ),
         (["optimization", *schedule], lambda: _check_optimization(config)),
     ]
     for inputs, check in parts:
@@ -244,16 +248,22 @@ def _check_model(config: Complete, architectures: Architectures) -> list[Problem
     if problems:
         return problems
     try:
-        with user_code():
-            architectures.check(config)
+        architectures.check(config)
+        if not _check_sources(config["data"]):  # one that is wrong does not say how many images it has
+            architectures.check_training(config, *_batch_sizes(type_experiment(config)))
     except ConfigError as error:
         return error.problems
-    except Exception as error:  # of a method that torch calls: train(), parameters()
-        names = " with ".join(model[part]["_target_"] for part in ("backbone", "head"))
-        return [Problem(MODEL_KEY, f"{names} raised {describe_exception(error)}")]
     difference = describe_difference(model["backbone"], config["data"])
     architectures.note(*([] if difference is None else [difference]))
     return []
+
+
+def _batch_sizes(typed: ExperimentConfig) -> tuple[int, int]:
+    """Returns the images of a batch of training, and of the last one of validation as far as that is known."""
+    size, num_train, num_val = typed.run.batch_size_per_gpu, count_train_images(typed.data), typed.data.val_size
+    train = size if num_train is None else min(size, num_train)
+    last = num_val % size if isinstance(num_val, int) else 0
+    return train, last or size
 
 
 def _check_optimization(config: Complete) -> list[Problem]:

@@ -19,7 +19,7 @@ from sesemi_search.errors import ConfigError, describe_exception, user_code
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, MODEL_KEY, build_classifier
 from sesemi_search.models.weights import without_weights
 from sesemi_search.preflight.forward_trace import SavedTensors, Watch, shape_of
-from sesemi_search.training.build import LOSS_KEY, build_loss
+from sesemi_search.training.build import EMA_KEY, LOSS_KEY, build_average, build_loss, settle_lazy
 
 __all__ = ["Cost", "Probe", "undisturbed"]
 
@@ -76,6 +76,8 @@ class Probe:
         loss: Node of `learner.hparams.model.loss`.
         num_classes: K, the number of classes.
         device: `meta`, where nothing has a value, or `cpu`.
+        weights: (K,) weights of the classes; None where the loss gets none.
+        decay: Of the moving average of the weights; None where there is none.
 
     Attributes:
         loads_weights: Whether the classifier would begin with weights from elsewhere, which it has not here.
@@ -91,13 +93,17 @@ class Probe:
         loss: Mapping[str, Any],
         num_classes: int,
         device: torch.device,
+        weights: Tensor | None = None,
+        decay: float | None = None,
     ) -> None:
         self._device = device
         self._num_classes = num_classes
-        with device, without_weights() as weights:
+        with device, without_weights() as loading:
             self._classifier = build_classifier(backbone, head, num_classes)
-            self._loss = build_loss(loss)
-        self.loads_weights = weights.was_asked
+            self._loss = build_loss(loss, weights)
+        self.loads_weights = loading.was_asked
+        # As training does: before the first batch, and before the model has the hooks of this probe.
+        self._average = None if decay is None else build_average(self._classifier, decay)
         self._backbone = type(self._classifier.backbone).__name__
         self._head = type(self._classifier.head).__name__
         self._features: Any = None
@@ -153,6 +159,32 @@ class Probe:
         for name, parameter in self._classifier.named_parameters():
             if parameter.grad is not None and not parameter.grad.isfinite().all():
                 raise ConfigError(MODEL_KEY, f"{names} gives a gradient of {name} that is NaN or infinite.")
+        self.evaluate(image_shape, batch_size)
+
+    def train_step(self, image_shape: tuple[int, int, int], batch_size: int) -> None:
+        """Gives the classifier a batch to train with, and takes it into the average of weights, which gets one too.
+
+        Raises:
+            ConfigError: It fails, or there is no average of its weights.
+        """
+        self._forward(image_shape, batch_size)
+        if self._average is None:
+            return
+        try:
+            with user_code(), torch.no_grad(), self._device:
+                settle_lazy(self._average, self._classifier)
+                self._average.update_parameters(self._classifier)
+                self._average.module.eval()(torch.randn((batch_size, *image_shape)))
+        except Exception as error:
+            text = f"the average of the weights of {self._backbone} with {self._head} fails: "
+            raise ConfigError(EMA_KEY, f"{text}{describe_exception(error)}. It takes null with this model.") from error
+
+    def evaluate(self, image_shape: tuple[int, int, int], batch_size: int) -> None:
+        """Gives the classifier a batch to evaluate.
+
+        Raises:
+            ConfigError: It fails.
+        """
         self._classifier.eval()
         with torch.no_grad():
             self._forward(image_shape, batch_size)

@@ -1,7 +1,8 @@
 """Builds loss, optimizer and schedule from their `_target_` nodes. All of it also works on torch's meta device."""
 
+import copy
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,30 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sesemi_search.config.schema import Interval
 from sesemi_search.config.targets import instantiate, locate
-from sesemi_search.errors import ConfigError
+from sesemi_search.errors import ConfigError, describe_exception, user_code
 
 __all__ = [
+    "EMA_KEY",
     "LOSS_KEY",
     "OPTIMIZER_KEY",
     "SCHEDULER_KEY",
+    "build_average",
     "build_loss",
     "build_lr_scheduler",
     "build_optimizer",
     "class_weights",
+    "copy_model",
+    "settle_lazy",
 ]
 
+EMA_KEY = "learner.hparams.model.ema.decay"
 LOSS_KEY = "learner.hparams.model.loss"
 OPTIMIZER_KEY = "learner.hparams.optimizer"
 SCHEDULER_KEY = "learner.hparams.lr_scheduler.scheduler"
@@ -112,6 +120,59 @@ def build_lr_scheduler(
             "that steps without a metric.",
         )
     return scheduler
+
+
+def build_average(model: nn.Module, decay: float) -> AveragedModel:
+    """Builds an exponential moving average of the weights and buffers of a model, which it begins as a copy of.
+
+    Args:
+        model: Images (B, C, H, W) to logits (B, K).
+        decay: What the average keeps of itself at each step, in (0, 1).
+
+    Raises:
+        ConfigError: The model cannot be copied.
+    """
+    average = AveragedModel(
+        nn.Module(),
+        multi_avg_fn=get_ema_multi_avg_fn(decay),  # type: ignore[no-untyped-call]
+        use_buffers=True,
+    )
+    try:
+        with user_code():
+            average.module = copy_model(model)
+    except Exception as error:
+        raise ConfigError(
+            EMA_KEY,
+            f"got {decay:g}, but the model cannot be copied with copy.deepcopy, as an average of its weights is: "
+            f"{describe_exception(error)}. It takes null with this model.",
+        ) from error
+    return average
+
+
+def copy_model(model: nn.Module) -> nn.Module:
+    """Returns a copy of a model, lazy or not, whatever tensors it has computed from its parameters."""
+    return copy.deepcopy(model, dict(_copies(model)))
+
+
+def settle_lazy(average: AveragedModel, model: nn.Module) -> None:
+    """Gives what is lazy in an average the shape that it has in the model since its first batch."""
+    if any(map(is_lazy, (*average.module.parameters(), *average.module.buffers()))):
+        average.module.load_state_dict(model.state_dict())
+
+
+def _copies(model: nn.Module) -> Iterator[tuple[int, Tensor]]:
+    """Yields copies of the tensors in a model that torch does not copy, each by the id of its original.
+
+    They are lazy buffers, and tensors computed from parameters, such as the weight under the old weight norm, which
+    each pass computes anew.
+    """
+    for module in model.modules():
+        for buffer in module._buffers.values():
+            if isinstance(buffer, UninitializedBuffer):
+                yield id(buffer), UninitializedBuffer(device=buffer.device, dtype=buffer.dtype)  # type: ignore[call-arg]
+        for value in vars(module).values():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                yield id(value), value.detach().clone()
 
 
 def _accepted(node: Mapping[str, Any], known: Mapping[str, int]) -> dict[str, int]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sesemi_search.config.schema import ExperimentConfig, Interval
 from sesemi_search.data.images import Images
@@ -21,7 +20,14 @@ from sesemi_search.data.splits import check_labels
 from sesemi_search.errors import SesemiSearchError
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.models.weights import load_strictly
-from sesemi_search.training.build import build_loss, build_lr_scheduler, build_optimizer, class_weights
+from sesemi_search.training.build import (
+    build_average,
+    build_loss,
+    build_lr_scheduler,
+    build_optimizer,
+    class_weights,
+    settle_lazy,
+)
 from sesemi_search.training.cuda_graph import StepGraph, records_steps
 from sesemi_search.training.device import autocast_dtype, make_deterministic, prefers_channels_last
 from sesemi_search.training.seeds import seed_epoch
@@ -107,7 +113,8 @@ class Fit:
         )
         # float16 underflows without scaled gradients; bfloat16 has float32's range.
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._dtype is torch.float16)
-        self._ema = _build_ema(self.model, hparams.model.ema.decay)
+        decay = hparams.model.ema.decay
+        self._ema = None if decay is None else build_average(self.model, decay)
         self._step = 0
         params = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         modules, setting = (self.model, self._loss), run.cuda_graph
@@ -271,6 +278,8 @@ class Fit:
         if self._scheduler_config.interval is Interval.step:
             self._advance_schedule(self._step)
         if self._ema is not None:
+            if self._step == 1:
+                settle_lazy(self._ema, self.model)
             self._ema.update_parameters(self.model)
 
     def _advance_schedule(self, count: int) -> None:
@@ -307,11 +316,3 @@ class _Sums:
     def means(self, split: str, num_images: int) -> dict[str, float]:
         """Returns `<split>/loss` and `<split>/top1` of so many images."""
         return {f"{split}/loss": self._loss.item() / num_images, f"{split}/top1": self._right.item() / num_images}
-
-
-def _build_ema(model: nn.Module, decay: float | None) -> AveragedModel | None:
-    """Returns an exponential moving average of weights and buffers, or None without a decay."""
-    if decay is None:
-        return None
-    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)

@@ -280,3 +280,21 @@ def test_a_margin_head_gets_the_labels_in_training_and_not_in_evaluation(
     val = bare._val
     assert bare.evaluate(val, "val") == margined.evaluate(val, "val")
     assert margined.train_epoch()["train/loss"] > bare.train_epoch()["train/loss"] + 1
+
+
+@pytest.mark.parametrize("name", ["LazyNormed", "WeightNormed"])
+def test_an_average_of_modules_that_get_their_weights_in_a_pass_trains_and_resumes(
+    name: str, experiment: ExperimentConfig, build_fit: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "project" / "src"))
+    model = experiment.learner.hparams.model
+    model.backbone, model.ema.decay = {"_target_": f"faulty.training_batches.{name}"}, 0.9
+    whole = train(build_fit(experiment))
+    half = train(build_fit(experiment), epochs=1)
+    resumed = build_fit(experiment)
+    resumed.load_state_dict(copy.deepcopy(half.state_dict()))
+    train(resumed, epochs=2)
+    assert numbers(resumed.history) == numbers(whole.history)
+    averaged, last = whole.eval_model.state_dict(), whole.model.state_dict()
+    assert averaged.keys() == last.keys()
+    assert any(not torch.equal(averaged[key], last[key]) for key in last)
