@@ -54,6 +54,7 @@ def start(project: Path, *argv: str, redirect: str = "", **variables: str) -> su
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # which the tests may ignore, under nohup
     )
     _started.append(process)
     return process

@@ -44,7 +44,7 @@ SEARCH = Request(search=True, project=PROJECT)
 TRAIN = Request(search=False, config_name="mnist_lenet5_cosine", project=PROJECT)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.one_of(structured, structured, structured, st.text(max_size=12)), min_size=1, max_size=2), st.booleans()
 )

@@ -16,14 +16,15 @@ def session(project: Path, tmp_path: Path) -> Session:
     return open_session(project, tmp_path / "search")[0]
 
 
-@pytest.fixture
-def nohup() -> Iterator[None]:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.fixture(params=[signal.SIG_DFL])
+def hangup(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Treats a hangup as a shell does, or as nohup does, which the tests themselves may run under."""
+    before = signal.signal(signal.SIGHUP, request.param)
     yield
     signal.signal(signal.SIGHUP, before)
 
 
-def test_a_terminal_that_is_closed_stops_a_search_as_sigterm_does(session: Session) -> None:
+def test_a_terminal_that_is_closed_stops_a_search_as_sigterm_does(session: Session, hangup: None) -> None:
     with _Signals(session) as signals:
         os.kill(os.getpid(), signal.SIGHUP)
         assert session.stop is not None
@@ -32,7 +33,8 @@ def test_a_terminal_that_is_closed_stops_a_search_as_sigterm_does(session: Sessi
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
-def test_under_nohup_a_closed_terminal_is_nothing(session: Session, nohup: None) -> None:
+@pytest.mark.parametrize("hangup", [signal.SIG_IGN], indirect=True)
+def test_under_nohup_a_closed_terminal_is_nothing(session: Session, hangup: None) -> None:
     with _Signals(session):
         os.kill(os.getpid(), signal.SIGHUP)
         assert session.stop is None
