@@ -192,7 +192,9 @@ class WandbSession:
         try:
             if outcome is not None:
                 run.summary.update({**summary, "outcome": outcome})
-                run.tags = (*(run.settings.run_tags or ()), outcome)  # beside those of WANDB_TAGS
+                # Not the run's own, which hold an earlier outcome where it goes on.
+                given = [tag for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag]
+                run.tags = (*given, outcome)
             run.finish(exit_code=1 if outcome in (None, "error", "lost") else 0)
         except Exception as error:  # a timeout, or wandb-core is gone
             self._unsynced = True
