@@ -208,23 +208,6 @@ def test_a_driver_that_died_while_it_began_leaves_a_search_that_resumes(
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_another_trial_in_the_same_folder_is_not_taken_up(
-    run_search: RunSearch, resume_search: RunSearch, tmp_path: Path
-) -> None:
-    one = ["search.num_trials=1", "run.num_epochs=2", "search.baseline=false"]
-    clean = run_search(*one, "search.seed=1", directory=tmp_path / "clean")
-    other = run_search(*one, "search.seed=2", directory=tmp_path / "other")
-    # As if a journal was lost and its search begun again over the old folders.
-    stale = tmp_path / "stale"
-    shutil.copytree(clean.directory, stale)
-    (stale / "study.journal").unlink()
-    shutil.copy(other.directory / "trials/0000/checkpoint.pt", stale / "trials/0000/checkpoint.pt")
-    again = resume_search(stale)
-    assert again.records[0].params == clean.records[0].params
-    assert again.records[0].values == clean.records[0].values
-
-
-@pytest.mark.slow
 def test_a_sample_that_cannot_be_built_is_infeasible_and_the_search_goes_on(run_search: RunSearch) -> None:
     result = run_search(f"{BACKBONE}={{_target_: faulty.Odd, width: {{int: [4, 12]}}}}", "run.num_epochs=1")
     infeasible = [r for r in result.records if r.outcome is Outcome.infeasible]

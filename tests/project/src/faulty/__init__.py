@@ -121,7 +121,7 @@ class LosesGpu(Flat):
         self._marker = Path(marker)
 
     def forward(self, images: Tensor) -> Tensor:
-        if len(images) > 8 and not self._marker.exists():  # more than the check's batch
+        if len(images) > 8 and not images.is_meta and not self._marker.exists():  # as the check never gives it
             self._marker.touch()
             sys.modules["sesemi_search.search.ray_tune.trainable"].is_gpu_lost = lambda: True
             raise RuntimeError("device-side assert triggered")
