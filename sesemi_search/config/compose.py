@@ -161,7 +161,8 @@ def _check_names(request: Request, overrides: Sequence[Override], folders: list[
         if {"@", ":"} & set(name):
             yield Problem("--config-name", f"got {name!r}; Hydra's names hold no '@' and no ':'. Rename the file.")
         elif not any((folder / f"{name}.yaml").is_file() for folder in folders):
-            names = [file.stem for folder in folders for file in sorted(folder.glob("*.yaml")) if file.is_file()]
+            found = (file.stem for folder in folders for file in sorted(folder.glob("*.yaml")) if file.is_file())
+            names = list(dict.fromkeys(found))
             there_are = f" There are: {', '.join(names)}." if names else ""
             searched = ", ".join(map(str, folders))
             yield Problem("--config-name", f"there is no {name}.yaml in {searched}.{suggest(name, names)}{there_are}")
