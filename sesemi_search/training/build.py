@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sesemi_search.config.schema import Interval
 from sesemi_search.config.targets import instantiate, locate
 from sesemi_search.errors import ConfigError, describe_exception, user_code
+from sesemi_search.training.without_compiler import spare_compiler
 
 __all__ = [
     "EMA_KEY",
@@ -66,6 +67,7 @@ def build_optimizer(node: Mapping[str, Any], params: Iterable[Parameter]) -> Opt
         raise ConfigError(
             "learner.hparams.model", "nothing to train; every parameter of the backbone and head is frozen."
         )
+    spare_compiler()
     optimizer = instantiate(node, OPTIMIZER_KEY, params=trainable)
     if not isinstance(optimizer, Optimizer):
         found = type(optimizer).__name__
