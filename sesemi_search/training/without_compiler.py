@@ -23,7 +23,10 @@ def spare_compiler() -> None:
     """
     if "torch._dynamo" in sys.modules:
         return
-    hide, break_graph = getattr(torch, "_disable_dynamo", None), getattr(optimizer, "_use_grad_for_differentiable", None)
+    hide, break_graph = (
+        getattr(torch, "_disable_dynamo", None),
+        getattr(optimizer, "_use_grad_for_differentiable", None),
+    )
     for kind in (Optimizer, *Optimizer.__subclasses__()):
         for name, method in list(vars(kind).items()):
             if _is_made_by(hide, method):

@@ -33,7 +33,7 @@ from sesemi_search.search.ledger.pruning import PruningStudy
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.ledger.replay import Replay
 from sesemi_search.search.pruners import build_pruner
-from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine
+from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine, one_blas_thread
 from sesemi_search.space.space import Space
 
 __all__ = ["Ledger"]
@@ -177,7 +177,7 @@ class Ledger:
         for given in (self._given or [])[own : own + 1]:
             # A waiting trial that a crash leaves here is adopted like any other; its parameters are fixed in it.
             self._study.enqueue_trial(given["params"], user_attrs={"origin": given["origin"]})
-        with experimental_is_fine():
+        with experimental_is_fine(), one_blas_thread():
             trial = self._study.ask()
         assert trial.number == number, "adopt what waits first"
         self._counts.begin()
@@ -201,7 +201,7 @@ class Ledger:
 
     def _begin(self, trial: Trial) -> TrialRecord:
         was_asked = "attempts" in trial.user_attrs
-        with experimental_is_fine():
+        with experimental_is_fine(), one_blas_thread():
             self._space.sample(trial if was_asked else Replay(trial))
         trial.set_user_attr("attempts", trial.user_attrs.get("attempts", 0) + 1)
         self._live[trial.number] = trial
