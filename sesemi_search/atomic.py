@@ -11,13 +11,15 @@ __all__ = ["atomic_file", "remove_torn", "write_text"]
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, wait_for_disk: bool = True) -> Iterator[BinaryIO]:
     """Opens a file that takes the place of `path` when the block ends well, and vanishes when it does not.
 
     A reader, or a crash at any moment, finds the old file or the new one.
 
     Args:
         path: The file; its folder exists.
+        wait_for_disk: Whether it is to be there after a power cut too, which takes a wait for the disk. A process that
+            is killed loses nothing without it.
 
     Raises:
         OSError: The disk is full, say. The old file is still there.
@@ -29,7 +31,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if wait_for_disk:
+                os.fsync(file.fileno())
         # mkstemp's files are for their owner alone; a run's folder is often shared.
         temporary.chmod(0o644)
         temporary.replace(path)

@@ -210,6 +210,10 @@ class Session:
             self._end(number, Outcome.interrupted)
         return timed_out + unresponsive
 
+    def save(self) -> None:
+        """Waits for the disk to have all that was recorded; to be called when all that waits for an answer has one."""
+        self._ledger.wait_for_disk()
+
     def request_stop(self, stop: Stop | None) -> None:
         """Lets the running trials end their epoch and begins no more; the first reason stays, None is none."""
         if stop is not None and self.stop is None:

@@ -95,10 +95,14 @@ class TrialRun:
         return fit
 
     def _save(self, fit: Fit) -> TrialReport | None:
-        """Writes the checkpoint; a disk that does not take it ends the attempt and is no fault of the trial."""
+        """Writes the checkpoint; a disk that does not take it ends the attempt and is no fault of the trial.
+
+        The last one may be kept, and is waited for. After a power cut, which may spoil another, a trial begins anew.
+        """
+        is_last = fit.epoch >= fit.num_epochs
         state = {**fit.state_dict(), _DIGEST: self._digest}
         try:
-            save_checkpoint(self._folder / "checkpoint.pt", state)
+            save_checkpoint(self._folder / "checkpoint.pt", state, wait_for_disk=is_last)
         except (OSError, RuntimeError) as error:  # torch's writer makes a RuntimeError of some
             free_kb = shutil.disk_usage(self._folder).free // 1000
             reason = f"the checkpoint could not be written ({free_kb} kB are free there): {str(error).splitlines()[0]}"

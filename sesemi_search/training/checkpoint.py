@@ -21,17 +21,18 @@ class CheckpointError(SesemiSearchError):
     """A checkpoint that cannot be read."""
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+def save_checkpoint(path: Path, state: Mapping[str, Any], wait_for_disk: bool = True) -> None:
     """Writes a checkpoint atomically: a reader, or a crash at any moment, finds the old file or the new one.
 
     Args:
         path: The file; its folder exists.
         state: Plain values and tensors.
+        wait_for_disk: Whether it is to be there after a power cut too.
 
     Raises:
         OSError: The disk is full, say. The old file is still there, and no temporary one is left.
     """
-    with atomic_file(path) as file:
+    with atomic_file(path, wait_for_disk) as file:
         torch.save(dict(state), file)
 
 

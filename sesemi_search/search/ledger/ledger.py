@@ -27,7 +27,7 @@ from sesemi_search.search.ledger.conversion import (
     to_record,
 )
 from sesemi_search.search.ledger.counts import TrialCounts
-from sesemi_search.search.ledger.journal import open_storage, repair_journal
+from sesemi_search.search.ledger.journal import open_storage, repair_journal, wait_for_disk
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.pruning import PruningStudy
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
@@ -204,6 +204,7 @@ class Ledger:
         with experimental_is_fine(), one_blas_thread():
             self._space.sample(trial if was_asked else Replay(trial))
         trial.set_user_attr("attempts", trial.user_attrs.get("attempts", 0) + 1)
+        self.wait_for_disk()  # it is recorded before it has a folder
         self._live[trial.number] = trial
         record = self.record(trial.number)
         self._counts.sampled(record.params)
@@ -258,8 +259,8 @@ class Ledger:
         trial.set_user_attr("outcome", outcome.value)  # last: with it the trial has ended, whatever dies now
         if outcome is Outcome.interrupted:
             self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
-            return
-        self._finish(trial, outcome)
+        else:
+            self._finish(trial, outcome)
 
     def _finish(self, trial: Trial, outcome: Outcome) -> None:
         record = self.record(trial.number)
@@ -288,6 +289,10 @@ class Ledger:
         for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._storage.set_trial_state_values(frozen._trial_id, TrialState.WAITING)
         self._live.clear()
+
+    def wait_for_disk(self) -> None:
+        """Waits until all that was recorded is on the disk: then a power cut loses none of it, as a kill never does."""
+        wait_for_disk(self._storage)
 
     @property
     def definition(self) -> dict[str, Any]:

@@ -119,9 +119,13 @@ class LedgerScheduler(TrialScheduler):
             self._adapters.fail(error)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """The first that waits: the session never begins more than there are slots. Tune asks ten times a second."""
+        """The first that waits: the session never begins more than there are slots.
+
+        Tune asks ten times a second, and after each event, when it has told the worker to go on.
+        """
         if self._adapters.failure is None:
             try:
+                self._adapters.session.save()
                 self._end_hung_workers(find_actors(tune_controller))
             except Exception as error:
                 self._adapters.fail(error)
