@@ -27,6 +27,7 @@ __all__ = [
     "kill_session",
     "open_study",
     "read_trials",
+    "session_members",
     "start",
     "wait_for",
     "workers",
@@ -71,12 +72,21 @@ def end_all() -> None:
         kill_session(process.pid)
 
 
+def session_members(leader: int) -> list[psutil.Process]:
+    """Living processes of a session: Ray's keep that of their driver, also when it is dead."""
+    members = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+    return members
+
+
 def kill_session(leader: int) -> None:
-    """Ends every process of a session at once: Ray's keep that of their driver, also when it is dead."""
-    for pid in psutil.pids():
-        with suppress(ProcessLookupError, PermissionError):
-            if os.getsid(pid) == leader:
-                os.kill(pid, signal.SIGKILL)
+    """Ends every process of a session at once."""
+    for process in session_members(leader):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 120, interval_s: float = 0.05) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sesemi_search.commands.run import carry_out
 from sesemi_search.config.compose import Request
 from sesemi_search.console import make_console
-from sesemi_search.search.resume import describe_resume, resume_directory, resume_plan
+from sesemi_search.search.resume import compose_resumed, describe_resume, resume_directory
 
 __all__ = ["resume_command"]
 
@@ -20,5 +20,4 @@ def resume_command(request: Request, argv: Sequence[str], dry_run: bool = False)
         for line in describe_resume(request):
             logger.info(line)
         return 0
-    plan = resume_plan(request)
-    return carry_out(plan, resume_directory(request), argv, console, resume=True)
+    return carry_out(compose_resumed(request), resume_directory(request), argv, console, resume=True)

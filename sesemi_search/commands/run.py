@@ -1,4 +1,7 @@
-"""The verb `run`: compose, plan, search, say what came out."""
+"""The verb `run`: compose, plan, search, say what came out.
+
+What takes seconds to import is imported while Ray starts.
+"""
 
 import logging
 import os
@@ -6,19 +9,19 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from sesemi_search.config.compose import Request, compose_config
+from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.console import make_console
-from sesemi_search.report.search_end import print_search_end
 from sesemi_search.search.directory import choose_directory
-from sesemi_search.search.ledger.records import Outcome, TrialRecord
-from sesemi_search.search.plan import Plan, make_plan
-from sesemi_search.search.ray_tune.driver import search
-from sesemi_search.search.result import SearchResult
-from sesemi_search.search.stopping import StopKind
-from sesemi_search.tracking import Tracker, search_tracker
+from sesemi_search.search.ray_tune.cluster import start_ahead
+
+if TYPE_CHECKING:
+    from sesemi_search.search.ledger.records import TrialRecord
+    from sesemi_search.search.result import SearchResult
+    from sesemi_search.tracking import Tracker
 
 __all__ = ["carry_out", "run_command"]
 
@@ -37,31 +40,35 @@ def run_command(request: Request, argv: Sequence[str]) -> int:
     if options.study is None:
         # The random end tells searches of the same second apart.
         options.study = f"{options.name}-{now:%Y%m%d_%H%M%S}-{os.urandom(2).hex()}"
-    return carry_out(make_plan(composed), directory, argv, console, resume=False)
+    return carry_out(composed, directory, argv, console, resume=False)
 
 
-def carry_out(
-    plan: Plan,
-    directory: Path,
-    argv: Sequence[str],
-    console: Console,
-    resume: bool,
-) -> int:
-    """Runs a planned search to its end and prints what came of it; returns the exit code."""
+def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console: Console, resume: bool) -> int:
+    """Plans a composed search, runs it to its end and prints what came of it; returns the exit code."""
+    with start_ahead(composed.config) as begun:
+        from sesemi_search.report.search_end import print_search_end
+        from sesemi_search.search.ledger.records import Outcome
+        from sesemi_search.search.plan import make_plan
+        from sesemi_search.search.ray_tune.driver import search
+        from sesemi_search.tracking import search_tracker
 
-    def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
-        best = plan.objectives.best(earlier)
-        ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
-        leader = None if best is None or best.value is None else (best.value, best.number)
-        first = plan.objectives.first
-        return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader)
+        plan = make_plan(composed, resume)
 
-    result = search(plan, directory, argv, make_tracker, resume)
+        def make_tracker(earlier: "Sequence[TrialRecord]") -> "Tracker":
+            best = plan.objectives.best(earlier)
+            ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
+            leader = None if best is None or best.value is None else (best.value, best.number)
+            first = plan.objectives.first
+            return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader)
+
+        result = search(plan, directory, argv, make_tracker, resume, begun)
     print_search_end(result, plan.space, plan.objectives, console)
     return _exit_code(result)
 
 
-def _exit_code(result: SearchResult) -> int:
+def _exit_code(result: "SearchResult") -> int:
+    from sesemi_search.search.stopping import StopKind
+
     kind = result.stop.kind if result.stop else None
     if kind is StopKind.signal:
         return 130

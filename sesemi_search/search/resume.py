@@ -17,10 +17,9 @@ from sesemi_search.project.project import PROVENANCE, Project, find_project
 from sesemi_search.project.provenance import package_versions, project_files
 from sesemi_search.search.directory import SEARCH_YAML, file_inside, given_directory, trial_dir
 from sesemi_search.search.ledger.records import Outcome
-from sesemi_search.search.plan import Plan, make_plan
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
 
-__all__ = ["changeable_keys", "describe_resume", "find_drift", "resume_directory", "resume_plan"]
+__all__ = ["changeable_keys", "compose_resumed", "describe_resume", "find_drift", "resume_directory"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +43,8 @@ def resume_directory(request: Request) -> Path:
     return given_directory("resume", request.overrides)
 
 
-def resume_plan(request: Request) -> Plan:
-    """Returns the plan of a search that goes on, having said what changed since it began.
+def compose_resumed(request: Request) -> Composed:
+    """Returns the config of a search that goes on, having said what changed since it began.
 
     Raises:
         ConfigError: There is no search, or an override would change what its trials are.
@@ -56,7 +55,7 @@ def resume_plan(request: Request) -> Plan:
     project = find_project(request.project, directory)
     for line in find_drift(directory, project):
         logger.info(line)
-    return make_plan(Composed(config, project, [], [], source_lines), resume=True)
+    return Composed(config, project, [], [], source_lines)
 
 
 def _source_lines(request: Request) -> SourceLines:

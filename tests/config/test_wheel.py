@@ -97,7 +97,7 @@ def test_the_wheel_holds_the_library_its_yaml_and_nothing_else(wheel: Path) -> N
 
 def test_the_wheel_names_its_command_and_licence(installed: Path) -> None:
     (info,) = installed.glob("*.dist-info")
-    assert "sesemi-search = sesemi_search.cli:main" in (info / "entry_points.txt").read_text()
+    assert "sesemi-search = sesemi_search.__main__:run_program" in (info / "entry_points.txt").read_text()
     assert (info / "licenses" / "LICENSE").is_file()
     metadata = (info / "METADATA").read_text()
     assert "Name: sesemi-search" in metadata

@@ -23,8 +23,8 @@ from optuna.storages.journal import JournalFileBackend
 from sesemi_search.cli import main
 from sesemi_search.config.compose import Request
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.plan import Plan
-from sesemi_search.search.resume import resume_plan
+from sesemi_search.search.plan import Plan, make_plan
+from sesemi_search.search.resume import compose_resumed
 from sesemi_search.search.stored_search import read_search
 from sesemi_search.search.trial import TrialRun
 from tests.payload import Payload
@@ -128,7 +128,7 @@ def test_reading_runs_nothing_and_writes_nothing_outside_wandb(
 def test_a_checkpoint_that_is_a_pickle_is_not_run_and_its_trial_begins_anew(
     told: Path, marker: Path, project: Path
 ) -> None:
-    plan: Plan = resume_plan(Request(search=True, overrides=[str(told)], project=project))
+    plan: Plan = make_plan(compose_resumed(Request(search=True, overrides=[str(told)], project=project)), resume=True)
     plant_pickle(told / "trials/0005/checkpoint.pt", marker)
     report = TrialRun(told, 5, plan.data).step()
     assert (report.epoch, report.outcome) == (1, None), report.message

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import count_reports, descendants, read_trials, start, wait_for
+from tests.processes import count_reports, descendants, read_trials, session_members, start, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -113,3 +113,32 @@ def test_a_search_whose_ray_loses_its_head_says_how_to_go_on(project: Path, dire
     output, _ = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, output
     assert len(read_trials(directory)) == 2
+
+
+def test_a_search_that_is_refused_while_ray_starts_leaves_no_process(project: Path, directory: Path) -> None:
+    module = "space.learner.hparams.model.backbone={_target_: faulty.bad_modules.TupleBackbone}"
+    driver = start(project, "run", "space=tiny", module, f"search.dir={directory}")
+    wait_for(lambda: any(each.name() == "gcs_server" for each in session_members(driver.pid)), interval_s=0.01)
+    output, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 2, output
+    assert "TupleBackbone says out_features" in output
+    assert not directory.exists()
+    wait_for(lambda: not session_members(driver.pid), timeout_s=20)
+
+
+def test_a_signal_while_ray_starts_leaves_no_process(project: Path, directory: Path) -> None:
+    driver = start(project, "run", "space=tiny", f"search.dir={directory}")
+    wait_for(lambda: any(each.name() == "gcs_server" for each in session_members(driver.pid)), interval_s=0.01)
+    driver.send_signal(signal.SIGINT)
+    output, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 130, output
+    assert output.splitlines()[-1] == "interrupted"
+    assert not directory.exists()
+    wait_for(lambda: not session_members(driver.pid), timeout_s=20)
+
+
+def test_a_search_that_ends_leaves_no_process(project: Path, directory: Path) -> None:
+    driver = start(project, "run", "space=tiny", "search.num_trials=1", f"search.dir={directory}")
+    output, _ = driver.communicate(timeout=240)
+    assert driver.returncode == 0, output
+    wait_for(lambda: not session_members(driver.pid), timeout_s=20)

@@ -9,7 +9,7 @@ from sesemi_search.search.plan import make_plan
 from sesemi_search.search.ray_tune.cluster import connect
 from sesemi_search.search.ray_tune.driver import search
 from sesemi_search.search.result import SearchResult
-from sesemi_search.search.resume import resume_plan
+from sesemi_search.search.resume import compose_resumed
 from sesemi_search.tracking.tracker import Tracker, Trackers
 from tests.search.recorder import Recorder
 from tests.search.told_search import tell_search
@@ -39,7 +39,7 @@ def search_tiny(project: Path, directory: Path, *overrides: str, tracker: Tracke
 
 def go_on(directory: Path, *overrides: str, tracker: Tracker | None = None) -> SearchResult:
     """Goes on with a search in this process, which is in a Ray."""
-    plan = resume_plan(Request(search=True, overrides=[str(directory), *overrides]))
+    plan = make_plan(compose_resumed(Request(search=True, overrides=[str(directory), *overrides])), resume=True)
     return search(plan, directory, [], lambda earlier: tracker or Trackers([]), resume=True)
 
 

@@ -10,8 +10,8 @@ from sesemi_search.config.compose import Request
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML
 from sesemi_search.search.open_ledger import begin_ledger, resume_ledger
-from sesemi_search.search.plan import Plan
-from sesemi_search.search.resume import resume_plan
+from sesemi_search.search.plan import Plan, make_plan
+from sesemi_search.search.resume import compose_resumed
 from sesemi_search.search.stored_search import read_search
 
 KEPT = Path(__file__).parent / "kept"
@@ -24,7 +24,7 @@ def kept(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plan(kept: Path) -> Plan:
-    return resume_plan(Request(search=True, overrides=[str(kept)]))
+    return make_plan(compose_resumed(Request(search=True, overrides=[str(kept)])), resume=True)
 
 
 def contents(directory: Path) -> dict[Path, bytes]:

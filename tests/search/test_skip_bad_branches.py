@@ -10,7 +10,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.search.ledger.records import Outcome, TrialRecord, TrialReport
 from sesemi_search.search.plan import make_plan
 from sesemi_search.search.result import SearchResult
-from sesemi_search.search.resume import resume_plan
+from sesemi_search.search.resume import compose_resumed
 from tests.search.told_search import metrics, open_session
 
 RunSearch = Callable[..., SearchResult]
@@ -60,7 +60,9 @@ def test_trials_of_bad_branches_are_infeasible_and_not_counted_in_either_sitting
 def test_a_resumed_search_leaves_the_same_branches_out(project: Path, tmp_path: Path, said: list[str]) -> None:
     sit(project, tmp_path / "search", 1)
     said.clear()
-    plan = resume_plan(Request(search=True, overrides=[str(tmp_path / "search")], project=project))
+    plan = make_plan(
+        compose_resumed(Request(search=True, overrides=[str(tmp_path / "search")], project=project)), resume=True
+    )
     assert any("2 of 4 branches are left out (search.skip_bad_branches)" in line for line in said)
     assert any("TupleBackbone says out_features" in line for line in said)
     with pytest.raises(ConfigError, match="TupleBackbone"):

@@ -4,8 +4,6 @@ import contextlib
 import logging
 import math
 import os
-import resource
-import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,19 +12,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import ray
+from omegaconf import DictConfig
 from ray._private import services
 from ray.util import client
 
+from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.schema import Accelerator, CudaGraph, Precision, RunConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project
-from sesemi_search.search.ray_tune.session_folder import choose_session_folder
+from sesemi_search.search.ray_tune.local_ray import QUIET, LocalRay, first_line, machine_resources
 
-__all__ = ["Slots", "connect", "count_slots", "warn_when_lost"]
+__all__ = ["Slots", "connect", "count_slots", "start_ahead", "warn_when_lost"]
 
 logger = logging.getLogger(__name__)
 
-_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 _CONNECT_TIMEOUT_S = 10.0
 _CLIENT_PORT = 10001  # of a ray:// address that names none
 _WATCH_INTERVAL_S = 5.0
@@ -62,57 +61,57 @@ class Slots:
 
 
 @contextlib.contextmanager
-def connect(address: str, project: Project | None) -> Iterator[None]:
+def start_ahead(config: DictConfig) -> Iterator[LocalRay | None]:
+    """Lets the local Ray of a composed search start beside the block, which checks the search and then runs it.
+
+    Where the block ends in an exception, nobody waits for Ray.
+
+    Raises:
+        ConfigError: No trial fits on this machine, or no Ray can be started here.
+    """
+    if config.ray.address != "local" or ray.is_initialized():
+        yield None
+        return
+    try:
+        run: RunConfig = to_typed(config.run)
+    except ConfigError:  # told with all else that is wrong
+        yield None
+        return
+    slots = count_slots(run, config.search.max_concurrent, [machine_resources()])
+    os.environ.update(_ENVIRONMENT)
+    begun = LocalRay(slots.count)
+    try:
+        yield begun
+    finally:
+        begun.abandon()
+
+
+@contextlib.contextmanager
+def connect(address: str, project: Project | None, begun: LocalRay | None = None) -> Iterator[None]:
     """Starts a local Ray, or joins a cluster, for the block; one that this process is in already is used as it is.
+
+    Args:
+        address: `ray.address`.
+        project: The user's project, whose code other nodes need.
+        begun: The local Ray that `start_ahead` has begun to start.
 
     Raises:
         ConfigError: There is no cluster at `address`, or none could be started.
     """
-    if ray.is_initialized():
+    if begun is None and ray.is_initialized():
         yield
         return
     os.environ.update(_ENVIRONMENT)
-    with _start_local() if address == "local" else _join(address, project):
-        yield
-
-
-@contextlib.contextmanager
-def _start_local() -> Iterator[None]:
-    _check_address_space()
-    with choose_session_folder() as folder:
-        # Not `None`: that would join a cluster that it happens to find.
-        arguments: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        try:
-            with _loopback_as_given(), _hangups_blocked():
-                ray.init(**arguments, _temp_dir=str(folder), **_QUIET)
-        except Exception as error:  # of any kind: a port, a limit of the system, a process of Ray's that ends at once
-            ray.shutdown()
-            raise ConfigError(
-                "ray.address",
-                f"got 'local', but no Ray could be started here ({_first_line(error)}). "
-                "It needs some 2 GB of memory, threads, ports, and a HOME to write to.",
-            ) from error
-        try:
+    if address != "local":
+        with _join(address, project):
             yield
-        finally:
-            ray.shutdown()
-
-
-def _check_address_space() -> None:
-    """Refuses a limit on addresses that Ray would run into: it ends the process then, without an exception.
-
-    Raises:
-        ConfigError: There is one.
-    """
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    needed = min(0.3 * memory, 200e9) + 16e9  # its object store, by default, and what a process with torch maps
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < needed:
-        raise ConfigError(
-            "ray.address",
-            f"got 'local', but a process may use {limit / 1e9:.0f} GB of addresses here (ulimit -v), and "
-            f"a Ray takes {needed / 1e9:.0f} GB, most of it never used: ulimit -v unlimited, or join a cluster.",
-        )
+        return
+    local = begun or LocalRay(num_workers=0)
+    try:
+        local.wait()
+        yield
+    finally:
+        local.end()
 
 
 @contextlib.contextmanager
@@ -121,12 +120,12 @@ def _join(address: str, project: Project | None) -> Iterator[None]:
     try:
         host, port = _find_host(address)
         socket.create_connection((host, port), _CONNECT_TIMEOUT_S).close()  # Ray tries for minutes, without a word
-        ray.init(address, runtime_env={"env_vars": _ENVIRONMENT} | _project_code(project), **_QUIET)
+        ray.init(address, runtime_env={"env_vars": _ENVIRONMENT} | _project_code(project), **QUIET)
     except Exception as error:
         ray.shutdown()
         raise ConfigError(
             "ray.address",
-            f"got {address!r}; there is no Ray cluster to join there ({_first_line(error)}). "
+            f"got {address!r}; there is no Ray cluster to join there ({first_line(error)}). "
             "It takes local, auto (the cluster of this machine, or of RAY_ADDRESS), host:port, or ray://host:port.",
         ) from error
     try:
@@ -143,10 +142,6 @@ def _find_host(address: str) -> tuple[str, int]:
             raise ConnectionError("none runs on this machine, and RAY_ADDRESS is not set")
     parts = urlsplit(address if "://" in address else f"//{address}")
     return parts.hostname or "", parts.port or _CLIENT_PORT
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 @contextlib.contextmanager
@@ -181,34 +176,6 @@ def _answers(host: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def _loopback_as_given() -> Iterator[None]:
-    """Lets a local Ray listen on loopback only; it runs what anybody sends it, without a password.
-
-    Ray has no setting for that: it puts the machine's outward address in the place of 127.0.0.1, and then listens on
-    every interface (seen in 2.60). A Ray without this function may do without this too; a test watches the ports.
-    """
-    resolve = getattr(services, "resolve_ip_for_localhost", None)
-    if resolve is None:
-        yield
-        return
-    services.resolve_ip_for_localhost = lambda host: host
-    try:
-        yield
-    finally:
-        services.resolve_ip_for_localhost = resolve
-
-
-@contextlib.contextmanager
-def _hangups_blocked() -> Iterator[None]:
-    """Starts Ray's processes deaf to the hangup of a terminal that is closed, as they are to Ctrl-C by themselves."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _project_code(project: Project | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from sesemi_search.search.plan import Plan
 from sesemi_search.search.ray_tune.actor_manager import report_lost_workers
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots, warn_when_lost
+from sesemi_search.search.ray_tune.local_ray import LocalRay
 from sesemi_search.search.ray_tune.trainable import TrialTrainable
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.search_log import log_to
@@ -81,6 +82,7 @@ def search(
     argv: Sequence[str],
     make_tracker: Callable[[Sequence[TrialRecord]], Tracker],
     resume: bool = False,
+    begun: LocalRay | None = None,
 ) -> SearchResult:
     """Runs trials until all that were asked for have ended.
 
@@ -90,6 +92,7 @@ def search(
         argv: The command line, for the provenance.
         make_tracker: Makes what is shown every event, from the trials of earlier sittings; closed at the end.
         resume: Goes on with the search in `directory` instead of beginning one.
+        begun: The local Ray that has begun to start.
 
     Raises:
         ConfigError: Another driver is at work there, no node can hold a trial, or Ray or `search.storage` cannot be
@@ -98,7 +101,7 @@ def search(
     run, options = plan.settings.run, plan.settings.search
     if options.storage is not None:
         open_storage(directory, options.storage)  # which raises before there is a directory
-    with connect(plan.settings.ray.address, plan.project):
+    with connect(plan.settings.ray.address, plan.project, begun):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         slots = count_slots(run, options.max_concurrent, nodes)
         with lock_directory(directory), log_to(directory):
@@ -191,6 +194,7 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
         if adapters.failure is not None:
             raise adapters.failure
         session.interrupt()
+        session.save()
     except BaseException as error:  # Ray makes other exceptions of a KeyboardInterrupt
         _leave_resumable(plan, directory)
         if isinstance(error, OSError | StorageInternalError):
