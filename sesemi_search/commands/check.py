@@ -12,6 +12,7 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.schema import ConstraintsConfig, SearchExperimentConfig
 from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.console import make_console
+from sesemi_search.data.classes import check_classes
 from sesemi_search.errors import ConfigError, Fault, Problem
 from sesemi_search.formatting import format_count, format_seconds
 from sesemi_search.preflight.architecture import MAX_VALUE_FLOPS, MAX_VALUE_PARAMS, Architectures
@@ -43,6 +44,7 @@ def check_command(request: Request, measure: bool) -> int:
         logger.info(note)
     with composed.source_lines.added():
         prepared = prepare(composed)
+        check_classes(prepared.settings)
         checked = check_prepared(prepared, Architectures(), BadBranches.show)
     speeds: dict[str, Speed] | None = None
     if measure:
