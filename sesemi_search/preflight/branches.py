@@ -153,7 +153,11 @@ def check_experiment(config: Complete) -> list[str]:
 
 
 def check_space(
-    space: Space, experiment: Written, architectures: Architectures, max_branches: int = _MAX_BRANCHES
+    space: Space,
+    experiment: Written,
+    architectures: Architectures,
+    max_branches: int = _MAX_BRANCHES,
+    tell: Callable[[int, int], None] = lambda *_: None,
 ) -> Checked:
     """Checks every branch of a space over an experiment, its numbers all low and all high.
 
@@ -162,6 +166,7 @@ def check_space(
         experiment: The experiment as it is written.
         architectures: Keeps what it measures.
         max_branches: Of a space with more, so many are visited; more where it takes more to visit every choice once.
+        tell: Told, before each branch, how many are done and how many there are.
 
     Raises:
         ConfigError: The space itself is wrong, whatever the branch. What is wrong with a branch, or inside an option,
@@ -178,10 +183,11 @@ def check_space(
             return End(params, problems)
         return _check_end(space, experiment, params, architectures, seen, schedules)
 
-    branches = [
-        Branch(choices_of(space, low), check_end(low), check_end(high))
-        for low, high in branch_ends(space, max_branches)
-    ]
+    branches: list[Branch] = []
+    ends = branch_ends(space, max_branches)
+    for low, high in ends:
+        tell(len(branches), len(ends))
+        branches.append(Branch(choices_of(space, low), check_end(low), check_end(high)))
     notes = [*architectures.notes, *architectures.describe_fallback()]
     return Checked(space, branches, count_branches(space), notes)
 

@@ -18,6 +18,7 @@ from ray._private import services
 from ray.util import client
 
 from sesemi_search.config.schema import Accelerator, CudaGraph, Precision, RunConfig
+from sesemi_search.console import show_progress
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project
 from sesemi_search.search.ray_tune.session_folder import choose_session_folder
@@ -83,7 +84,8 @@ def _start_local() -> Iterator[None]:
         # Not `None`: that would join a cluster that it happens to find.
         arguments: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
-            with _loopback_as_given(), _hangups_blocked():
+            with _loopback_as_given(), _hangups_blocked(), show_progress() as show:
+                show("starting Ray")
                 ray.init(**arguments, _temp_dir=str(folder), **_QUIET)
         except Exception as error:  # of any kind: a port, a limit of the system, a process of Ray's that ends at once
             ray.shutdown()
