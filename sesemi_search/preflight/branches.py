@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sesemi_search.config.experiment import Complete, Written, resolve, type_experiment
-from sesemi_search.config.schema import Accelerator, ExperimentConfig
+from sesemi_search.config.schema import Accelerator, ExperimentConfig, Precision
 from sesemi_search.config.targets import check_target
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
 from sesemi_search.data.splits import count_train_images
@@ -216,6 +216,7 @@ def _check_end(
 def _check_config(config: Complete, architectures: Architectures, seen: dict[str, list[Problem]]) -> Iterator[Problem]:
     """Yields what is wrong with the parts of a config; a part that was seen before is not looked at again."""
     hparams, data = config["learner"]["hparams"], config["data"]
+    step = [config["run"][name] for name in ("batch_size_per_gpu", "gradient_clip_norm", "precision")]
     schedule = [hparams["optimizer"], hparams["lr_scheduler"], config["run"]["num_epochs"]]
     parts: list[tuple[Any, Callable[[], list[Problem]]]] = [
         (["source", data["source"], data["test_source"]], lambda: _check_sources(data)),
@@ -224,7 +225,7 @@ def _check_config(config: Complete, architectures: Architectures, seen: dict[str
             lambda: _check_transforms(data),
         ),
         (
-            ["model", hparams["model"], hparams["num_classes"], data, config["run"]["batch_size_per_gpu"]],
+            ["model", hparams["model"], hparams["num_classes"], data, *step],
             lambda: _check_model(config, architectures),
         ),
         (["optimization", *schedule], lambda: _check_optimization(config)),
@@ -254,7 +255,8 @@ def _check_model(config: Complete, architectures: Architectures) -> list[Problem
     if problems:
         return problems
     try:
-        architectures.check(config)
+        run = config["run"]
+        architectures.check(config, run["gradient_clip_norm"], run["precision"] == Precision.fp16.name)
         if not _check_sources(config["data"]):  # one that is wrong does not say how many images it has
             architectures.check_training(config, *_batch_sizes(type_experiment(config)))
     except ConfigError as error:
