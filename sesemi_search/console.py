@@ -8,15 +8,18 @@ was said is remembered, so that a search can begin its `search.log` with it once
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.live import Live
 from rich.segment import Segment
+from rich.text import Text
 
 from sesemi_search.formatting import escape_controls
 
-__all__ = ["EscapingFormatter", "make_console", "print_text", "take_lines"]
+__all__ = ["EscapingFormatter", "make_console", "print_text", "show_progress", "take_lines"]
 
 # A log file has no width of its own; tables read better than at rich's 80.
 _FILE_WIDTH = 120
@@ -37,7 +40,7 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Prints no more, here or at the end of the program."""
         self.quiet = True
-        _silence(sys.stdout)
+        _silence(sys.stderr if self.stderr else sys.stdout)
 
     def _check_buffer(self) -> None:
         # Where rich itself catches a broken pipe, and no other error.
@@ -110,6 +113,22 @@ def make_console() -> Console:
     ours.setLevel(logging.DEBUG)
     ours.propagate = False  # the module of a user may have set up Python's root logger
     return console
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[str], None]]:
+    """Gives what shows on one line what is being done: each text in the place of the one before, none at the end.
+
+    The line is the standard error's where that is a terminal; files and pipes get nothing of it. Lines of the logger do
+    not know of it: log before and after.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    console = _Console(stderr=True, highlight=False, markup=False, emoji=False)
+    # What a user's module prints meanwhile stands above the line, or goes where it would without.
+    with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=sys.stdout.isatty()) as live:
+        yield lambda text: live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
 def _open_standard_streams() -> None:

@@ -11,7 +11,8 @@ from rich.text import Text
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.schema import ConstraintsConfig, SearchExperimentConfig
 from sesemi_search.config.source_lines import SourceLines
-from sesemi_search.console import make_console
+from sesemi_search.console import make_console, show_progress
+from sesemi_search.data.classes import check_classes
 from sesemi_search.errors import ConfigError, Fault, Problem
 from sesemi_search.formatting import format_count, format_seconds
 from sesemi_search.preflight.architecture import MAX_VALUE_FLOPS, MAX_VALUE_PARAMS, Architectures
@@ -43,6 +44,7 @@ def check_command(request: Request, measure: bool) -> int:
         logger.info(note)
     with composed.source_lines.added():
         prepared = prepare(composed)
+        check_classes(prepared.settings)
         checked = check_prepared(prepared, Architectures(), BadBranches.show)
     speeds: dict[str, Speed] | None = None
     if measure:
@@ -53,8 +55,8 @@ def check_command(request: Request, measure: bool) -> int:
                 logger.info(str(remark))
         for line in describe_data(data, prepared.settings.learner.hparams.num_classes):
             logger.info(line)
-        with console.status("") as status:
-            speeds = measure_speeds(checked, data, lambda done, of: status.update(f"training {done + 1} of {of}"))
+        with show_progress() as show:
+            speeds = measure_speeds(checked, data, lambda done, of: show(f"training {done + 1} of {of}"))
         console.print()
     report = _Report(checked, speeds, composed.source_lines, prepared.settings.search.constraints)
     report.show(prepared.settings.search.name, console)

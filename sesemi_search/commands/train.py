@@ -14,11 +14,12 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import resolve, to_typed, to_yaml, type_experiment, written_experiment
 from sesemi_search.config.interpolations import keep_interpolations
 from sesemi_search.console import make_console
+from sesemi_search.data.classes import check_classes, follow_classes
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.train import FinalResult, train
 from sesemi_search.models.expected_input import describe_followed, follow_backbone
 from sesemi_search.preflight.branches import check_experiment
-from sesemi_search.project.project import PROVENANCE, activate, project_path
+from sesemi_search.project.project import PROVENANCE, activate, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
 from sesemi_search.tracking import run_tracker
 
@@ -36,19 +37,24 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
         logger.info(note)
     activate(project)
     run = config.run
-    folder = _new_folder(project_path(project, run.dir) / run.id)
-    run.data_root = str(project_path(project, run.data_root))
+    runs = project_path(project, run.dir) / run.id
+    check_writable(runs, "run.dir")
+    folder = _new_folder(runs)
+    data_root = project_path(project, run.data_root)
+    run.data_root = str(data_root)
     for key in ("resume_from_checkpoint", "pretrained_checkpoint_path"):
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
     with composed.source_lines.added():
+        follow_classes(config, data_root)
         written = written_experiment(config)
         resolved = resolve(written)
         experiment = follow_backbone(written, resolved)
+        typed = type_experiment(experiment)
+        check_classes(typed)
         notes = [*describe_followed(resolved, experiment), *check_experiment(experiment)]
     for note in notes:
         logger.info(note)
-    typed = type_experiment(experiment)
     tracker = run_tracker(to_typed(config).tracking, folder, console)
 
     def begin() -> None:

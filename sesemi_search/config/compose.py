@@ -233,19 +233,23 @@ def _compose(primary: Primary, overrides: Sequence[Override]) -> DictConfig:
         other = Primary(RunExperimentConfig, data, of_data, primary.folders).compose()
         config.data = other.data
         # Whatever else of the command line says of the classes, they are those of the images.
-        if not OmegaConf.is_missing(other.learner.hparams, "num_classes"):
-            config.learner.hparams.num_classes = other.learner.hparams.num_classes
+        is_open = OmegaConf.is_missing(other.learner.hparams, "num_classes")
+        config.learner.hparams.num_classes = MISSING if is_open else other.learner.hparams.num_classes
     return config
 
 
 def _check_missing(config: DictConfig, search: bool) -> Iterator[Problem]:
     """Finds mandatory values that nothing set; of a search, the space may yet give those of the learner.
 
-    All but the number of classes, which every trial shares.
+    The number of classes may follow from the source, which is asked for it once its module can be imported.
     """
     # Not OmegaConf.missing_keys, which resolves interpolations on its way and raises where they lead nowhere.
     for key in sorted(_missing_keys(plain(config), "")):
-        if key == _NUM_CLASSES or not (search and key.startswith(("learner.", "space."))):
+        if key == _NUM_CLASSES:
+            is_told = OmegaConf.is_missing(config.data, "source")
+        else:
+            is_told = not (search and key.startswith(("learner.", "space.")))
+        if is_told:
             yield Problem(
                 key,
                 "missing; no config sets it, and there is no default. "

@@ -263,7 +263,8 @@ class HParamsConfig:
     """What is learned and how.
 
     Attributes:
-        num_classes: K, the classes of the labels 0 to K - 1, at least 2.
+        num_classes: K, the classes of the labels 0 to K - 1, at least 2; where no config sets it, those that the source
+            says it has, as a folder of images does.
         optimizer: `_target_` of a `torch.optim.Optimizer`.
     """
 

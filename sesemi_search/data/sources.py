@@ -2,9 +2,10 @@
 
 A source is any object with `train()`; one that has a validation or a test split of its own also has `val()` or
 `test()`, and those methods are how it is known. A source gives images as they are stored: sizes, splits and
-normalization are not its business. One that knows the size of its training set without reading it says it as
-`num_train`. A map-style torch `Dataset` is a source too: its images are the training set. It crosses processes as its
-`_target_` node and is built again there: what it opened (files, databases) would not survive the journey.
+normalization are not its business. One that knows the size of its training set, or its classes, without reading it says
+so as `num_train` and `num_classes` (see `sesemi_search.data.classes`). A map-style torch `Dataset` is a source too: its
+images are the training set. It crosses processes as its `_target_` node and is built again there: what it opened
+(files, databases) would not survive the journey.
 """
 
 import inspect

@@ -99,16 +99,22 @@ class Architectures:
         """Returns what was measured before, or None."""
         return self._known.get(architecture_key(config))
 
-    def check(self, config: Complete) -> Architecture:
+    def check(self, config: Complete, max_norm: float | None = None, is_scaled: bool = False) -> Architecture:
         """Measures a classifier, and gives it batches with values, to train and to evaluate, where that is cheap.
+
+        Args:
+            config: The experiment.
+            max_norm: What the gradients are clipped to; None does not clip.
+            is_scaled: Whether the loss is scaled, as it is where the forward pass is in float16.
 
         Raises:
             ConfigError: As `measure`; or something is NaN or infinite, or fails for its value.
         """
-        architecture, key = self.measure(config), architecture_key(config)
+        architecture = self.measure(config)
+        key = json.dumps([architecture_key(config), max_norm is None, is_scaled])
         if architecture.is_cheap and key not in self._tried:
             with undisturbed(), _explained(config):
-                _probe(config, "cpu").run_values(_image_shape(config), architecture.batch_size)
+                _probe(config, "cpu").run_values(_image_shape(config), architecture.batch_size, max_norm, is_scaled)
             self._tried.add(key)
         return architecture
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sesemi_search.config.experiment import Complete, Written, resolve, type_experiment
-from sesemi_search.config.schema import Accelerator, ExperimentConfig
+from sesemi_search.config.schema import Accelerator, ExperimentConfig, Precision
 from sesemi_search.config.targets import check_target
 from sesemi_search.data.sources import TEST_SOURCE_KEY, check_source
 from sesemi_search.data.splits import count_train_images
@@ -153,7 +153,11 @@ def check_experiment(config: Complete) -> list[str]:
 
 
 def check_space(
-    space: Space, experiment: Written, architectures: Architectures, max_branches: int = _MAX_BRANCHES
+    space: Space,
+    experiment: Written,
+    architectures: Architectures,
+    max_branches: int = _MAX_BRANCHES,
+    tell: Callable[[int, int], None] = lambda *_: None,
 ) -> Checked:
     """Checks every branch of a space over an experiment, its numbers all low and all high.
 
@@ -162,6 +166,7 @@ def check_space(
         experiment: The experiment as it is written.
         architectures: Keeps what it measures.
         max_branches: Of a space with more, so many are visited; more where it takes more to visit every choice once.
+        tell: Told, before each branch, how many are done and how many there are.
 
     Raises:
         ConfigError: The space itself is wrong, whatever the branch. What is wrong with a branch, or inside an option,
@@ -178,10 +183,11 @@ def check_space(
             return End(params, problems)
         return _check_end(space, experiment, params, architectures, seen, schedules)
 
-    branches = [
-        Branch(choices_of(space, low), check_end(low), check_end(high))
-        for low, high in branch_ends(space, max_branches)
-    ]
+    branches: list[Branch] = []
+    ends = branch_ends(space, max_branches)
+    for low, high in ends:
+        tell(len(branches), len(ends))
+        branches.append(Branch(choices_of(space, low), check_end(low), check_end(high)))
     notes = [*architectures.notes, *architectures.describe_fallback()]
     return Checked(space, branches, count_branches(space), notes)
 
@@ -210,6 +216,7 @@ def _check_end(
 def _check_config(config: Complete, architectures: Architectures, seen: dict[str, list[Problem]]) -> Iterator[Problem]:
     """Yields what is wrong with the parts of a config; a part that was seen before is not looked at again."""
     hparams, data = config["learner"]["hparams"], config["data"]
+    step = [config["run"][name] for name in ("batch_size_per_gpu", "gradient_clip_norm", "precision")]
     schedule = [hparams["optimizer"], hparams["lr_scheduler"], config["run"]["num_epochs"]]
     parts: list[tuple[Any, Callable[[], list[Problem]]]] = [
         (["source", data["source"], data["test_source"]], lambda: _check_sources(data)),
@@ -218,7 +225,7 @@ def _check_config(config: Complete, architectures: Architectures, seen: dict[str
             lambda: _check_transforms(data),
         ),
         (
-            ["model", hparams["model"], hparams["num_classes"], data, config["run"]["batch_size_per_gpu"]],
+            ["model", hparams["model"], hparams["num_classes"], data, *step],
             lambda: _check_model(config, architectures),
         ),
         (["optimization", *schedule], lambda: _check_optimization(config)),
@@ -248,7 +255,8 @@ def _check_model(config: Complete, architectures: Architectures) -> list[Problem
     if problems:
         return problems
     try:
-        architectures.check(config)
+        run = config["run"]
+        architectures.check(config, run["gradient_clip_norm"], run["precision"] == Precision.fp16.name)
         if not _check_sources(config["data"]):  # one that is wrong does not say how many images it has
             architectures.check_training(config, *_batch_sizes(type_experiment(config)))
     except ConfigError as error:

@@ -20,6 +20,7 @@ from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, MODEL_KEY, b
 from sesemi_search.models.weights import without_weights
 from sesemi_search.preflight.forward_trace import SavedTensors, Watch, shape_of
 from sesemi_search.training.build import EMA_KEY, LOSS_KEY, build_average, build_loss, settle_lazy
+from sesemi_search.training.gradients import compute_gradients
 
 __all__ = ["Cost", "Probe", "undisturbed"]
 
@@ -138,8 +139,20 @@ class Probe:
             image_bytes=per_image,
         )
 
-    def run_values(self, image_shape: tuple[int, int, int], batch_size: int) -> None:
+    def run_values(
+        self,
+        image_shape: tuple[int, int, int],
+        batch_size: int,
+        max_norm: float | None = None,
+        is_scaled: bool = False,
+    ) -> None:
         """Gives the classifier a batch with values, forward and backward, and one to evaluate.
+
+        Args:
+            image_shape: (C, H, W).
+            batch_size: B.
+            max_norm: What the gradients are clipped to; None does not clip.
+            is_scaled: Whether the loss is scaled, as it is where the forward pass is in float16.
 
         Raises:
             ConfigError: It fails, or features, logits, loss or a gradient are NaN or infinite.
@@ -151,11 +164,20 @@ class Probe:
                 MODEL_KEY,
                 f"the loss of {names} depends on no parameter that trains; look for .detach() and torch.no_grad().",
             )
+        params = [parameter for parameter in self._classifier.parameters() if parameter.requires_grad]
+        # Stands in for the experiment's, whose step is tried without a model, and leaves the weights as they are.
+        optimizer = torch.optim.SGD(params, lr=0.0)
+        scaler = torch.amp.GradScaler(self._device.type, enabled=is_scaled)
         try:
             with user_code():
-                loss.backward()  # type: ignore[no-untyped-call]
+                compute_gradients(loss, self._classifier, optimizer, scaler, max_norm)
+                scaler.step(optimizer)
         except Exception as error:
-            raise ConfigError(MODEL_KEY, f"{names} fails in the backward pass: {describe_exception(error)}") from error
+            settings = [] if max_norm is None else [f"run.gradient_clip_norm={max_norm:g}"]
+            settings += ["run.precision=fp16"] if is_scaled else []
+            under = f" with {' and '.join(settings)}" if settings else ""
+            text = f"{names} fails in the backward pass{under}: {describe_exception(error)}"
+            raise ConfigError(MODEL_KEY, text) from error
         for name, parameter in self._classifier.named_parameters():
             if parameter.grad is not None and not parameter.grad.isfinite().all():
                 raise ConfigError(MODEL_KEY, f"{names} gives a gradient of {name} that is NaN or infinite.")

@@ -8,6 +8,7 @@ directory that is one (or whose `experiments/` is one).
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = [
     "PROVENANCE",
     "Project",
     "activate",
+    "check_writable",
     "find_project",
     "list_options",
     "project_path",
@@ -90,6 +92,24 @@ def project_path(project: Project | None, path: str) -> Path:
         return ((project.root if project else Path.cwd()) / Path(path).expanduser()).absolute()
     except RuntimeError as error:
         raise ConfigError("", f"got the path {path!r}: {error}") from error
+
+
+def check_writable(folder: Path, key: str) -> None:
+    """Sees that a folder is there and takes files, or can be made, by trying: nothing stays behind.
+
+    Args:
+        folder: The folder.
+        key: The key that names it, for a message.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    try:
+        nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        with tempfile.TemporaryDirectory(prefix=".sesemi-search-", dir=nearest):
+            pass
+    except OSError as error:
+        raise ConfigError(key, f"{folder} cannot be written: {error.strerror or error}.") from error
 
 
 def resource_dirs() -> list[Path]:

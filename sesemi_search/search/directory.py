@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sesemi_search.errors import ConfigError
-from sesemi_search.project.project import Project, project_path
+from sesemi_search.project.project import Project, check_writable, project_path
 
 __all__ = [
     "JOURNAL",
@@ -107,15 +107,14 @@ def choose_directory(given: str | None, project: Project | None, name: str, now:
     """Returns the absolute path of a new search's directory, without making it.
 
     Raises:
-        ConfigError: There is a search already, or something that is no folder.
+        ConfigError: There is a search already, or it cannot be written.
     """
     if given is None:
-        root = project.root if project else Path.cwd()
-        return (root / "runs" / name / now.strftime("%Y%m%d_%H%M%S")).absolute()
-    directory = project_path(None, given)
+        directory = project_path(project, f"runs/{name}/{now:%Y%m%d_%H%M%S}")
+    else:
+        directory = project_path(None, given)
+    check_writable(directory, "search.dir")
     refuse_used(directory)
-    if directory.exists() and not directory.is_dir():
-        raise ConfigError("search.dir", f"{directory} is a file; it takes a folder.")
     return directory
 
 

@@ -21,7 +21,9 @@ from sesemi_search.search.ledger.journal import repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.plan import Plan
 
-__all__ = ["begin_ledger", "open_ledger", "resume_ledger"]
+__all__ = ["begin_ledger", "open_ledger", "release_trials", "resume_ledger"]
+
+_NO_PRUNER = {"_target_": "optuna.pruners.NopPruner"}
 
 
 def begin_ledger(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
@@ -111,6 +113,12 @@ def _refuse_strays(directory: Path, numbers: range) -> None:
 def open_ledger(plan: Plan, directory: Path) -> Ledger:
     """Opens the ledger that is there, as it is."""
     return Ledger.open(directory, plan.settings.search.study, plan.space, **_parts(plan))
+
+
+def release_trials(plan: Plan, directory: Path) -> None:
+    """Leaves every running trial to be resumed, without the search's pruner, which may be what has failed."""
+    parts = {**_parts(plan), "pruner": _NO_PRUNER}
+    Ledger.open(directory, plan.settings.search.study, plan.space, **parts).release()
 
 
 def _parts(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sesemi_search.config.compose import Composed
 from sesemi_search.config.experiment import Written
 from sesemi_search.config.schema import ExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.source_lines import SourceLines
+from sesemi_search.data.classes import check_classes
 from sesemi_search.data.splits import check_labels, describe_classes, load_splits
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.errors import Problem, raise_problems
@@ -79,6 +80,8 @@ def make_plan(composed: Composed, resume: bool = False) -> Plan:
 def _make_plan(composed: Composed, resume: bool) -> Plan:
     prepared = prepare(composed)
     settings, space, experiment = prepared.settings, prepared.space, prepared.experiment
+    if not resume:  # one that goes on has trials with the classes that it began with
+        check_classes(settings)
     architectures, skips = Architectures(), settings.search.skip_bad_branches
     checked = check_prepared(prepared, architectures, BadBranches.leave_out if skips else BadBranches.refuse)
     _say_checked(checked, composed.source_lines)

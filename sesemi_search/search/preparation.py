@@ -10,6 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 from sesemi_search.config.compose import Composed
 from sesemi_search.config.experiment import Written, to_typed, written_experiment, written_space
 from sesemi_search.config.schema import OPEN_NODES, SearchExperimentConfig
+from sesemi_search.console import show_progress
+from sesemi_search.data.classes import follow_classes
 from sesemi_search.errors import ConfigError, Problem, raise_problems
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.branches import Checked, check_space
@@ -59,7 +61,9 @@ def prepare(composed: Composed) -> Prepared:
     """
     activate(composed.project)
     config = composed.config
-    config.run.data_root = str(project_path(composed.project, config.run.data_root))
+    data_root = project_path(composed.project, config.run.data_root)
+    config.run.data_root = str(data_root)
+    follow_classes(config, data_root)
     raw = override_space(written_space(config), composed.space_overrides)
     tree, problems = scan_space(raw)
     config.space = raw
@@ -85,7 +89,13 @@ def check_prepared(prepared: Prepared, architectures: Architectures, bad_branche
     serving = _check_sampler(prepared)
     problems = [*_check_search(prepared.settings), *serving.problems]
     try:
-        checked = check_space(prepared.space, prepared.experiment, architectures)
+        with show_progress() as show:
+            checked = check_space(
+                prepared.space,
+                prepared.experiment,
+                architectures,
+                tell=lambda done, of: show(f"checking branches {done + 1} of {of}"),
+            )
         if bad_branches is BadBranches.refuse:
             problems += checked.describe_problems()
         elif bad_branches is BadBranches.leave_out:

@@ -55,6 +55,7 @@ class TerminalProgress:
         self._num_trials = num_trials
         self._began = time.monotonic()
         self._running: dict[int, _Running] = {}
+        self._has_reported = False
         self._outcomes: Counter[str] = Counter(ended or {})
         self._best = best
         self._lock = threading.Lock()  # the live table is drawn on a thread of its own
@@ -83,6 +84,7 @@ class TerminalProgress:
             running = self._running[number]
             running.epoch = epoch
             running.value = metrics.get(self._metric)
+            self._has_reported = True
 
     def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
         """A row goes; without a terminal, a line is printed, on one for a trial that failed alone."""
@@ -130,7 +132,8 @@ class TerminalProgress:
         leader = "" if best is None else f"   best {self._metric} {format_metric(best[0])} (trial {best[1]})"
         elapsed = format_seconds(round(time.monotonic() - self._began))
         head = f"{ended}/{self._num_trials} trials" + (f" ({outcomes})" if outcomes else "")
-        return Group(table, Text(f"{head}{leader}   {elapsed}", style="bold"))
+        workers = f"   starting {len(rows)} worker{'s' * (len(rows) != 1)}" if not self._has_reported else ""
+        return Group(table, Text(f"{head}{leader}   {elapsed}{workers}", style="bold"))
 
 
 # Header, metric, width and format of each column of a final run's lines.

@@ -30,6 +30,7 @@ from sesemi_search.training.build import (
 )
 from sesemi_search.training.cuda_graph import StepGraph, records_steps
 from sesemi_search.training.device import autocast_dtype, make_deterministic, prefers_channels_last
+from sesemi_search.training.gradients import compute_gradients
 from sesemi_search.training.seeds import seed_epoch
 
 __all__ = ["Diverged", "Fit", "eval_weights"]
@@ -264,10 +265,7 @@ class Fit:
         with self._autocast():
             logits = self.model(images, labels)
             loss = self._loss(logits, labels)
-        self._scaler.scale(loss).backward()
-        if self._run.gradient_clip_norm is not None:
-            self._scaler.unscale_(self._optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self._run.gradient_clip_norm)
+        compute_gradients(loss, self.model, self._optimizer, self._scaler, self._run.gradient_clip_norm)
         self._training_sums.add(loss, logits, labels)
 
     def _update(self) -> None:

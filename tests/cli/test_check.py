@@ -112,9 +112,10 @@ def test_measure_finds_a_loss_that_is_nan_on_real_images(command: Command) -> No
 
 
 def test_measure_names_classes_without_an_image(command: Command) -> None:
-    _, output = command("check", "space=tiny", "--measure", "learner.hparams.num_classes=12")
-    assert "learner.hparams.num_classes=12, but no training image is of class 10, 11" in output
-    assert "12 classes, from 0 (class 10) to 100 (class 0): 100 100" in output
+    colors = ["data=dataset", "data.source={_target_: faulty.exits.Colors, fault: none}", "data.image_size=32"]
+    _, output = command("check", "space=tiny", "--measure", *colors, "learner.hparams.num_classes=4")
+    assert "learner.hparams.num_classes=4, but no training image is of class 2, 3" in output
+    assert "4 classes, from 0 (class 2) to 10 (class 0): 10 10 0 0" in output
 
 
 def test_labels_beyond_the_classes_are_exit_code_2(command: Command) -> None:

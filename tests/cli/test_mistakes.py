@@ -9,7 +9,7 @@ import pytest
 
 BACKBONE = "learner.hparams.model.backbone"
 LR = "space.learner.hparams.optimizer.lr"
-TIMM = ["space=timm", "data.source.folder=birds", "data.image_size=64", "learner.hparams.num_classes=10"]
+TIMM = ["space=timm", "data.source.folder=src", "data.image_size=64", "run.data_root=."]  # whose folders are classes
 
 MISTAKES = {
     "no space": (["run"], ["space: missing", "space=NAME", "lenet_cosine", "tiny"]),

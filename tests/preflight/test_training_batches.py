@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from sesemi_search.preflight.branches import Branch, Checked
+from sesemi_search.preflight.probe import Probe, undisturbed
 
 MODEL = "learner.hparams.model"
 OURS = "faulty.training_batches"
@@ -92,3 +94,27 @@ def test_a_module_that_cannot_be_copied_has_no_average_and_trains_without(
         f"{MODEL}.ema.decay: got 0.9, but the model cannot be copied with copy.deepcopy, as an average of its weights "
         "is: TypeError: holds a handle. It takes null with this model."
     ]
+
+
+def test_weights_in_float16_are_bad_where_the_loss_is_scaled_alone(check: Check) -> None:
+    backbone = f"space.{MODEL}.backbone={{_target_: {OURS}.HalfInside}}"
+    precision = "space.run.precision={choice: [fp32, fp16]}"
+    branches = by_choice(check(LINEAR, backbone, precision), "run.precision")
+    assert texts(branches[("fp32",)]) == []
+    (text,) = texts(branches[("fp16",)])
+    assert text == (
+        f"{MODEL}: HalfInside with LinearHead fails in the backward pass with run.precision=fp16: "
+        "ValueError: Attempting to unscale FP16 gradients."
+    )
+    (text,) = texts(check(LINEAR, backbone, "run.precision=fp16", "run.gradient_clip_norm=1").branches[0])
+    assert "with run.gradient_clip_norm=1 and run.precision=fp16: ValueError" in text
+
+
+@pytest.mark.parametrize("is_scaled", [False, True])
+def test_the_step_of_the_check_clips_as_that_of_training(is_scaled: bool) -> None:
+    nodes = [{"_target_": f"sesemi_search.models.{name}"} for name in ("backbones.LeNet5", "heads.LinearHead")]
+    with undisturbed():
+        probe = Probe(*nodes, {"_target_": "torch.nn.CrossEntropyLoss"}, 10, torch.device("cpu"))
+        probe.run_values((3, 32, 32), 4, max_norm=0.125, is_scaled=is_scaled)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in probe._classifier.parameters()])
+    assert norm.item() == pytest.approx(0.125, rel=1e-3)

@@ -88,6 +88,21 @@ def test_live_table_shows_running_trials_and_counts() -> None:
     assert "1/5 trials (1 complete)   best val/top1 0.2500 (trial 0)" in text
 
 
+def test_the_live_table_says_that_workers_start_until_one_has_reported() -> None:
+    out = console(terminal=True)
+    progress = TerminalProgress(out, "val/top1", "max", 5)
+    for number in range(2):
+        progress.start(run(number))
+    view = console(terminal=False)
+    view.print(progress._render())
+    assert "starting 2 workers" in printed(view)
+    progress.log(1, 1, {"val/top1": 0.25})
+    later = console(terminal=False)
+    later.print(progress._render())
+    progress.close()
+    assert "starting" not in printed(later)
+
+
 def test_final_run_is_a_line_an_epoch() -> None:
     out = console(terminal=False)
     epochs = TerminalEpochs(out)

@@ -9,7 +9,8 @@ search takes the same trial up again, which a finished state would forbid.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.pruning import PruningStudy
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
 from sesemi_search.search.ledger.replay import Replay
+from sesemi_search.search.ledger.user_parts import named_part
 from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler, experimental_is_fine, one_blas_thread
 from sesemi_search.space.space import Space
@@ -60,7 +62,8 @@ class Ledger:
         self._live: dict[int, Trial] = {}
         # Hyperband makes its brackets when it is first asked, and shows a sampler all trials until then: a search that
         # goes on would ask what the undisturbed one does not.
-        study.pruner.prune(study, optuna.trial.create_trial(state=TrialState.RUNNING))
+        with named_part("search.pruner", study.pruner):
+            study.pruner.prune(study, optuna.trial.create_trial(state=TrialState.RUNNING))
         self._given: list[dict[str, Any]] | None = study.user_attrs.get(_GIVEN)
         self._derive()
 
@@ -177,7 +180,7 @@ class Ledger:
         for given in (self._given or [])[own : own + 1]:
             # A waiting trial that a crash leaves here is adopted like any other; its parameters are fixed in it.
             self._study.enqueue_trial(given["params"], user_attrs={"origin": given["origin"]})
-        with experimental_is_fine(), one_blas_thread():
+        with self._sampling():
             trial = self._study.ask()
         assert trial.number == number, "adopt what waits first"
         self._counts.begin()
@@ -195,13 +198,13 @@ class Ledger:
         self._study.sampler = build_sampler(self._sampler, self._seed, number)
         if frozen.state is TrialState.WAITING:
             self._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
-        with experimental_is_fine():
+        with self._sampling():
             trial = Trial(self._study, frozen._trial_id)
         return self._begin(trial)
 
     def _begin(self, trial: Trial) -> TrialRecord:
         was_asked = "attempts" in trial.user_attrs
-        with experimental_is_fine(), one_blas_thread():
+        with self._sampling():
             self._space.sample(trial if was_asked else Replay(trial))
         trial.set_user_attr("attempts", trial.user_attrs.get("attempts", 0) + 1)
         self.wait_for_disk()  # it is recorded before it has a folder
@@ -210,6 +213,12 @@ class Ledger:
         self._counts.sampled(record.params)
         self._pruning.set_params(self._frozen(trial.number))
         return record
+
+    @contextmanager
+    def _sampling(self) -> Iterator[None]:
+        """Lets the sampler work, which may be a user's."""
+        with experimental_is_fine(), one_blas_thread(), named_part("search.sampler", self._study.sampler):
+            yield
 
     def unfinished(self) -> list[int]:
         """Returns the numbers of the trials that are neither finished nor running in this process."""
@@ -265,7 +274,7 @@ class Ledger:
     def _finish(self, trial: Trial, outcome: Outcome) -> None:
         record = self.record(trial.number)
         values = list(self.objectives.values(record)) if outcome is Outcome.complete else None
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), named_part("search.sampler", self._study.sampler):
             # A diverged trial's last report is NaN, and Optuna warns that it takes no value from it: as it should.
             warnings.simplefilter("ignore", UserWarning)
             try:

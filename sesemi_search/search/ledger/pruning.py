@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.search.ledger.conversion import is_copy, reports
+from sesemi_search.search.ledger.user_parts import named_part
 from sesemi_search.search.pruners import ArchitectureHalvingPruner
 
 __all__ = ["PruningStudy"]
@@ -62,7 +63,7 @@ class PruningStudy:
 
     def should_prune(self, number: int) -> bool:
         """Whether a trial is to stop after its last report. It is asked once about each."""
-        return self._unheard.pop(number, False) or self._trials[number].should_prune()
+        return self._unheard.pop(number, False) or self._judge(number)
 
     def end(self, number: int, state: TrialState) -> None:
         """A trial has ended."""
@@ -79,12 +80,16 @@ class PruningStudy:
         # What the pruner has noted of a trial: the rungs it has reached.
         notes = {number: dict(self._frozen(number).system_attrs) for number in numbers}
         for number in numbers:
-            self._trials[number].should_prune()
+            self._judge(number)
         verdicts = {}
         for number in numbers:
             self._frozen(number).system_attrs = notes[number]
-            verdicts[number] = self._trials[number].should_prune()
+            verdicts[number] = self._judge(number)
         return verdicts
+
+    def _judge(self, number: int) -> bool:
+        with named_part("search.pruner", self._study.pruner):
+            return self._trials[number].should_prune()
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._study._storage.get_trial(self._trials[number]._trial_id)
@@ -101,6 +106,6 @@ class PruningStudy:
             self.report(trial.number, epoch, values[epoch])
             was_judged = epoch < max(values) or (ended and trial.state is not TrialState.COMPLETE)
             if was_judged and not is_copy(trial) and not isinstance(self._study.pruner, _STATELESS):
-                self._trials[trial.number].should_prune()
+                self._judge(trial.number)
         if ended:
             self.end(trial.number, trial.state)

@@ -18,6 +18,7 @@ from ray.util import client
 
 from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.schema import Accelerator, CudaGraph, Precision, RunConfig
+from sesemi_search.console import show_progress
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project
 from sesemi_search.search.ray_tune.local_ray import QUIET, LocalRay, first_line, machine_resources
@@ -108,7 +109,9 @@ def connect(address: str, project: Project | None, begun: LocalRay | None = None
         return
     local = begun or LocalRay(num_workers=0)
     try:
-        local.wait()
+        with show_progress() as show:
+            show("starting Ray")
+            local.wait()
         yield
     finally:
         local.end()

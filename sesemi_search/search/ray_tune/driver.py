@@ -22,7 +22,7 @@ from sesemi_search.search.ledger.journal import open_storage, repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import TrialRecord
-from sesemi_search.search.open_ledger import begin_ledger, open_ledger, resume_ledger
+from sesemi_search.search.open_ledger import begin_ledger, open_ledger, release_trials, resume_ledger
 from sesemi_search.search.plan import Plan
 from sesemi_search.search.ray_tune.actor_manager import report_lost_workers
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
@@ -197,9 +197,9 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
         session.save()
     except BaseException as error:  # Ray makes other exceptions of a KeyboardInterrupt
         _leave_resumable(plan, directory)
-        if isinstance(error, OSError | StorageInternalError):
+        if isinstance(error, OSError | StorageInternalError | SesemiSearchError):
             raise SesemiSearchError(
-                f"{directory}: {error}. The search stopped; what was recorded before is kept. "
+                f"{directory}: {str(error).rstrip('.')}. The search stopped; what was recorded before is kept. "
                 f"Once that is mended: sesemi-search resume {directory}"
             ) from error
         if not signals.twice:
@@ -213,7 +213,7 @@ def _leave_resumable(plan: Plan, directory: Path) -> None:
     a full disk that one fails too; then its torn line is taken away, and the trials stay orphaned, as after a kill.
     """
     with contextlib.suppress(Exception):
-        open_ledger(plan, directory).release()
+        release_trials(plan, directory)
     if plan.settings.search.storage is None:
         repair_journal(directory)
 

@@ -73,3 +73,14 @@ class Squeezed(Flat):
 
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images).squeeze(0) if not self.training else super().forward(images)
+
+
+class HalfInside(Flat):
+    """Keeps its weights in float16, which a scaler of the loss refuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers[2].half()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers[2](self.layers[:2](images).half()).float()
