@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from benchmarks.speed.task import BATCH_SIZE, NUM_EPOCHS, Digits, Params, Split
+from benchmarks.speed.task import BATCH_SIZE, NUM_EPOCHS, STEPS_PER_EPOCH, Digits, Params, Split
 
 __all__ = ["BareLoop", "CosineHead", "build_loop", "build_model", "polynomial_schedule"]
 
@@ -121,5 +121,5 @@ def build_loop(params: Params, digits: Digits) -> BareLoop:
         weight_decay=params.weight_decay,
         nesterov=True,
     )
-    schedule = polynomial_schedule(optimizer, len(digits.train.labels) // BATCH_SIZE, NUM_EPOCHS)
+    schedule = polynomial_schedule(optimizer, STEPS_PER_EPOCH, NUM_EPOCHS)
     return BareLoop(model, optimizer, schedule, *digits)

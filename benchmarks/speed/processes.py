@@ -18,13 +18,11 @@ class Ended(NamedTuple):
     """A command that has ended.
 
     Attributes:
-        process: Its id.
         began_s: Seconds since the epoch at its start.
         ended_s: The same at its end.
         output: What it printed.
     """
 
-    process: int
     began_s: float
     ended_s: float
     output: str
@@ -54,7 +52,7 @@ def run_module(module: str, arguments: Sequence[str], folder: Path, **environmen
         stderr=subprocess.STDOUT,
     ) as process:
         output, _ = process.communicate()
-    ended = Ended(process.pid, began_s, time.time(), output)
+    ended = Ended(began_s, time.time(), output)
     if process.returncode:
         raise RuntimeError(f"{module} {' '.join(arguments)}: exit {process.returncode}\n{output[-3000:]}")
     return ended

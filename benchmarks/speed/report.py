@@ -95,8 +95,10 @@ def _search_goals(rounds: Sequence[Round]) -> Iterable[_Goal]:
             yield _Goal(f"whole search / {name}, per epoch trained", values, most)
     floors = [each.floor_s for each in rounds]
     spans = [each.ours.span_s / floor for each, floor in zip(rounds, floors, strict=True)]
+    trained = [each.ours.trained_s / floor for each, floor in zip(rounds, floors, strict=True)]
     wholes = [each.ours.whole.seconds / (floor + 5) for each, floor in zip(rounds, floors, strict=True)]
     yield _Goal("first trial's start to the last one's end / floor", spans, 1.1)
+    yield _Goal("first training step to the last evaluation / floor", trained, 1.1)
     yield _Goal("whole search / floor + 5 s", wholes, 1.15)
 
 

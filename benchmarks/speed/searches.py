@@ -141,6 +141,7 @@ def _search(num_trials: int, seed: int) -> OurSearch:
 
 
 def _read_search(ended: Ended, directory: Path, stamps: Path, num_trials: int, load: float) -> OurSearch:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(directory / "study.journal")))
     trained = [t for t in optuna.load_study(study_name=None, storage=storage).trials if t.intermediate_values]
     trained.sort(key=lambda trial: trial.datetime_start or datetime.max)
@@ -149,8 +150,7 @@ def _read_search(ended: Ended, directory: Path, stamps: Path, num_trials: int, l
     num_epochs = sum(trial.num_epochs for trial in trials)
     first_s = min(trial.datetime_start.timestamp() for trial in trained if trial.datetime_start)
     last_s = max(trial.datetime_complete.timestamp() for trial in trained if trial.datetime_complete)
-    passes = read_stamps(stamps, driver=ended.process)
-    idle = measure_idle(passes)
+    passes = read_stamps(stamps)
     whole = _told("ours", Search(ended.seconds, num_trials, num_epochs, best, load))
     return OurSearch(
         whole,
@@ -160,7 +160,7 @@ def _read_search(ended: Ended, directory: Path, stamps: Path, num_trials: int, l
         checked_s=_when_checked(directory / "search.log") - ended.began_s,
         first_step_s=passes[0].time_s - ended.began_s,
         prompt_s=ended.ended_s - last_s,
-        idle=idle,
+        idle=measure_idle(passes),
     )
 
 

@@ -1,10 +1,12 @@
 """When a slot trained and when it did not, from the passes that its models noted (`stamped_lenet.py`)."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks.speed.task import STEPS_PER_EPOCH
 
 __all__ = ["STAMPS", "Idle", "Stamp", "measure_idle", "read_stamps"]
 
@@ -34,11 +36,15 @@ class Idle(NamedTuple):
     between_trials: list[float]
 
 
-def read_stamps(path: Path, driver: int) -> list[Stamp]:
-    """Returns the passes of all processes but the driver, whose check builds and runs models too, by time."""
+def read_stamps(path: Path) -> list[Stamp]:
+    """Returns the passes of all models that were trained for an epoch, by time.
+
+    The check builds and runs models too: those have fewer passes.
+    """
     rows = [line.split() for line in path.read_text().splitlines()]
     stamps = [Stamp(float(at), int(process), int(model), training == "1") for at, process, model, training in rows]
-    return sorted(stamp for stamp in stamps if stamp.process != driver)
+    steps = Counter((each.process, each.model) for each in stamps if each.is_training)
+    return sorted(each for each in stamps if steps[each.process, each.model] >= STEPS_PER_EPOCH)
 
 
 def measure_idle(stamps: Sequence[Stamp]) -> Idle:

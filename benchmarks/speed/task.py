@@ -20,6 +20,7 @@ __all__ = [
     "NUM_EPOCHS",
     "NUM_SLOTS",
     "OUT_FEATURES",
+    "STEPS_PER_EPOCH",
     "WEIGHT_DECAY",
     "Digits",
     "Params",
@@ -33,6 +34,7 @@ FIRST_RUNG, FACTOR = 3, 3
 # The ranges of space=lenet_cosine; all but the momentum on a logarithmic scale, both ends inclusive.
 OUT_FEATURES, LR, MOMENTUM, WEIGHT_DECAY = (32, 256), (1e-2, 1.0), (0.8, 0.99), (1e-6, 1e-2)
 _NUM_TRAIN, _NUM_VAL = 4_000, 500
+STEPS_PER_EPOCH = _NUM_TRAIN // BATCH_SIZE
 _MEAN, _STD = 0.1307, 0.3081
 
 

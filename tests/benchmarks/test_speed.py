@@ -81,14 +81,21 @@ def test_the_floor_ends_with_more_processes_than_trials() -> None:
 
 def test_a_slot_is_idle_from_an_evaluation_to_the_next_step_of_its_own_process(tmp_path: Path) -> None:
     path = tmp_path / "stamps"
-    rows = [
-        "1.0 7 0 1", "2.0 7 0 0", "2.5 8 0 1", "3.0 7 0 1", "4.0 7 0 0",  # an epoch, 1 s idle, an epoch
-        "4.25 7 1 1", "9.0 8 0 0", "0.5 99 0 1", "0.6 99 0 0", "0.7 99 0 1",  # another model; 99 is the driver
-    ]  # fmt: skip
-    path.write_text("\n".join(rows) + "\n")
-    stamps = read_stamps(path, driver=99)
-    assert stamps[0] == Stamp(1.0, 7, 0, True)
-    assert measure_idle(stamps) == Idle(between_epochs=[1.0], between_trials=[0.25])
+    path.touch()
+
+    def epoch(start: float, process: int, model: int) -> None:
+        steps = [f"{start + step / 100} {process} {model} 1" for step in range(task.STEPS_PER_EPOCH)]
+        with path.open("a") as file:
+            file.write("\n".join([*steps, f"{start + 1.0} {process} {model} 0\n"]))
+
+    path.write_text("0.5 7 0 1\n0.6 7 0 0\n")  # of the check
+    epoch(1.0, 7, 1)
+    epoch(2.5, 8, 0)
+    epoch(4.0, 7, 1)
+    epoch(5.25, 7, 2)
+    stamps = read_stamps(path)
+    assert stamps[0] == Stamp(1.0, 7, 1, True)
+    assert measure_idle(stamps) == Idle(between_epochs=[2.0], between_trials=[0.25])
 
 
 def test_the_driver_is_measured_on_the_session_of_a_search() -> None:
