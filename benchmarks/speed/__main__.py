@@ -23,6 +23,7 @@ from benchmarks.speed.searches import run_round
 __all__: list[str] = []
 
 _RESULT = Path(__file__).parents[1] / "results" / "speed.md"
+_NUM_DRIVEN = 30  # trials of the driver that are timed
 _NUM_DOCUMENTED = 12  # trials: with 48 it takes ten minutes
 
 
@@ -48,7 +49,7 @@ def _measure(quick: bool) -> Figures:
         is_last = number == num_rounds - 1
         rounds.append(run_round(num_trials, number, _NUM_DOCUMENTED if is_last and not quick else 0))
     sizes = {"random": (100, 1000)} if quick else {"random": (100, 1000, 5000), "learning_curves": (100, 1000, 5000)}
-    costs = [driver.measure(sampler, size, 20) for sampler, of_it in sizes.items() for size in of_it]
+    costs = [driver.measure(sampler, size, _NUM_DRIVEN) for sampler, of_it in sizes.items() for size in of_it]
     return Figures(rounds, others, costs, [steps.measure(model, num_turns) for model in steps.MODELS], load)
 
 

@@ -22,7 +22,8 @@ _HEAD = """# Speed
 {packages};
 {cores} cores, {machine}; load average before: {before:.1f}, after, with what the benchmark itself adds: {after:.1f}.
 
-Figures are medians over the rounds, and each ratio is of one round. `benchmarks/speed/` says what each contender does.
+Figures are medians over the rounds, and each ratio is of one round{goals}. The driver and the step are
+measured once, as medians of many turns. `benchmarks/speed/` says what each contender does.
 """
 
 
@@ -56,6 +57,7 @@ def make_report(figures: Figures, quick: bool) -> str:
     num_rounds = len(figures.rounds)
     head = _HEAD.format(
         quick=" QUICK=1" * quick,
+        goals="; the goals are for 48 trials" * quick,
         date=date.today().isoformat(),
         rounds=f"{num_rounds} round{'s' * (num_rounds != 1)}",
         trials=figures.rounds[0].ours.whole.num_trials,
@@ -78,12 +80,12 @@ def make_report(figures: Figures, quick: bool) -> str:
 
 def _goals(figures: Figures) -> Iterable[str]:
     yield "## Goals\n"
-    yield "| figure | median | round by round | goal | reached |"
+    yield "| | median | round by round | goal | reached |"
     yield "|---|---|---|---|---|"
     for goal in [*_search_goals(figures.rounds), *_slot_goals(figures.rounds), *_part_goals(figures)]:
-        median = statistics.median(goal.values)
-        cells = [f"{median:.3g}{goal.unit}", _listed(goal.values), f"<= {goal.most:g}{goal.unit}"]
-        yield _row(goal.figure, *cells, "yes" if median <= goal.most else "no")
+        median, each = _with_median(goal.values, 1 if goal.unit else 2)
+        is_reached = statistics.median(goal.values) <= goal.most
+        yield _row(goal.figure, median + goal.unit, each, f"<= {goal.most:g}{goal.unit}", "yes" if is_reached else "no")
 
 
 def _search_goals(rounds: Sequence[Round]) -> Iterable[_Goal]:
@@ -134,12 +136,12 @@ def _searches(rounds: Sequence[Round]) -> Iterable[str]:
 
 def _search_row(name: str, searches: Sequence[Search]) -> str:
     columns = [
-        _listed([each.seconds for each in searches]),
+        _listed([each.seconds for each in searches], 1),
         str(searches[0].num_trials),
-        ", ".join(str(each.num_epochs) for each in searches),
-        _listed([1000 * each.seconds_per_epoch for each in searches]),
-        ", ".join(f"{each.best:.3f}" for each in searches),
-        _listed([each.load for each in searches]),
+        _listed([each.num_epochs for each in searches], 0),
+        _listed([1000 * each.seconds_per_epoch for each in searches], 0),
+        _listed([each.best for each in searches], 3),
+        _listed([each.load for each in searches], 1),
     ]
     return _row(name, *columns)
 
@@ -161,12 +163,11 @@ def _inside(figures: Figures) -> Iterable[str]:
         "command to the end of `--help`": [each.help_s for each in figures.commands],
     }
     for name, values in rows.items():
-        yield _row(name, f"{statistics.median(values):.2f}", _listed(values))
+        yield _row(name, *_with_median(values, 2))
     for name in ("between_epochs", "between_trials"):
-        for what, pick in (("median", 0.5), ("90th percentile", 0.9)):
-            values = [_quantile(getattr(each.idle, name), pick) for each in ours]
-            label = f"idle slot {name.replace('_', ' two ')}, {what}"
-            yield _row(label, f"{statistics.median(values):.3f}", ", ".join(f"{value:.3f}" for value in values))
+        for what, pick in (("median", statistics.median), ("90th percentile", _ninth_decile)):
+            values = [pick(getattr(each.idle, name)) for each in ours]
+            yield _row(f"idle slot {name.replace('_', ' two ')}, {what}", *_with_median(values, 3))
 
 
 def _driver(costs: Sequence[DriverCost]) -> Iterable[str]:
@@ -191,12 +192,16 @@ def _steps(steps: Sequence[Step]) -> Iterable[str]:
         yield _row(each.model, str(each.num_steps), ours, bare, f"{each.ratio:.3f}", our_batches, bare_batches)
 
 
-def _quantile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+def _ninth_decile(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=10, method="inclusive")[-1]
 
 
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.3g}" for value in values)
+def _with_median(values: Sequence[float], digits: int) -> tuple[str, str]:
+    return f"{statistics.median(values):.{digits}f}", _listed(values, digits)
+
+
+def _listed(values: Sequence[float], digits: int) -> str:
+    return ", ".join(f"{value:.{digits}f}" for value in values)
 
 
 def _row(*cells: str) -> str:

@@ -110,12 +110,12 @@ def test_the_report_holds_each_ratio_of_a_round_against_its_goal() -> None:
     driver = [DriverCost("random", size, 20.0 + size / 1000, 3.0, 14.0, 2.0, 0.1, 700.0) for size in (100, 1000, 5000)]
     steps = [Step("LeNet5", 31, [1.0, 1.1, 1.3], [1.0, 1.0, 1.0], [0.1], [0.1])]
     text = make_report(Figures(rounds, [Commands(0.1, 6.0)] * 2, driver, steps, 0.2), quick=False)
-    assert f"| whole search / {EXPERT}, per epoch trained | 0.5 | 0.5, 0.5 | <= 0.7 | yes |" in text
+    assert f"| whole search / {EXPERT}, per epoch trained | 0.50 | 0.50, 0.50 | <= 0.7 | yes |" in text
     assert f"| whole search / {OPTUNA}, per epoch trained | 1.33 | 1.33, 1.33 | <= 1 | no |" in text
-    assert "| first trial's start to the last one's end / floor | 1.15 | 1.1, 1.2 | <= 1.1 | no |" in text
-    assert "| idle slot between two epochs, median | 5 ms | 5, 5 | <= 5 ms | yes |" in text
-    assert "beyond Optuna's own | 7 ms | 7 | <= 8 ms | yes |" in text
-    assert "| step and data path / bare loop, LeNet5 | 1.1 | 1.1 | <= 1.03 | no |" in text
+    assert "| first trial's start to the last one's end / floor | 1.15 | 1.10, 1.20 | <= 1.1 | no |" in text
+    assert "| idle slot between two epochs, median | 5.0 ms | 5.0, 5.0 | <= 5 ms | yes |" in text
+    assert "beyond Optuna's own | 7.0 ms | 7.0 | <= 8 ms | yes |" in text
+    assert "| step and data path / bare loop, LeNet5 | 1.10 | 1.10 | <= 1.03 | no |" in text
 
 
 @pytest.mark.slow
