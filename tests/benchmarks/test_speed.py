@@ -123,5 +123,5 @@ def test_the_report_holds_each_ratio_of_a_round_against_its_goal() -> None:
 def test_a_peer_trains_a_trial_to_its_end(name: str, tmp_path: Path) -> None:
     run_module(f"benchmarks.speed.peers.{name}", ["1", "0"], tmp_path)
     result = json.loads((tmp_path / RESULT).read_text())
-    assert result["num_epochs"] == task.NUM_EPOCHS
+    assert result["num_epochs"] >= task.NUM_EPOCHS  # each process of Optuna begins one
     assert result["best"] > 0.7
