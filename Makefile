@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: search test test-slow check format clean benchmark-search
+.PHONY: search test test-slow check format clean benchmark benchmark-search
 
 search: $(INSTALLED)
 	$(BIN)/sesemi-search run space=lenet_cosine
@@ -25,6 +25,10 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# make benchmark, on a machine that does nothing else, or make benchmark QUICK=1 (see benchmarks/speed/__main__.py)
+benchmark: $(INSTALLED)
+	$(BIN)/python -m benchmarks.speed $(if $(QUICK),--quick)
 
 # make benchmark-search QUICK=1, or LCBENCH=DIR CURVES=FILE.jsonl (see benchmarks/search_quality/__main__.py)
 benchmark-search: $(INSTALLED)
