@@ -11,6 +11,13 @@ import pytest
 from sesemi_search.cli import main
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves all tests that share a Ray to one of the processes that `make test` takes: a second Ray costs seconds."""
+    for item in items:
+        if "ray" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 class Lines(logging.Handler):
     """Keeps what is said to the user."""
 
@@ -31,6 +38,14 @@ def no_fsync() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_terminal_width() -> Iterator[None]:
+    """Prints as into a file: the processes of pytest-xdist get a width from readline, which pytest loads."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("COLUMNS", raising=False)
         yield
 
 
