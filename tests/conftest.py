@@ -1,4 +1,4 @@
-"""What tests of several folders use: the command line in this process, empty caches, W&B without an account."""
+"""What tests of several folders use: the command line in this process, a Ray, empty caches, W&B without an account."""
 
 import logging
 import os
@@ -9,13 +9,6 @@ from pathlib import Path
 import pytest
 
 from sesemi_search.cli import main
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves all tests that share a Ray to one of the processes that `make test` takes: a second Ray costs seconds."""
-    for item in items:
-        if "ray" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 class Lines(logging.Handler):
@@ -85,6 +78,15 @@ def command(
         return code, captured.out + captured.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def ray() -> Iterator[None]:
+    """One Ray for all tests of this session; a search uses the one that its process is in."""
+    from sesemi_search.search.ray_tune.cluster import connect
+
+    with connect("local", None):
+        yield
 
 
 @pytest.fixture
