@@ -1,4 +1,4 @@
-"""What tests of several folders use: the command line in this process, empty caches, W&B without an account."""
+"""What tests of several folders use: the command line in this process, a Ray, empty caches, W&B without an account."""
 
 import logging
 import os
@@ -31,6 +31,14 @@ def no_fsync() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_terminal_width() -> Iterator[None]:
+    """Prints as into a file: the processes of pytest-xdist get a width from readline, which pytest loads."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("COLUMNS", raising=False)
         yield
 
 
@@ -70,6 +78,15 @@ def command(
         return code, captured.out + captured.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def ray() -> Iterator[None]:
+    """One Ray for all tests of this session; a search uses the one that its process is in."""
+    from sesemi_search.search.ray_tune.cluster import connect
+
+    with connect("local", None):
+        yield
 
 
 @pytest.fixture

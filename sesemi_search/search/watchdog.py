@@ -1,7 +1,7 @@
 """Finds trials that report nothing any more: a deadlock in a module or in a loader does not end by itself."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 __all__ = ["Watchdog"]
 
@@ -18,13 +18,17 @@ class Watchdog:
             start of the worker.
         stop_grace_s: Least seconds that a trial has to end its epoch once the search stops. It has twice the longest
             epoch of its own where that is more; before its first report, of any trial.
+        clock: Gives the time, in seconds.
     """
 
-    def __init__(self, epoch_timeout_s: float | None, stop_grace_s: float) -> None:
+    def __init__(
+        self, epoch_timeout_s: float | None, stop_grace_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.epoch_timeout_s = epoch_timeout_s
         self._stop_grace_s = stop_grace_s
+        self._clock = clock
         self._now_s = 0.0
-        self._looked = time.monotonic()
+        self._looked = clock()
         self._stopped_s: float | None = None
         self._heard_s: dict[int, float] = {}
         self._longest_s: dict[int, float] = {}
@@ -36,7 +40,7 @@ class Watchdog:
             numbers: The trials that have a worker; a new one's first epoch begins now.
             is_stopping: Whether running trials are to end with their epoch.
         """
-        now = time.monotonic()
+        now = self._clock()
         self._now_s += min(now - self._looked, _MAX_STEP_S)
         self._looked = now
         for number in numbers:

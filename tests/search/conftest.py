@@ -1,12 +1,11 @@
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.search.plan import make_plan
-from sesemi_search.search.ray_tune.cluster import connect
 from sesemi_search.search.ray_tune.driver import search
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.resume import compose_resumed
@@ -15,13 +14,6 @@ from tests.search.recorder import Recorder
 from tests.search.told_search import tell_search
 
 PROJECT = Path(__file__).parents[1] / "project"
-
-
-@pytest.fixture(scope="session")
-def ray() -> Iterator[None]:
-    """One Ray for all tests of this session; a search uses the one that its process is in."""
-    with connect("local", None):
-        yield
 
 
 def copy_project(folder: Path) -> Path:

@@ -45,7 +45,8 @@ def comparable(run: WandbFile) -> dict[str, Any]:
     for part in ("summary", "history"):
         rows = content[part] if isinstance(content[part], list) else [content[part]]
         content[part] = [
-            {k: v for k, v in row.items() if k not in ("_timestamp", "_runtime", "_wandb")} for row in rows
+            {k: v for k, v in row.items() if k.split(".")[0] not in ("_timestamp", "_runtime", "_wandb")}
+            for row in rows
         ]
     return {key: json.dumps(value, sort_keys=True) for key, value in content.items()}
 

@@ -18,13 +18,14 @@ from tests.tracking.wandb_server import OpenWandb, free_port, serve_silence, ser
 
 CONFIG = {"run": {"seed": 42}, "learner": {"hparams": {"optimizer": {"lr": 0.1}}}}
 KEY = "f" * 40
+BUSY_S = 5.0  # what a machine that is busy with other tests may add; a server that hangs would cost minutes
 
 
 class Tracked:
     """A tracker, and how a trial is told to it."""
 
     def __init__(self, directory: Path, **settings: Any) -> None:
-        limits = {"init_timeout_s": 10.0, "finish_timeout_s": 20.0}
+        limits = {"init_timeout_s": 60.0, "finish_timeout_s": 60.0}  # which a server that answers does not need
         self.tracker = WandbTracker(directory=directory, project="digits", **{**limits, **settings})
 
     def start(self, number: int, history: dict[int, dict[str, float]] | None = None) -> None:
@@ -208,7 +209,7 @@ def test_readopted_run_goes_on_at_the_server_with_each_step_once(
 
 
 def test_server_that_disappears_costs_no_data(tmp_path: Path, openwandb: OpenWandb, said: list[str]) -> None:
-    tracked = Tracked(tmp_path, init_timeout_s=2.0, finish_timeout_s=6.0)
+    tracked = Tracked(tmp_path, init_timeout_s=2.0, finish_timeout_s=15.0)
     tracked.start(0)
     tracked.tracker.log(0, 1, metrics(1))
     wait_until(lambda: "digits-0000" in openwandb.runs())
@@ -216,8 +217,8 @@ def test_server_that_disappears_costs_no_data(tmp_path: Path, openwandb: OpenWan
     tracked.tracker.log(0, 2, metrics(2))
     tracked.tracker.log(0, 3, metrics(3))
     tracked.tracker.end(0, "complete", {"best": 0.3})
-    assert seconds(lambda: tracked.trial(1)) < 0.1
-    assert seconds(tracked.tracker.close) < 7.0
+    assert seconds(lambda: tracked.trial(1)) < 2.0, "waited for the server"
+    assert seconds(tracked.tracker.close) < 15.0 + BUSY_S
     runs = read_wandb_files(tmp_path)
     assert sorted(runs) == ["digits-0000", "digits-0001"]
     assert all([row["_step"] for row in run.history] == [1, 2, 3] for run in runs.values())
@@ -236,9 +237,9 @@ def test_server_that_takes_nothing_delays_nothing(
     with server() as url:
         monkeypatch.setenv("WANDB_BASE_URL", url)
         monkeypatch.setenv("WANDB_API_KEY", KEY)
-        tracked = Tracked(tmp_path, init_timeout_s=1.0, finish_timeout_s=8.0)
-        assert seconds(lambda: [tracked.trial(number) for number in range(6)]) < 0.1
-        assert seconds(tracked.tracker.close) < 8.5
+        tracked = Tracked(tmp_path, init_timeout_s=1.0, finish_timeout_s=30.0)
+        assert seconds(lambda: [tracked.trial(number) for number in range(6)]) < 1.0, "waited for the server"
+        assert seconds(tracked.tracker.close) < 30.0 + BUSY_S
     runs = read_wandb_files(tmp_path)
     assert sorted(runs) == [f"digits-{number:04d}" for number in range(6)]
     assert all(len(run.history) == 3 and run.tags == ["complete"] for run in runs.values())
@@ -255,7 +256,7 @@ def test_runs_the_server_left_waiting_are_on_disk_after_close(tmp_path: Path, mo
         monkeypatch.setenv("WANDB_BASE_URL", url)
         tracked = Tracked(tmp_path, init_timeout_s=60.0, finish_timeout_s=8.0)
         tracked.trial(0)
-        assert seconds(tracked.tracker.close) < 8.5
+        assert seconds(tracked.tracker.close) < 8.0 + BUSY_S
     assert len(read_wandb_files(tmp_path)["digits-0000"].history) == 3
 
 
