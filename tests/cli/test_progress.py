@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# More threads than any machine has: a search that gets as far as its Ray, and no further.
-RUN = ["run", "space=tiny", "run.num_threads=100000", "tracking=none"]
+RUN = ["run", "space=tiny", "search.num_trials=1", "run.num_epochs=1", "tracking=none"]
 ERASE = "\x1b[2K"
 
 
@@ -35,10 +34,8 @@ def test_a_terminal_shows_the_branch_and_the_start_of_ray_on_one_line_that_goes(
     os.close(terminal)
     thread.join()
     os.close(reader)
-    text = b"".join(shown).decode()
-    assert done.returncode == 2, text
-    progress, _, message = text.partition("error: ")
-    assert "no node can hold a trial" in message
+    progress = b"".join(shown).decode()
+    assert done.returncode == 0, progress
     lines = list(dict.fromkeys(re.findall(r"checking branches \d of \d|starting Ray", progress)))
     assert lines == ["checking branches 1 of 2", "checking branches 2 of 2", "starting Ray"]
     # Each is erased before the next (a line may be drawn twice), and the last one too.
