@@ -26,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 _PRESTART = re.compile(r"(?<=^--num_prestart_python_workers=)\d+$")
-_PRELOAD = "RAY_preload_python_modules"  # what each worker imports before it is given anything to do
+_ENVIRONMENT = {
+    "RAY_preload_python_modules": "sesemi_search.search.ray_tune.trainable",  # by each worker, before it has work
+    "RAY_idle_worker_killing_time_threshold_ms": "3600000",  # they wait for the check to end
+}
 
 
 _begun: list["LocalRay"] = []
@@ -52,7 +55,7 @@ class LocalRay:
 
     def __init__(self, num_workers: int) -> None:
         _check_address_space()
-        os.environ.setdefault(_PRELOAD, "sesemi_search.search.ray_tune.trainable")
+        os.environ.update(_ENVIRONMENT)
         self._num_workers = num_workers
         self._processes: list[subprocess.Popen[bytes]] = []
         self._error: ConfigError | None = None
