@@ -1,7 +1,8 @@
-"""Tune's manager of its workers: who they are, and that it tells of every one that is gone.
+"""Tune's manager of its workers: who they are, that those that wait are taken, and that it tells of each that is gone.
 
 Tune 2.60 takes an actor's failed task as news of its trial where the error is a `RayActorError` or a `RayTaskError`.
-For any other, that of Ray's memory monitor among them, it raises out of `fit()`, which ends the search.
+For any other, that of Ray's memory monitor among them, it raises out of `fit()`, which ends the search. And it gives
+its actors an environment of their own, with which they fit into no worker that has started already.
 """
 
 import contextlib
@@ -13,8 +14,9 @@ from ray.actor import ActorHandle
 from ray.air.execution._internal import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.execution import tune_controller
+from ray.tune.execution.class_cache import _ActorClassCache
 
-__all__ = ["WorkerGone", "find_actors", "report_lost_workers"]
+__all__ = ["WorkerGone", "find_actors", "our_workers"]
 
 
 class WorkerGone(RayActorError):
@@ -49,6 +51,16 @@ def _as_known(exception: Exception) -> Exception:
     return exception
 
 
+class _ActorClasses(_ActorClassCache):
+    """Lets actors have the environment of their worker: that of a local driver, or of the job on a cluster."""
+
+    def get(self, trainable_cls: type[Any]) -> Any:
+        """Returns the actor class of a trainable, one for each."""
+        if trainable_cls not in self._cache:
+            self._cache[trainable_cls] = ray.remote(trainable_cls)
+        return self._cache[trainable_cls]
+
+
 def find_actors(scheduler_view: Any) -> dict[str, ActorHandle[Any]]:
     """Returns the actor of each trial that has one, by Ray's id of the trial.
 
@@ -63,10 +75,14 @@ def find_actors(scheduler_view: Any) -> dict[str, ActorHandle[Any]]:
 
 
 @contextlib.contextmanager
-def report_lost_workers() -> Iterator[None]:
-    """Lets Tune work with our manager; it has no setting for that."""
-    tune_controller.RayActorManager = _ActorManager  # type: ignore[attr-defined]
+def our_workers() -> Iterator[None]:
+    """Lets Tune work with what is here in place of its own; it has no setting for that."""
+    replaced = {"RayActorManager": _ActorManager, "_ActorClassCache": _ActorClasses}
+    before = {name: getattr(tune_controller, name) for name in replaced}
     try:
+        for name, ours in replaced.items():
+            setattr(tune_controller, name, ours)
         yield
     finally:
-        tune_controller.RayActorManager = RayActorManager  # type: ignore[attr-defined]
+        for name, theirs in before.items():
+            setattr(tune_controller, name, theirs)

@@ -43,6 +43,7 @@ _ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # all slots start at once; the session limits how many there are
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "1000000000",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "PL_DISABLE_FORK": "1",  # as Tune has it, for Lightning
 }
 
 

@@ -24,7 +24,7 @@ from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.open_ledger import begin_ledger, open_ledger, release_trials, resume_ledger
 from sesemi_search.search.plan import Plan
-from sesemi_search.search.ray_tune.actor_manager import report_lost_workers
+from sesemi_search.search.ray_tune.actor_manager import our_workers
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots, warn_when_lost
 from sesemi_search.search.ray_tune.local_ray import LocalRay
@@ -189,7 +189,7 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     signals = _Signals(session)
     try:
-        with signals, report_lost_workers():
+        with signals, our_workers():
             tuner.fit()
         if adapters.failure is not None:
             raise adapters.failure
