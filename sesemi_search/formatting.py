@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "format_metric",
     "format_metrics",
     "format_params",
+    "format_path",
     "format_seconds",
     "format_value",
     "shorten",
@@ -42,6 +44,12 @@ def format_value(value: Any) -> str:
 def format_params(params: Mapping[str, Any]) -> str:
     """Parameters on one line: `lr=3.1e-03 head=cosine`."""
     return " ".join(f"{escape_controls(name)}={format_value(value)}" for name, value in params.items())
+
+
+def format_path(path: Path) -> Path:
+    """A path as one would type it: relative to the working directory where it lies in it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def format_metric(value: float | None) -> str:

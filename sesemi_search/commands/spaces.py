@@ -6,6 +6,7 @@ from pathlib import Path
 from sesemi_search.config.compose import Request, search_path
 from sesemi_search.console import print_text
 from sesemi_search.errors import ConfigError
+from sesemi_search.formatting import format_path
 from sesemi_search.project.project import find_project, list_options
 
 __all__ = ["spaces_command"]
@@ -18,7 +19,7 @@ def spaces_command(request: Request) -> int:
             "spaces", f"got {request.overrides[0]!r}; it takes no overrides. For one space: show space=NAME."
         )
     folders = search_path(request, find_project(request.project, request.config_dir))
-    rows = [(name, _first_comment(file), _shorten(file)) for name, file in list_options("space", folders)]
+    rows = [(name, _first_comment(file), str(format_path(file))) for name, file in list_options("space", folders)]
     if not rows:
         print_text(f"there are no spaces in {', '.join(map(str, folders))}")
     for line in _align(sorted(rows)):
@@ -34,10 +35,6 @@ def _first_comment(file: Path) -> str:
         return f"cannot be read: {error}"
     comments = (line.lstrip("# ").rstrip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if comment and not comment.startswith("@package")), "")
-
-
-def _shorten(file: Path) -> str:
-    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:

@@ -1,15 +1,15 @@
 """What a search says when it ends: the best trials, how the others ended, what it took, what to type next."""
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
-from sesemi_search.formatting import format_metric, format_metrics, format_seconds, shorten
-from sesemi_search.report.table import TrialRow, render_outcomes, render_trials
+from sesemi_search.formatting import format_metric, format_metrics, format_path, format_seconds, shorten
+from sesemi_search.report.importance import measure_importances
+from sesemi_search.report.table import render_outcomes, render_trials, varied_params
+from sesemi_search.report.trial_rows import make_rows, rank_rows
 from sesemi_search.search.directory import error_file
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
@@ -25,16 +25,20 @@ _NUM_ERRORS = 3  # different ones that are shown
 
 def print_search_end(result: SearchResult, space: Space, objectives: Objectives, console: Console) -> None:
     """Prints the end of a search: its best trials; of several objectives, the Pareto front."""
-    rows = {record.number: _row(record, space, objectives) for record in result.records}
-    front = objectives.front(result.records) if objectives.are_several else []
-    shown = [rows[record.number] for record in front] or list(rows.values())
+    rows = make_rows(result.records, space, objectives)
+    front = [record.number for record in objectives.front(result.records)] if objectives.are_several else []
+    by_number = {row.number: row for row in rows}
+    shown = [by_number[number] for number in front] or rank_rows(rows, objectives.first.mode)
+    params = varied_params(rows, measure_importances([*result.copied, *result.records], space, objectives))
+    directory = shlex.quote(str(format_path(result.directory)))
     console.print()
     if front:
         num_complete = sum(record.outcome is Outcome.complete for record in result.records)
         console.print(f"Pareto front, {len(front)} of {num_complete} complete trial{'s' * (num_complete != 1)}:")
-    console.print(render_trials(shown, objectives.first.name, objectives.first.mode, limit=_NUM_SHOWN))
+    rest = f"sesemi-search trials {directory}"
+    console.print(render_trials(shown[:_NUM_SHOWN], objectives.first.name, params, rest))
     console.print()
-    console.print(render_outcomes(list(rows.values())))
+    console.print(render_outcomes(row.outcome for row in rows))
     if result.is_exhausted:
         console.print("every config of the space was asked for")
     if result.copied:
@@ -55,12 +59,14 @@ def _print_errors(result: SearchResult, console: Console) -> None:
         if record.outcome.is_failure:
             by_error.setdefault(error_line(record.message), []).append(record)
     for error, records in list(by_error.items())[:_NUM_ERRORS]:
-        file = _shown(error_file(result.directory, records[0].number))
+        file = format_path(error_file(result.directory, records[0].number))
         text = f"{len(records)} trial{'s' * (len(records) != 1)} failed: {shorten(error)} (the whole of it: {file})"
         console.print(text, soft_wrap=True, markup=False, highlight=False)
     if len(by_error) > _NUM_ERRORS:
         others = f"{len(by_error) - _NUM_ERRORS} other errors: error.txt in the folders of the trials in "
-        console.print(f"{others}{_shown(result.directory / 'trials')}", soft_wrap=True, markup=False, highlight=False)
+        console.print(
+            f"{others}{format_path(result.directory / 'trials')}", soft_wrap=True, markup=False, highlight=False
+        )
     is_told = result.best is not None or (result.stop is not None and result.stop.kind is StopKind.error)
     if by_error and not is_told:
         first = next(iter(by_error.values()))[0]
@@ -68,23 +74,10 @@ def _print_errors(result: SearchResult, console: Console) -> None:
         console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
-def _row(record: TrialRecord, space: Space, objectives: Objectives) -> TrialRow:
-    others = list(zip(objectives.each, objectives.values(record), strict=True))[1:]
-    return TrialRow(
-        record.number,
-        space.shorten(record.params),
-        record.value,
-        record.epochs,
-        record.outcome.value,
-        record.seconds,
-        {objective.name: None if math.isnan(value) else value for objective, value in others},
-    )
-
-
 def _print_next(result: SearchResult, objectives: Objectives, console: Console) -> None:
     if result.stop is not None:
         console.print(f"stopped: {result.stop.text}", markup=False, soft_wrap=True)
-    directory = shlex.quote(str(_shown(result.directory)))
+    directory = shlex.quote(str(format_path(result.directory)))
     if result.best is not None:
         gain = compare_with_baseline(result.best, result.records)
         values = format_metrics(objectives.by_name(result.best))
@@ -107,12 +100,6 @@ def _rule(objectives: Objectives) -> str:
     if not objectives.within:
         return f"(the front's best {first}; search.best_within=0.01 takes the best {second} within 0.01 of it)"
     return f"(of the front, within {objectives.within:g} of its best {first}, the best {second}: search.best_within)"
-
-
-def _shown(directory: Path) -> Path:
-    """A path as one would type it: relative where that is shorter."""
-    here = Path.cwd()
-    return directory.relative_to(here) if directory.is_relative_to(here) else directory
 
 
 def compare_with_baseline(best: TrialRecord, records: Sequence[TrialRecord]) -> str:

@@ -6,7 +6,7 @@ resolves more of `StoredSearch.config` does so in `sealed_environment` as well.
 The report, `track`, a dry run and a warm start read here. Whoever goes on with a search opens its `Ledger` instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
 from yaml import YAMLError
 
 from sesemi_search.config.experiment import Written, to_typed, written_experiment, written_space
@@ -51,6 +52,8 @@ class StoredSearch:
         records: Every trial of this search; one that a dead driver left is `running`.
         copied: Trials of earlier searches that this one began with.
         objectives: What it optimizes.
+        trials: The trials as Optuna has them, copied ones included.
+        attributes: The study's user attributes.
     """
 
     directory: Path
@@ -61,6 +64,8 @@ class StoredSearch:
     records: list[TrialRecord]
     copied: list[TrialRecord]
     objectives: Objectives
+    trials: list[FrozenTrial]
+    attributes: Mapping[str, Any]
 
 
 def read_search(directory: Path) -> StoredSearch:
@@ -101,7 +106,18 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: W
     except Exception as error:  # Optuna's replay of a file of whoever's making fails in any way
         text = str(error).partition("\n")[0]
         raise ConfigError("", f"the ledger cannot be read ({type(error).__name__}: {text})", file=directory) from error
-    return StoredSearch(directory, study.study_name, config, space, experiment, records, copied, objectives)
+    return StoredSearch(
+        directory,
+        study.study_name,
+        config,
+        space,
+        experiment,
+        records,
+        copied,
+        objectives,
+        trials,
+        study.user_attrs,
+    )
 
 
 def load_search_yaml(directory: Path) -> DictConfig:
