@@ -17,7 +17,7 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, to_typed, to_yaml
 from sesemi_search.project.project import PROVENANCE
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, trial_dir
-from sesemi_search.search.ledger.conversion import STATES, report_attribute, storable
+from sesemi_search.search.ledger.conversion import STATES, WALL_SECONDS, report_attribute, storable
 from sesemi_search.search.ledger.objectives import parse_objectives
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.space.parse import parse_space
@@ -80,6 +80,7 @@ def make_up_search(
     space: str = "tiny",
     project: Path = PROJECT,
     configs: bool = True,
+    wall_seconds: float | None = None,
 ) -> Path:
     """Writes a search directory that has these trials; returns it.
 
@@ -90,6 +91,7 @@ def make_up_search(
         space: The space.
         project: The project.
         configs: Write the trials' configs as well.
+        wall_seconds: What the search has taken so far.
     """
     config = _compose(project, f"space={space}", "tracking=none", *overrides)
     config.search.study = directory.name
@@ -101,6 +103,8 @@ def make_up_search(
     lines = _Lines()
     directions = ["maximize" if each.maximize else "minimize" for each in objectives.each]
     study = optuna.create_study(storage=JournalStorage(lines), study_name=directory.name, directions=directions)
+    if wall_seconds is not None:
+        study.set_user_attr(WALL_SECONDS, wall_seconds)
     for record in records:
         _write_trial(study, record, parsed, objectives.values(record))
         if configs and record.attempts:

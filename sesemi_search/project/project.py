@@ -16,6 +16,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.project import sesemi_modules
 
 __all__ = [
+    "METRICS",
     "PROVENANCE",
     "Project",
     "activate",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 PROVENANCE = "provenance.json"
+METRICS = "metrics.json"  # of a final run
 
 
 @dataclass(frozen=True)

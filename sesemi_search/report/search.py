@@ -86,19 +86,28 @@ class Search:
         """The best complete trial; of several objectives, the one that `search.best_within` takes of their front."""
         return self.summary.best
 
-    def config(self, trial: int | None = None) -> dict[str, Any]:
+    def config(self, number: int | None = None) -> dict[str, Any]:
         """Returns the whole config of a trial, of the best one by default, its references to other keys followed.
 
         Raises:
             ConfigError: There is no such trial, or it has no config, because its model could not be built.
         """
-        if trial is None:
-            if self.best is None:
-                raise ConfigError("trial", f"{self.directory} has no best trial: none is complete.")
-            trial = self.best.number
-        if trial not in (row.number for row in self.summary.rows):
-            raise ConfigError("trial", f"got {trial}; {self.directory} has {len(self.summary.rows)} trials.")
-        return load_trial_config(self.directory, trial)
+        return load_trial_config(self.directory, self.find_trial(number).number)
+
+    def find_trial(self, number: int | None = None) -> TrialRow:
+        """Returns a trial, the best one by default.
+
+        Raises:
+            ConfigError: There is none of that number, or none is complete.
+        """
+        if number is None and self.best is not None:
+            return self.best
+        for row in self.summary.rows:
+            if row.number == number:
+                return row
+        if number is None:
+            raise ConfigError("trial", f"{self.directory} has no best trial: none is complete.")
+        raise ConfigError("trial", f"got {number}; {self.directory} has {len(self.summary.rows)} trials.")
 
     @cached_property
     def study(self) -> optuna.Study:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.schema import SearchConfig
@@ -13,7 +14,8 @@ from sesemi_search.report.trial_rows import TrialRow, make_rows
 from sesemi_search.search.directory import lock_holder
 from sesemi_search.search.ledger.conversion import WALL_SECONDS
 from sesemi_search.search.ledger.counts import TrialCounts
-from sesemi_search.search.ledger.records import Origin, TrialRecord
+from sesemi_search.search.ledger.objectives import Objectives
+from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.search.stopping import parse_duration
 from sesemi_search.search.stored_search import StoredSearch, sealed_environment
 
@@ -48,6 +50,7 @@ class Summary:
         seconds_left: Wall seconds that it will take from then, as far as can be told; None where it does not run.
         num_trials: Trials that it was asked for.
         max_concurrent: Trials at once that its config allows; None where that is for the machines to say.
+        objectives: What it optimizes.
         rows: Every trial.
         best: The best of them.
         baseline: The experiment's own config among them.
@@ -62,6 +65,7 @@ class Summary:
     seconds_left: float | None
     num_trials: int
     max_concurrent: int | None
+    objectives: Objectives
     rows: Sequence[TrialRow]
     best: TrialRow | None
     baseline: TrialRow | None
@@ -70,6 +74,30 @@ class Summary:
     def outcomes(self) -> Counter[str]:
         """How many trials ended in which way."""
         return Counter(row.outcome for row in self.rows)
+
+    @property
+    def running(self) -> list[TrialRow]:
+        """The trials that run now."""
+        return [row for row in self.rows if row.outcome == Outcome.running]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as JSON has it, without its trials but for the best and the experiment's own config."""
+        return {
+            "directory": str(self.directory),
+            "name": self.name,
+            "state": self.state.value,
+            "holder": self.holder,
+            "began": None if self.began is None else self.began.isoformat(timespec="seconds"),
+            "seconds": self.seconds,
+            "seconds_left": self.seconds_left,
+            "num_trials": self.num_trials,
+            "metrics": {objective.name: objective.mode for objective in self.objectives.each},
+            "outcomes": dict(self.outcomes),
+            "slots_in_use": len(self.running),
+            "max_concurrent": self.max_concurrent,
+            "best": None if self.best is None else self.best.to_json(),
+            "baseline": None if self.baseline is None else self.baseline.to_json(),
+        }
 
 
 def summarize(stored: StoredSearch) -> Summary:
@@ -91,6 +119,7 @@ def summarize(stored: StoredSearch) -> Summary:
         seconds_left=_estimate(stored, options, seconds) if holder else None,
         num_trials=options.num_trials,
         max_concurrent=options.max_concurrent,
+        objectives=stored.objectives,
         rows=rows,
         best=None if best is None else by_number[best.number],
         baseline=next((by_number[r.number] for r in records if r.origin is Origin.baseline), None),

@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sesemi_search.formatting import escape_controls, format_metric, format_seconds, format_value, shorten
 from sesemi_search.report.trial_rows import OUTCOMES, TrialRow
 
-__all__ = ["break_header", "render_outcomes", "render_trials", "varied_params"]
+__all__ = ["break_header", "print_trials", "render_outcomes", "varied_params"]
 
 # A header is broken at an underscore or a dot so that a long name does not make a wide column of short values.
 _HEADER_WIDTH = 9
@@ -19,8 +20,8 @@ _VALUE_WIDTH = 24  # of a parameter, whose value may be a mapping
 _GAP = 2
 
 
-def render_trials(rows: Sequence[TrialRow], metric: str, params: Sequence[str], rest: str) -> RenderableType:
-    """The trials in the order given, each on one line.
+def print_trials(rows: Sequence[TrialRow], metric: str, params: Sequence[str], rest: str, console: Console) -> None:
+    """Prints trials in the order given, each on one line.
 
     Where the terminal is too narrow for all columns, those that do not fit are left out, and a line below says so.
 
@@ -29,8 +30,20 @@ def render_trials(rows: Sequence[TrialRow], metric: str, params: Sequence[str], 
         metric: Name of the metric that `value` is of.
         params: Parameters by short name, those to be shown first first.
         rest: Where all of them are to be seen.
+        console: Where to print.
     """
-    return _TrialTable(rows, metric, params, rest)
+    facts, by_param = list(_facts(rows, metric)), [_param(rows, name) for name in params]
+    room, shown = console.width + _GAP, []  # there is no gap behind the last column
+    # Where there is little room the outcome, the last of the facts, goes first: it tells what the value is worth.
+    for column in (*facts[:2], facts[-1], *facts[2:-1], *by_param):
+        if column.width <= room:
+            shown.append(column)
+            room -= column.width
+    console.print(_table([column for column in [*facts, *by_param] if column in shown]))
+    num_shown = sum(column in shown for column in by_param)
+    if num_shown < len(params):
+        # In one line, however long: a command that is broken into two cannot be copied.
+        console.print(f"{num_shown} of {len(params)} parameters fit; all of them: {rest}", soft_wrap=True)
 
 
 def render_outcomes(outcomes: Iterable[str]) -> str:
@@ -50,61 +63,37 @@ def varied_params(rows: Sequence[TrialRow], first: Iterable[str] = ()) -> list[s
 
 
 class _Column:
-    """A column of a table: a header on some lines, a cell a trial."""
+    """A column of a table: a header on some lines, a cell a trial; its width with the gap behind it."""
 
-    def __init__(self, header: Text, cells: Iterable[str], justify_right: bool = True) -> None:
+    def __init__(self, header: Text, cells: Iterable[str], justify: Literal["left", "right"] = "right") -> None:
         self.header = header
         self.cells = list(cells)
-        self.justify_right = justify_right
-        lines = [*header.plain.split("\n"), *self.cells]
-        self.width = max(map(cell_len, lines)) + _GAP
+        self.justify = justify
+        self.width = max(map(cell_len, [*header.plain.split("\n"), *self.cells])) + _GAP
 
 
-class _TrialTable:
-    """Chooses its columns when the width is known."""
+def _facts(rows: Sequence[TrialRow], metric: str) -> Iterator[_Column]:
+    yield _Column(Text("trial"), (str(row.number) for row in rows))
+    yield _Column(Text(escape_controls(metric)), (format_metric(row.value) for row in rows))
+    for name in rows[0].others if rows else ():
+        yield _Column(break_header(name), (format_metric(row.others[name]) for row in rows))
+    yield _Column(Text("epochs"), (str(row.epochs) for row in rows))
+    yield _Column(Text("time"), (format_seconds(row.seconds) for row in rows))
+    yield _Column(Text("outcome"), (row.outcome.replace("_", " ") for row in rows), "left")
 
-    def __init__(self, rows: Sequence[TrialRow], metric: str, params: Sequence[str], rest: str) -> None:
-        self._rows = rows
-        self._metric = metric
-        self._params = params
-        self._rest = rest
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        facts, params = list(self._facts()), [self._param(name) for name in self._params]
-        room = options.max_width + _GAP  # there is none behind the last column
-        shown = []
-        # Where there is little room the outcome, the last of the facts, goes first: it tells what the value is worth.
-        for column in (*facts[:2], facts[-1], *facts[2:-1], *params):
-            if column.width <= room:
-                shown.append(column)
-                room -= column.width
-        yield self._table([column for column in [*facts, *params] if column in shown])
-        missing = sum(column not in shown for column in params)
-        if missing:
-            yield Text(f"{len(params) - missing} of {len(params)} parameters fit; all of them: {self._rest}")
+def _param(rows: Sequence[TrialRow], name: str) -> _Column:
+    cells = (format_value(row.params[name]) if name in row.params else "-" for row in rows)
+    return _Column(break_header(name), (shorten(cell.replace("\n", " "), _VALUE_WIDTH) for cell in cells))
 
-    def _facts(self) -> Iterator[_Column]:
-        rows = self._rows
-        yield _Column(Text("trial"), (str(row.number) for row in rows))
-        yield _Column(Text(escape_controls(self._metric)), (format_metric(row.value) for row in rows))
-        for name in rows[0].others if rows else ():
-            yield _Column(break_header(name), (format_metric(row.others[name]) for row in rows))
-        yield _Column(Text("epochs"), (str(row.epochs) for row in rows))
-        yield _Column(Text("time"), (format_seconds(row.seconds) for row in rows))
-        yield _Column(Text("outcome"), (row.outcome.replace("_", " ") for row in rows), justify_right=False)
 
-    def _param(self, name: str) -> _Column:
-        cells = (format_value(row.params[name]) if name in row.params else "-" for row in self._rows)
-        return _Column(break_header(name), (shorten(cell.replace("\n", " "), _VALUE_WIDTH) for cell in cells))
-
-    def _table(self, columns: Sequence[_Column]) -> Table:
-        table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-        for column in columns:
-            justify = "right" if column.justify_right else "left"
-            table.add_column(column.header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-        for cells in zip(*(column.cells for column in columns), strict=True):
-            table.add_row(*map(Text, cells))
-        return table
+def _table(columns: Sequence[_Column]) -> Table:
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.header, justify=column.justify, no_wrap=True)
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*map(Text, cells))
+    return table
 
 
 def break_header(name: str) -> Text:

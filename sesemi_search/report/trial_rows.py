@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sesemi_search.search.ledger.objectives import COSTS, Objectives
@@ -10,7 +10,17 @@ from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.search.stopping import error_line
 from sesemi_search.space.space import Space
 
-__all__ = ["OUTCOMES", "ORPHANED", "TrialRow", "column_names", "finite", "flatten_row", "make_rows", "rank_rows"]
+__all__ = [
+    "OUTCOMES",
+    "ORPHANED",
+    "TrialRow",
+    "column_names",
+    "finite",
+    "flatten_row",
+    "make_rows",
+    "rank_rows",
+    "sort_rows",
+]
 
 # What a trial is that runs in the ledger and nowhere else: its driver died.
 ORPHANED = "orphaned"
@@ -51,6 +61,25 @@ class TrialRow:
     flops: int | None = None
     origin: str = Origin.sampled.value
     error: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it ended with an error."""
+        return self.outcome != ORPHANED and Outcome(self.outcome).is_failure
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it neither runs nor waits to go on."""
+        return self.outcome not in (Outcome.running, Outcome.interrupted, ORPHANED)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether `search.num_trials` counts it."""
+        return self.outcome == ORPHANED or Outcome(self.outcome).is_counted
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as JSON has it: NaN and infinity are null."""
+        return {**asdict(self), "value": finite(self.value)}
 
 
 def make_rows(
@@ -108,6 +137,21 @@ def rank_rows(rows: Iterable[TrialRow], mode: str) -> list[TrialRow]:
         return row.outcome != Outcome.complete, value is None, best, row.number
 
     return sorted(rows, key=rank)
+
+
+def sort_rows(rows: Iterable[TrialRow], key: str) -> list[TrialRow]:
+    """Returns rows by a column, smallest first, with a `-` before its name largest first; those without it last."""
+    name = key.removeprefix("-")
+    has, lacks = list[tuple[tuple[bool, Any], TrialRow]](), []
+    for row in rows:
+        value = flatten_row(row).get(name)
+        if value is None or value != value:  # NaN
+            lacks.append(row)
+        else:
+            is_number = isinstance(value, int | float)
+            has.append(((is_number, value if is_number else str(value)), row))
+    has.sort(key=lambda each: each[0], reverse=key.startswith("-"))
+    return [*(row for _, row in has), *lacks]
 
 
 def column_names(rows: Sequence[TrialRow]) -> list[str]:

@@ -19,6 +19,7 @@ from sesemi_search.project.project import Project, project_path
 
 __all__ = [
     "JOURNAL",
+    "LOCK",
     "SEARCH_LOG",
     "SEARCH_YAML",
     "output_file",
@@ -29,6 +30,7 @@ __all__ = [
     "holds_search",
     "lock_directory",
     "lock_holder",
+    "only_directory",
     "refuse_used",
     "trial_dir",
 ]
@@ -36,7 +38,7 @@ __all__ = [
 SEARCH_YAML = "search.yaml"
 JOURNAL = "study.journal"
 SEARCH_LOG = "search.log"
-_LOCK = "driver.lock"
+LOCK = "driver.lock"
 
 
 def trial_dir(directory: Path, number: int) -> Path:
@@ -103,6 +105,17 @@ def given_directory(verb: str, arguments: Sequence[str]) -> Path:
     return directory
 
 
+def only_directory(verb: str, arguments: Sequence[str]) -> Path:
+    """Returns the directory that a verb was given which takes nothing else.
+
+    Raises:
+        ConfigError: There is none, or more than that.
+    """
+    if len(arguments) > 1:
+        raise ConfigError(verb, f"got {arguments[1]!r} behind the directory; it takes one DIR and no KEY=VALUE.")
+    return given_directory(verb, arguments)
+
+
 def choose_directory(given: str | None, project: Project | None, name: str, now: datetime) -> Path:
     """Returns the absolute path of a new search's directory, without making it.
 
@@ -128,7 +141,9 @@ def lock_directory(directory: Path) -> Iterator[None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / _LOCK).open("a+")
+        # No link: what it leads to would be emptied.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        lock = os.fdopen(os.open(directory / LOCK, flags, 0o666), "a+")
     except OSError as error:
         raise ConfigError("search.dir", f"{directory} cannot be written: {error.strerror or error}.") from error
     with lock as file:
@@ -153,7 +168,7 @@ def lock_holder(directory: Path) -> str | None:
     """
     try:
         # A stranger's directory may have anything of that name: a link, a pipe that nobody writes to.
-        handle = os.open(directory / _LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        handle = os.open(directory / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
@@ -167,7 +182,7 @@ def lock_holder(directory: Path) -> str | None:
 
 def _holder(directory: Path) -> str:
     try:
-        holder = json.loads((directory / _LOCK).read_text())
+        holder = json.loads((directory / LOCK).read_text())
         return f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
