@@ -1,15 +1,17 @@
 """Hyperparameter and architecture search for image classifiers.
 
-`open_search` reads a search; what else is here is imported from its own module.
+`run`, `resume` and `train` do what the verbs of the command line do, `open_search` reads a search. All else is imported
+from its own module.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sesemi_search.api import resume, run, train
     from sesemi_search.report.search import Search, open_search
 
-__all__ = ["Search", "__version__", "open_search"]
+__all__ = ["Search", "__version__", "open_search", "resume", "run", "train"]
 
 __version__ = "0.1.0"
 
@@ -17,6 +19,9 @@ __version__ = "0.1.0"
 _NAMES = {
     "Search": "sesemi_search.report.search",
     "open_search": "sesemi_search.report.search",
+    "resume": "sesemi_search.api",
+    "run": "sesemi_search.api",
+    "train": "sesemi_search.api",
     # What SESEMI has at its top, for configs that name `sesemi.LinearHead`.
     "LinearHead": "sesemi_search.models.heads",
     "PyTorchImageModel": "sesemi_search.models.backbones.timm",

@@ -20,13 +20,18 @@ from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stopping import StopKind
 from sesemi_search.tracking import Tracker, search_tracker
 
-__all__ = ["carry_out", "run_command"]
+__all__ = ["begin_search", "carry_out", "exit_code", "run_command"]
 
 logger = logging.getLogger(__name__)
 
 
 def run_command(request: Request, argv: Sequence[str]) -> int:
     """Begins a search; returns the exit code."""
+    return exit_code(begin_search(request, argv))
+
+
+def begin_search(request: Request, argv: Sequence[str]) -> SearchResult:
+    """Begins a search, runs it to its end and prints what came of it."""
     console = make_console()
     composed = compose_config(request)
     options = composed.config.search
@@ -46,8 +51,8 @@ def carry_out(
     argv: Sequence[str],
     console: Console,
     resume: bool,
-) -> int:
-    """Runs a planned search to its end and prints what came of it; returns the exit code."""
+) -> SearchResult:
+    """Runs a planned search to its end and prints what came of it."""
 
     def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
         best = plan.objectives.best(earlier)
@@ -58,10 +63,11 @@ def carry_out(
 
     result = search(plan, directory, argv, make_tracker, resume)
     print_search_end(result, plan.space, plan.objectives, console)
-    return _exit_code(result)
+    return result
 
 
-def _exit_code(result: SearchResult) -> int:
+def exit_code(result: SearchResult) -> int:
+    """Returns what the program ends with: 0 where there is a best trial and nothing went wrong, 130 after a signal."""
     kind = result.stop.kind if result.stop else None
     if kind is StopKind.signal:
         return 130
