@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import format_metric
 from sesemi_search.project.project import METRICS, PROVENANCE
 from sesemi_search.report.summary import summarize
-from sesemi_search.search.directory import holds_search
+from sesemi_search.search.directory import file_inside, holds_search
 from sesemi_search.search.stored_search import read_search
 
 __all__ = ["Run", "describe_run", "find_runs", "holds_run", "size_on_disk"]
 
 _TIME = "%Y-%m-%d %H:%M"
+_UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON has it."""
-        return {**asdict(self), "directory": str(self.directory)}
+        return {**vars(self), "directory": str(self.directory)}
 
 
 def find_runs(folder: Path) -> Iterator[Path]:
@@ -72,7 +73,7 @@ def _describe_search(folder: Path) -> Run:
     try:
         summary = summarize(read_search(folder))
     except ConfigError:
-        return Run(folder, "search", _started(folder), "unreadable", "", "", size_on_disk(folder))
+        return Run(folder, "search", _started(folder), _UNREADABLE, "", "", size_on_disk(folder))
     counted = [row for row in summary.rows if row.is_counted]
     ended = sum(row.is_ended for row in counted)
     best = "" if summary.best is None else f"{summary.objectives.first.name} {format_metric(summary.best.value)}"
@@ -82,25 +83,32 @@ def _describe_search(folder: Path) -> Run:
 
 
 def _describe_final(folder: Path) -> Run:
-    try:
-        metrics: dict[str, Any] = json.loads((folder / METRICS).read_text())
+    state, best = "not ended", ""
+    if (folder / METRICS).exists():
+        metrics = _read_json(folder, METRICS)
         # What was killed says that it runs, as what runs does: a final run has no lock to tell.
-        state = {"running": "not ended"}.get(metrics["outcome"], str(metrics["outcome"]))
-        best = f"test/top1 {metrics['test']['top1']:.4f}" if metrics["test"] else ""
-    except FileNotFoundError:
-        state, best = "not ended", ""
-    except (OSError, ValueError, KeyError, TypeError):
-        state, best = "unreadable", ""
+        state = {"running": state}.get(metrics.get("outcome", ""), str(metrics.get("outcome", _UNREADABLE)))
+        match metrics.get("test"):
+            case {"top1": float(top1)}:
+                best = f"test/top1 {format_metric(top1)}"
     return Run(folder, "train", _started(folder), state, "", best, size_on_disk(folder))
 
 
 def _started(folder: Path) -> str:
     """Returns when a run was started, by its provenance."""
     try:
-        started = json.loads((folder / PROVENANCE).read_text())["started"]
-        return datetime.fromisoformat(started).astimezone().strftime(_TIME)
-    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromisoformat(_read_json(folder, PROVENANCE)["started"]).astimezone().strftime(_TIME)
+    except (KeyError, ValueError, TypeError):
         return ""
+
+
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Returns what a file of a run holds, nothing where that is no mapping."""
+    try:
+        content = json.loads(file_inside(folder, folder / name).read_text())
+    except (ConfigError, OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def size_on_disk(folder: Path) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sesemi_search.search.ledger.objectives import COSTS, Objectives
@@ -79,7 +79,7 @@ class TrialRow:
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON has it: NaN and infinity are null."""
-        return {**asdict(self), "value": finite(self.value)}
+        return {**vars(self), "value": finite(self.value)}
 
 
 def make_rows(

@@ -10,9 +10,11 @@ import json
 import os
 import shlex
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project, project_path
@@ -39,6 +41,7 @@ SEARCH_YAML = "search.yaml"
 JOURNAL = "study.journal"
 SEARCH_LOG = "search.log"
 LOCK = "driver.lock"
+_LOCK_TRIES = 5
 
 
 def trial_dir(directory: Path, number: int) -> Path:
@@ -147,18 +150,25 @@ def lock_directory(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigError("search.dir", f"{directory} cannot be written: {error.strerror or error}.") from error
     with lock as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                "search.dir", f"{directory} is in use by {_holder(directory)}; one driver at a time."
-            ) from None
+        if not _try_lock(file):
+            raise ConfigError("search.dir", f"{directory} is in use by {_holder(directory)}; one driver at a time.")
         file.truncate(0)
         file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
         file.flush()
         yield
         # Emptied, not removed: a file removed while another process opens it would give two locks.
         file.truncate(0)
+
+
+def _try_lock(file: TextIO) -> bool:
+    """Takes the driver's lock; who reads a search has it for an instant, to see whether somebody is at work."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.02)
+    return False
 
 
 def lock_holder(directory: Path) -> str | None:

@@ -6,6 +6,8 @@ import io
 import json
 import math
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,19 +207,26 @@ def test_list_has_the_searches_and_final_runs_of_the_project(
         (folder / "config.yaml").write_text("run: {}\n")
         (folder / "provenance.json").write_text('{"started": "2026-01-02T00:00:00+00:00"}')
         (folder / "metrics.json").write_text(json.dumps({"outcome": outcome, "test": test}))
+    for name in ("provenance.json", "metrics.json"):  # of whoever's making
+        stranger = project / "runs" / "strange" / name
+        shutil.copytree(project / "runs" / "tiny" / "train_complete", stranger)
+        (stranger / name).write_text("[1")
     broken = make_up_search(project / "runs" / "broken", TRIALS[:1])
     (broken / "study.journal").write_text("{}\n")
     (project / "runs" / "elsewhere").symlink_to(tmp_path)
     code, output = command("list")
     assert code == 0, output
     rows = {line.split()[-1]: line for line in output.splitlines()[1:]}
-    assert set(rows) == {"runs/tiny/one", "runs/tiny/train_complete", "runs/tiny/train_running", "runs/broken"}
+    assert set(rows) == {"runs/tiny/one", "runs/tiny/train_complete", "runs/tiny/train_running", "runs/broken"} | {
+        f"runs/strange/{name}" for name in ("provenance.json", "metrics.json")
+    }
     for words in ("search", "stopped", "6 of 9", "val/top1 0.9000", "kB"):
         assert words in rows["runs/tiny/one"]
     assert "complete" in rows["runs/tiny/train_complete"]
     assert "test/top1 0.9780" in rows["runs/tiny/train_complete"]
     assert "not ended" in rows["runs/tiny/train_running"]
     assert "unreadable" in rows["runs/broken"]
+    assert "unreadable" in rows["runs/strange/metrics.json"]
     assert command("list", "runs/broken")[1].count("\n") == 2
     assert "no searches" in command("list", "configs")[1]
 
@@ -302,6 +311,19 @@ def test_train_takes_a_trial_of_a_search(directory: Path, command: Command) -> N
         assert code == 0, output
         assert f"lr: {rate}\n" in output
         assert "num_epochs: 7" in output
+
+
+@pytest.mark.parametrize("verb", ["status", "trials", "list", "compare", "remove"])
+def test_reading_imports_neither_torch_nor_ray_nor_pandas(verb: str, directory: Path) -> None:
+    arguments = [str(directory)] * (1 + (verb == "compare")) + ["--yes"] * (verb == "remove")
+    code = f"""
+import sys
+from sesemi_search.cli import main
+main({[verb, *arguments]!r})
+print([name for name in ("torch", "ray", "wandb", "pandas", "sklearn") if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def _missing(directory: Path) -> None:
