@@ -39,8 +39,9 @@ def _describe(summary: Summary) -> Iterator[str]:
     yield f"{render_outcomes(row.outcome for row in summary.rows)}; {summary.num_trials} were asked for"
     yield _describe_best(summary)
     began = "no trial has begun" if summary.began is None else f"began {summary.began:%Y-%m-%d %H:%M}"
+    took = f"; {format_seconds(summary.seconds)} so far" if summary.seconds else ""
     left = "" if summary.seconds_left is None else f", about {format_seconds(summary.seconds_left)} to go"
-    yield f"{began}; {format_seconds(summary.seconds)} so far{left}"
+    yield f"{began}{took}{left}"
     if summary.state is State.running:
         most = "" if summary.max_concurrent is None else f" of {summary.max_concurrent}"
         yield f"slots in use: {len(summary.running)}{most}"

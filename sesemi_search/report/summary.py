@@ -11,7 +11,6 @@ from typing import Any
 from sesemi_search.config.experiment import to_typed
 from sesemi_search.config.schema import SearchConfig
 from sesemi_search.report.trial_rows import TrialRow, make_rows
-from sesemi_search.search.directory import lock_holder
 from sesemi_search.search.ledger.conversion import WALL_SECONDS
 from sesemi_search.search.ledger.counts import TrialCounts
 from sesemi_search.search.ledger.objectives import Objectives
@@ -19,7 +18,7 @@ from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.search.stopping import parse_duration
 from sesemi_search.search.stored_search import StoredSearch, sealed_environment
 
-__all__ = ["State", "Summary", "planned_epochs", "summarize"]
+__all__ = ["State", "Summary", "summarize"]
 
 _NUM_EPOCHS = "run.num_epochs"
 
@@ -104,7 +103,7 @@ def summarize(stored: StoredSearch) -> Summary:
     """Returns the facts of a search as its directory tells it."""
     with sealed_environment():
         options: SearchConfig = to_typed(stored.config.search)
-    holder, records = lock_holder(stored.directory) or "", stored.records
+    holder, records = stored.holder, stored.records
     rows = make_rows(records, stored.space, stored.objectives, is_live=bool(holder))
     by_number = {row.number: row for row in rows}
     best = stored.objectives.best(records)
@@ -124,12 +123,6 @@ def summarize(stored: StoredSearch) -> Summary:
         best=None if best is None else by_number[best.number],
         baseline=next((by_number[r.number] for r in records if r.origin is Origin.baseline), None),
     )
-
-
-def planned_epochs(stored: StoredSearch, record: TrialRecord) -> int | None:
-    """Returns the epochs that a trial has when it is complete; None where that refers to another key."""
-    epochs = record.params.get(_NUM_EPOCHS, stored.experiment["run"]["num_epochs"])
-    return epochs if isinstance(epochs, int) and epochs > 0 else None
 
 
 def _is_finished(stored: StoredSearch, options: SearchConfig) -> bool:
@@ -152,5 +145,7 @@ def _estimate(stored: StoredSearch, options: SearchConfig, seconds: float) -> fl
 
 
 def _share_done(stored: StoredSearch, record: TrialRecord) -> float:
-    planned = planned_epochs(stored, record)
-    return 1.0 if record.is_ended else record.epochs / planned if planned else 0.0
+    planned = record.params.get(_NUM_EPOCHS, stored.experiment["run"]["num_epochs"])
+    if record.is_ended or not isinstance(planned, int) or planned < 1:  # it may refer to another key
+        return float(record.is_ended)
+    return record.epochs / planned

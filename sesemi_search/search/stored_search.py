@@ -24,7 +24,7 @@ from sesemi_search.config.experiment import Written, to_typed, written_experimen
 from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.schema import SearchConfig, SearchExperimentConfig
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, file_inside, holds_search
+from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, file_inside, holds_search, lock_holder
 from sesemi_search.search.ledger.conversion import is_copy, to_record
 from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
@@ -54,6 +54,7 @@ class StoredSearch:
         objectives: What it optimizes.
         trials: The trials as Optuna has them, copied ones included.
         attributes: The study's user attributes.
+        holder: Who was at work in the directory when it was read, `process 7 on HOST`; "" for nobody.
     """
 
     directory: Path
@@ -66,6 +67,7 @@ class StoredSearch:
     objectives: Objectives
     trials: list[FrozenTrial]
     attributes: Mapping[str, Any]
+    holder: str
 
 
 def read_search(directory: Path) -> StoredSearch:
@@ -95,6 +97,7 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: W
         url, name, objectives = search.storage, search.study, parse_objectives(search)
     except ConfigError as error:
         raise _in_search_yaml(directory, error) from error
+    holder = lock_holder(directory) or ""  # before the trials: of a driver that ends meanwhile none seems orphaned
     try:
         # With Optuna's own sampler and pruner: the search's are `_target_`s, and reading runs none of those.
         study = optuna.load_study(storage=_open_to_read(directory, url), study_name=name)
@@ -117,6 +120,7 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: W
         objectives,
         trials,
         study.user_attrs,
+        holder,
     )
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
-import pandas as pd
 import pytest
 
 import sesemi_search
@@ -26,6 +25,7 @@ TRIALS = (
     trial(4, [], Outcome.error, message='Traceback:\n  File "a.py", line 1, in f\nValueError: no'),
     trial(5, [0.2, 0.3], Outcome.running),
 )
+TRIALS_WITHOUT_LOSS = 2  # the diverged one and the one that failed
 FACTS = ["number", "outcome", "value", "epochs", "seconds"]
 
 
@@ -195,9 +195,26 @@ def test_what_is_no_search_is_one_message(tmp_path: Path) -> None:
         sesemi_search.open_search(tmp_path)
 
 
-def test_a_ledger_with_values_that_are_no_numbers_is_read(directory: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ('{"num_params":1002}', '{"num_params":"<b>"}'),
+        ('"train/loss":0.30000000000000004,', '"train/loss":{"_type":"x"},'),
+    ],
+)
+def test_a_ledger_with_values_that_are_no_numbers_is_read(written: str, instead: str, tmp_path: Path) -> None:
+    overrides = ("search.metric=[val/top1,train/loss,num_params]", "search.mode=[max,min,min]")
+    directory = make_up_search(tmp_path / "made-up", TRIALS, *overrides)
     journal = directory / "study.journal"
-    text = journal.read_text().replace('{"num_params":1002}', '{"num_params":"<b>"}')
-    journal.write_text(text)
-    trials = sesemi_search.open_search(directory).trials
-    assert pd.isna(trials.num_params[2])
+    assert written in journal.read_text()
+    journal.write_text(journal.read_text().replace(written, instead))
+    search = sesemi_search.open_search(directory)
+    assert search.best is not None
+    assert search.trials[["num_params", "train/loss"]].isna().sum().sum() == TRIALS_WITHOUT_LOSS + 1
+
+
+def test_a_ledger_whose_reports_are_no_numbers_is_one_message(directory: Path) -> None:
+    journal = directory / "study.journal"
+    journal.write_text(journal.read_text().replace('"intermediate_value":0.9', '"intermediate_value":"<b>"'))
+    with pytest.raises(ConfigError, match="the ledger cannot be read"):
+        sesemi_search.open_search(directory)

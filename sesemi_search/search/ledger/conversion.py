@@ -74,7 +74,7 @@ def reports(trial: FrozenTrial) -> dict[int, float]:
     """
     attributes = {key: value for key, value in trial.user_attrs.items() if key.startswith(_REPORT)}
     ours = {int(key.removeprefix(_REPORT)): math.nan if value is None else value for key, value in attributes.items()}
-    return {**ours, **trial.intermediate_values}
+    return {epoch: float(value) for epoch, value in {**ours, **trial.intermediate_values}.items()}
 
 
 def report_attribute(epoch: int) -> str:

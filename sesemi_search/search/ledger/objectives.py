@@ -165,13 +165,16 @@ def _example(names: Sequence[Any]) -> str:
 
 def _value(record: TrialRecord, name: str) -> float:
     if name in COSTS:
-        cost: int | None = getattr(record, name)
-        return math.nan if cost is None else float(cost)
+        return _number(getattr(record, name))
     if name == _SECONDS:
         return record.seconds / record.epochs if record.epochs else math.nan
     last: Mapping[str, float | None] = record.metrics.get(record.epochs, {})
-    value = last.get(name)
-    return math.nan if value is None else value
+    return _number(last.get(name))
+
+
+def _number(value: Any) -> float:
+    """Returns a number, NaN for what is none: a ledger may be of whoever's making."""
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
