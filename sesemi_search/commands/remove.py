@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from sesemi_search.atomic import remove_torn
-from sesemi_search.console import print_text
+from sesemi_search.console import make_console, print_text
 from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import escape_controls, format_bytes, quote_path
 from sesemi_search.project.project import METRICS, PROVENANCE
@@ -39,6 +39,7 @@ def remove_command(arguments: Sequence[str], yes: bool) -> int:
     Raises:
         ConfigError: The directory holds neither, it is a link, or a driver is at work there.
     """
+    make_console()
     directory = only_directory("remove", arguments)
     is_search = holds_search(directory)
     if not is_search and not holds_run(directory):

@@ -16,6 +16,7 @@ from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind
 from sesemi_search.console import make_console, print_text
 from sesemi_search.errors import ConfigError
+from sesemi_search.report.trial_rows import ORPHANED
 from sesemi_search.search.directory import given_directory, lock_holder
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.stored_config import load_trial_config
@@ -31,8 +32,6 @@ logger = logging.getLogger(__name__)
 # take is written offline in the last third.
 _SECONDS_PER_RUN = 2.0
 _SECONDS_MORE = 15.0
-# What a trial is that no driver goes on with: in the ledger it is running still.
-_ORPHANED = "orphaned"
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def _make_run(stored: StoredSearch, record: TrialRecord) -> _Run:
         for name, value in metrics.items():
             if not isinstance(value, int | float):
                 raise TypeError(f"{name}={value!r} is not a number")
-    outcome = _ORPHANED if record.outcome is Outcome.running else record.outcome.value
+    outcome = ORPHANED if record.outcome is Outcome.running else record.outcome.value
     return _Run(start, outcome, run_summary(record, outcome, stored.objectives))
 
 

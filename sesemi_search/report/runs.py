@@ -53,7 +53,7 @@ def find_runs(folder: Path) -> Iterator[Path]:
     """Yields the folders of searches and final runs in a folder, that folder itself included, by name."""
     if holds_search(folder) or holds_run(folder):
         yield folder
-    elif folder.is_dir():
+    elif folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.is_symlink():
                 yield from find_runs(child)
