@@ -102,13 +102,13 @@ def _make_row(record: TrialRecord, space: Space, objectives: Objectives, is_live
     return TrialRow(
         number=record.number,
         params={_column(name, space): value for name, value in record.params.items()},
-        value=_number(record.value),
+        value=record.value,
         epochs=record.epochs,
         outcome=ORPHANED if is_orphaned else record.outcome.value,
         seconds=record.seconds,
         others={objective.name: finite(value) for objective, value in others},
-        num_params=_number(record.num_params),
-        flops=_number(record.flops),
+        num_params=_whole(record.num_params),
+        flops=_whole(record.flops),
         origin=record.origin.value,
         error=error_line(str(record.message)) if record.outcome.is_failure else "",
     )
@@ -172,6 +172,6 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _number(value: Any) -> Any:
-    """Returns a number, None for what is none: a ledger may be of whoever's making."""
-    return value if isinstance(value, int | float) else None
+def _whole(value: Any) -> int | None:
+    """Returns a whole number, None for what is none: a ledger may be of whoever's making."""
+    return value if isinstance(value, int) else None
