@@ -136,8 +136,8 @@ class TrialRecord:
     message: str = ""
     origin: Origin = Origin.sampled
     copied_from: str = ""
-    began: datetime | None = field(default=None, compare=False)
-    ended: datetime | None = field(default=None, compare=False)
+    began: datetime | None = field(default=None, compare=False, repr=False)
+    ended: datetime | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_ended(self) -> bool:
