@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from sesemi_search.console import print_text
@@ -27,7 +28,8 @@ def list_command(folders: Sequence[str], project: Path | None, as_json: bool) ->
     for given, place in zip(folders, places, strict=False):
         if not place.is_dir():
             raise ConfigError("list", f"got {given!r}, which is no folder.")
-    runs = sorted((describe_run(each) for place in places for each in find_runs(place)), key=lambda run: run.began)
+    runs = [describe_run(folder) for place in places for folder in find_runs(place)]
+    runs.sort(key=lambda run: run.began or datetime.max)
     if as_json:
         print_text(json.dumps([run.to_json() for run in runs], indent=1))
     elif not runs:
@@ -39,5 +41,6 @@ def list_command(folders: Sequence[str], project: Path | None, as_json: bool) ->
 
 
 def _cells(run: Run) -> tuple[str, ...]:
+    began = "" if run.began is None else f"{run.began:%Y-%m-%d %H:%M}"
     size, directory = format_bytes(run.num_bytes), str(format_path(run.directory))
-    return run.kind, run.began, run.state, run.trials, run.best, size, directory
+    return run.kind, began, run.state, run.progress, run.result, size, directory

@@ -66,8 +66,9 @@ def remove_command(arguments: Sequence[str], yes: bool) -> int:
 
 def _confirm(directory: Path) -> bool:
     run = describe_run(directory)
-    facts = [run.kind, run.state, *([f"{run.trials} trials"] * bool(run.trials)), *([run.best] * bool(run.best))]
-    asked = f"remove {directory} ({', '.join([*facts, format_bytes(run.num_bytes)])})? Type yes: "
+    trials = f"{run.progress} trials" if run.progress else ""
+    facts = (run.kind, run.state, trials, run.result, format_bytes(run.num_bytes))
+    asked = f"remove {directory} ({', '.join(filter(None, facts))})? Type yes: "
     try:
         return input(escape_controls(asked)).strip().lower() in ("yes", "y")
     except EOFError:

@@ -18,7 +18,6 @@ from sesemi_search.search.stored_search import read_search
 
 __all__ = ["Run", "describe_run", "find_runs", "holds_run", "size_on_disk"]
 
-_TIME = "%Y-%m-%d %H:%M"
 _UNREADABLE = "unreadable"
 
 
@@ -29,24 +28,40 @@ class Run:
     Attributes:
         directory: Its folder.
         kind: `search` or `train`.
-        began: When, as `2026-01-01 12:00`; "" where that is not known.
-        state: Of a search `running`, `finished` or `stopped`; of a final run its outcome; or `unreadable`.
-        trials: Trials that ended, of those that were asked for: `31 of 50`; "" of a final run.
-        best: Value of the best trial, or the score on the test split, with the metric's name; "" for none.
+        began: When, in local time; None where that is not known.
+        state: Of a search `running`, `finished` or `stopped`; of a final run its outcome, or `not ended`; of either
+            `unreadable`.
         num_bytes: What it takes on the disk.
+        num_ended: Of a search, trials that ended and count.
+        num_trials: Of a search, trials that it was asked for.
+        metric: What `best` is of: of a search its first objective, of a final run `test/top1`.
+        best: Value of the best trial, or the test score; None for none.
     """
 
     directory: Path
     kind: str
-    began: str
+    began: datetime | None
     state: str
-    trials: str
-    best: str
     num_bytes: int
+    num_ended: int | None = None
+    num_trials: int | None = None
+    metric: str = ""
+    best: float | None = None
+
+    @property
+    def progress(self) -> str:
+        """Of a search: `31 of 50`."""
+        return "" if self.num_trials is None else f"{self.num_ended} of {self.num_trials}"
+
+    @property
+    def result(self) -> str:
+        """`val/top1 0.9740`, or ""."""
+        return "" if self.best is None else f"{self.metric} {format_metric(self.best)}"
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON has it."""
-        return {**vars(self), "directory": str(self.directory)}
+        began = None if self.began is None else self.began.isoformat(timespec="seconds")
+        return {**vars(self), "directory": str(self.directory), "began": began}
 
 
 def find_runs(folder: Path) -> Iterator[Path]:
@@ -73,33 +88,38 @@ def _describe_search(folder: Path) -> Run:
     try:
         summary = summarize(read_search(folder))
     except ConfigError:
-        return Run(folder, "search", _started(folder), _UNREADABLE, "", "", size_on_disk(folder))
+        return Run(folder, "search", _started(folder), _UNREADABLE, size_on_disk(folder))
     counted = [row for row in summary.rows if row.is_counted]
-    ended = sum(row.is_ended for row in counted)
-    best = "" if summary.best is None else f"{summary.objectives.first.name} {format_metric(summary.best.value)}"
-    began = "" if summary.began is None else summary.began.strftime(_TIME)
-    trials = f"{ended} of {max(summary.num_trials, len(counted))}"
-    return Run(folder, "search", began, summary.state.value, trials, best, size_on_disk(folder))
+    return Run(
+        folder,
+        "search",
+        summary.began,
+        summary.state.value,
+        size_on_disk(folder),
+        num_ended=sum(row.is_ended for row in counted),
+        num_trials=max(summary.num_trials, len(counted)),
+        metric=summary.objectives.first.name,
+        best=None if summary.best is None else summary.best.value,
+    )
 
 
 def _describe_final(folder: Path) -> Run:
-    state, best = "not ended", ""
-    if (folder / METRICS).exists():
-        metrics = _read_json(folder, METRICS)
-        # What was killed says that it runs, as what runs does: a final run has no lock to tell.
-        state = {"running": state}.get(metrics.get("outcome", ""), str(metrics.get("outcome", _UNREADABLE)))
-        match metrics.get("test"):
-            case {"top1": float(top1)}:
-                best = f"test/top1 {format_metric(top1)}"
-    return Run(folder, "train", _started(folder), state, "", best, size_on_disk(folder))
+    metrics = _read_json(folder, METRICS) if (folder / METRICS).exists() else {"outcome": "running"}
+    outcome, test = metrics.get("outcome"), metrics.get("test")
+    # What was killed says that it runs, as what runs does: a final run has no lock to tell.
+    state = "not ended" if outcome == "running" else outcome if isinstance(outcome, str) else _UNREADABLE
+    top1 = test.get("top1") if isinstance(test, dict) else None
+    best = top1 if isinstance(top1, float) else None
+    return Run(folder, "train", _started(folder), state, size_on_disk(folder), metric="test/top1", best=best)
 
 
-def _started(folder: Path) -> str:
+def _started(folder: Path) -> datetime | None:
     """Returns when a run was started, by its provenance."""
     try:
-        return datetime.fromisoformat(_read_json(folder, PROVENANCE)["started"]).astimezone().strftime(_TIME)
+        started = datetime.fromisoformat(_read_json(folder, PROVENANCE)["started"])
     except (KeyError, ValueError, TypeError):
-        return ""
+        return None
+    return started.astimezone().replace(tzinfo=None)  # as Optuna has times
 
 
 def _read_json(folder: Path, name: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ __all__ = [
     "ORPHANED",
     "TrialRow",
     "column_names",
-    "finite",
     "flatten_row",
     "make_rows",
     "rank_rows",
@@ -39,7 +38,7 @@ class TrialRow:
     Attributes:
         number: Number of the trial.
         params: Sampled parameters by short name; those of options that were not chosen are absent.
-        value: Last value of the first metric, or None if there is none.
+        value: Last value of the first metric; None where there is none, or none that is finite.
         epochs: Epochs trained.
         outcome: How it ended, one of `OUTCOMES`.
         seconds: Time spent in training.
@@ -78,8 +77,8 @@ class TrialRow:
         return self.outcome == ORPHANED or Outcome(self.outcome).is_counted
 
     def to_json(self) -> dict[str, Any]:
-        """Returns it as JSON has it: NaN and infinity are null."""
-        return {**vars(self), "value": finite(self.value)}
+        """Returns it as JSON has it."""
+        return dict(vars(self))
 
 
 def make_rows(
@@ -102,11 +101,11 @@ def _make_row(record: TrialRecord, space: Space, objectives: Objectives, is_live
     return TrialRow(
         number=record.number,
         params={_column(name, space): value for name, value in record.params.items()},
-        value=record.value,
+        value=_finite(record.value),
         epochs=record.epochs,
         outcome=ORPHANED if is_orphaned else record.outcome.value,
         seconds=record.seconds,
-        others={objective.name: finite(value) for objective, value in others},
+        others={objective.name: _finite(value) for objective, value in others},
         num_params=_whole(record.num_params),
         flops=_whole(record.flops),
         origin=record.origin.value,
@@ -132,9 +131,8 @@ def rank_rows(rows: Iterable[TrialRow], mode: str) -> list[TrialRow]:
     """
 
     def rank(row: TrialRow) -> tuple[bool, bool, float, int]:
-        value = finite(row.value)
-        best = 0.0 if value is None else -value if mode == "max" else value
-        return row.outcome != Outcome.complete, value is None, best, row.number
+        cost = 0.0 if row.value is None else -row.value if mode == "max" else row.value
+        return row.outcome != Outcome.complete, row.value is None, cost, row.number
 
     return sorted(rows, key=rank)
 
@@ -145,7 +143,7 @@ def sort_rows(rows: Iterable[TrialRow], key: str) -> list[TrialRow]:
     has, lacks = list[tuple[tuple[bool, Any], TrialRow]](), []
     for row in rows:
         value = flatten_row(row).get(name)
-        if value is None or value != value:  # NaN
+        if value is None:
             lacks.append(row)
         else:
             is_number = isinstance(value, int | float)
@@ -167,7 +165,7 @@ def flatten_row(row: TrialRow) -> dict[str, Any]:
     return {**row.params, **row.others, **facts}
 
 
-def finite(value: float | None) -> float | None:
+def _finite(value: float | None) -> float | None:
     """Returns a number, None for NaN and infinity, which are no values to compare and are not JSON."""
     return value if value is not None and math.isfinite(value) else None
 

@@ -39,6 +39,11 @@ TRIAL_KEYS = {
 }
 
 
+RUN_KEYS = {
+    *("directory", "kind", "began", "state", "num_bytes", "num_ended", "num_trials", "metric", "best"),
+}
+
+
 @pytest.fixture
 def directory(project: Path) -> Path:
     return make_up_search(project / "runs" / "tiny" / "one", TRIALS, "search.num_trials=9")
@@ -174,7 +179,8 @@ def test_json_has_what_is_documented(directory: Path, command: Command) -> None:
     assert [each["number"] for each in status["running"]] == [6]
     assert (status["state"], status["holder"], status["slots_in_use"]) == ("running", "process 7 on there", 1)
     (run,) = json.loads(command("list", "--json")[1])
-    assert set(run) == {"directory", "kind", "began", "state", "trials", "best", "num_bytes"}
+    assert set(run) == RUN_KEYS
+    assert (run["num_ended"], run["num_trials"], run["metric"], run["best"]) == (6, 9, "val/top1", 0.9)
     first, second = json.loads(command("compare", str(directory), str(directory), "--json")[1])
     assert set(first) == SEARCH_KEYS
     assert first == second

@@ -14,7 +14,7 @@ ROWS = [
     TrialRow(1, SCALED, 0.99, 3, "stopped", 8.0),
     TrialRow(2, SCALED, 0.93, 27, "complete", 61.0),
     TrialRow(3, SCALED, None, 0, "out_of_memory", 0.5),
-    TrialRow(4, SCALED, float("nan"), 2, "diverged", 3.0),
+    TrialRow(4, SCALED, None, 2, "diverged", 3.0),
 ]
 
 
