@@ -320,13 +320,13 @@ def test_train_takes_a_trial_of_a_search(directory: Path, command: Command) -> N
 
 
 @pytest.mark.parametrize("verb", ["status", "trials", "list", "compare", "remove"])
-def test_reading_imports_neither_torch_nor_ray_nor_pandas(verb: str, directory: Path) -> None:
+def test_reading_imports_nothing_heavy(verb: str, directory: Path) -> None:
     arguments = [str(directory)] * (1 + (verb == "compare")) + ["--yes"] * (verb == "remove")
     code = f"""
 import sys
 from sesemi_search.cli import main
 main({[verb, *arguments]!r})
-print([name for name in ("torch", "ray", "wandb", "pandas", "sklearn") if name in sys.modules], file=sys.stderr)
+print([name for name in ("torch", "ray", "hydra", "wandb", "pandas", "sklearn") if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "[]"
