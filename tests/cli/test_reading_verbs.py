@@ -326,7 +326,8 @@ def test_reading_imports_nothing_heavy(verb: str, directory: Path) -> None:
 import sys
 from sesemi_search.cli import main
 main({[verb, *arguments]!r})
-print([name for name in ("torch", "ray", "hydra", "wandb", "pandas", "sklearn") if name in sys.modules], file=sys.stderr)
+heavy = ("torch", "ray", "hydra", "wandb", "pandas", "sklearn")
+print([name for name in heavy if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "[]"
