@@ -1,14 +1,28 @@
-"""Hyperparameter and architecture search for image classifiers."""
+"""Hyperparameter and architecture search for image classifiers.
+
+`run`, `resume` and `train` do what the verbs of the command line do, `open_search` reads a search. All else is imported
+from its own module.
+"""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from sesemi_search.api import resume, run, train
+    from sesemi_search.report.search import Search, open_search
+
+__all__ = ["Search", "__version__", "open_search", "resume", "run", "train"]
 
 __version__ = "0.1.0"
 
-# What SESEMI has at its top, for configs that name `sesemi.LinearHead`; imported when it is asked for.
-_SESEMI_NAMES = {
+# Imported when they are asked for: `import sesemi_search` costs nothing.
+_NAMES = {
+    "Search": "sesemi_search.report.search",
+    "open_search": "sesemi_search.report.search",
+    "resume": "sesemi_search.api",
+    "run": "sesemi_search.api",
+    "train": "sesemi_search.api",
+    # What SESEMI has at its top, for configs that name `sesemi.LinearHead`.
     "LinearHead": "sesemi_search.models.heads",
     "PyTorchImageModel": "sesemi_search.models.backbones.timm",
     "TorchVisionBackbone": "sesemi_search.models.backbones.torchvision",
@@ -16,6 +30,10 @@ _SESEMI_NAMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _SESEMI_NAMES:
+    if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_SESEMI_NAMES[name]), name)
+    return getattr(importlib.import_module(_NAMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

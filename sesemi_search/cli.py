@@ -16,13 +16,43 @@ _VERBS = {
     "check": "build every branch of a space and say what it costs: sesemi-search check space=NAME [KEY=VALUE ...]",
     "run": "search a space: sesemi-search run space=NAME [KEY=VALUE ...]",
     "resume": "go on with a search that was interrupted: sesemi-search resume DIR [KEY=VALUE ...]",
+    "status": "say how a search stands, while it runs or after: sesemi-search status DIR [--json]",
+    "trials": "list the trials of a search: sesemi-search trials DIR [--sort KEY] [--state STATE] [--all]",
+    "list": "list the searches and final runs of the project: sesemi-search list [DIR ...] [--json]",
+    "compare": "set searches side by side: sesemi-search compare DIR DIR ... [--json]",
+    "remove": "take a search or a final run off the disk: sesemi-search remove DIR [--yes]",
     "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
-    "train": "train one config and score it on the test split: sesemi-search train --config-name NAME [KEY=VALUE ...]",
+    "train": "train one config and score it on the test split: sesemi-search train DIR [--trial NUMBER] "
+    "[KEY=VALUE ...], or train --config-name NAME [KEY=VALUE ...]",
     "spaces": "list the spaces there are: sesemi-search spaces [--project DIR]",
     "show": "print a space, overrides applied, and its size: sesemi-search show space=NAME [space.PATH=VALUE ...]",
 }
-# Options of one verb.
-_VERB_OPTIONS = {"dry-run": "resume", "measure": "check"}
+_COMPOSING = ("check", "run", "train", "show")
+# The options of some verbs: of which, and what argparse is to know of them.
+_OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "--config-name": (
+        (*_COMPOSING, "spaces"),
+        {"metavar": "NAME", "help": "the experiment: a YAML file on the search path"},
+    ),
+    "--config-dir": (
+        (*_COMPOSING, "spaces"),
+        {"metavar": "DIR", "type": Path, "help": "a folder of YAML to search first"},
+    ),
+    "--cfg": (_COMPOSING, {"choices": ["job"], "help": "print the composed config and do nothing else"}),
+    "--dry-run": (("resume",), {"action": "store_true", "help": "say what it would do, write and run nothing"}),
+    "--measure": (("check",), {"action": "store_true", "help": "also load the data and train a few steps"}),
+    "--trial": (
+        ("train",),
+        {"metavar": "NUMBER", "type": int, "help": "the trial whose config to train; by default the best"},
+    ),
+    "--sort": (("trials",), {"metavar": "KEY", "help": "a column, smallest first; --sort=-KEY for largest first"}),
+    "--state": (("trials",), {"metavar": "STATE", "help": "outcomes to show, complete,stopped"}),
+    "--all": (("trials",), {"action": "store_true", "help": "all trials, not the first twenty"}),
+    "--csv": (("trials",), {"action": "store_true", "help": "print all trials as CSV"}),
+    "--json": (("status", "trials", "list", "compare"), {"action": "store_true", "help": "print JSON"}),
+    "--yes": (("remove",), {"action": "store_true", "help": "do not ask"}),
+}
+_SHORT = {"--config-name": ["-cn"], "--config-dir": ["-cd"]}
 _EPILOG = """\
 overrides (Hydra's syntax):
   run.num_epochs=9 data=mnist          a value, an option of a config group
@@ -33,7 +63,8 @@ overrides (Hydra's syntax):
 examples:
   sesemi-search run space=lenet_cosine search.num_trials=100
   sesemi-search resume experiments/runs/lenet_cosine/20260101_120000
-  sesemi-search train --config-dir experiments/runs/lenet_cosine/20260101_120000 --config-name best
+  sesemi-search trials experiments/runs/lenet_cosine/20260101_120000 --sort lr
+  sesemi-search train experiments/runs/lenet_cosine/20260101_120000 --trial 17
 """
 
 
@@ -88,9 +119,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.exit(2, f"error: unknown verb {parsed.verb!r}; there are: {', '.join(_VERBS)}.{hint}\n")
     for option in unknown:
         parser.exit(2, f"error: {_explain_option(parsed.verb, option, arguments)}\n")
-    for option, verb in _VERB_OPTIONS.items():
-        if getattr(parsed, option.replace("-", "_")) and parsed.verb != verb:
-            parser.exit(2, f"error: --{option} is an option of {verb}, not of {parsed.verb}.\n")
+    for option, (verbs, _) in _OPTIONS.items():
+        value = getattr(parsed, option.removeprefix("--").replace("-", "_"))
+        if value is not None and value is not False and parsed.verb not in verbs:
+            parser.exit(2, f"error: {option} is an option of {', '.join(verbs)}, not of {parsed.verb}.\n")
     return parsed
 
 
@@ -106,22 +138,14 @@ def _make_parser(verb: str | None = None) -> _Parser:
     )
     parser.add_argument("verb", nargs="?", metavar="VERB", help=", ".join(_VERBS))
     parser.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides (for resume and track: DIR first)"
+        "overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides; a search directory comes before them"
     )
     parser.add_argument("--help", "-h", action="store_true", help="show this, or after a verb what it takes")
-    if verb not in ("resume", "track"):
-        parser.add_argument(
-            "--config-name", "-cn", metavar="NAME", help="the experiment: a YAML file on the search path"
-        )
-        parser.add_argument("--config-dir", "-cd", metavar="DIR", type=Path, help="a folder of YAML to search first")
+    for option, (verbs, known) in _OPTIONS.items():
+        if verb is None or verb in verbs:
+            of = "" if verb or "run" in verbs else f"of {', '.join(verbs)}: "
+            parser.add_argument(option, *_SHORT.get(option, []), **{**known, "help": of + known["help"]})
     parser.add_argument("--project", metavar="DIR", type=Path, help="the folder that has configs/ and src/")
-    if verb not in ("resume", "track", "spaces"):
-        parser.add_argument("--cfg", choices=["job"], help="print the composed config and do nothing else")
-    helps = {"dry-run": "of resume: say what it would do, write and run nothing"}
-    helps["measure"] = "of check: also load the data and train a few steps"
-    for option, of in _VERB_OPTIONS.items():
-        if verb in (None, of):
-            parser.add_argument(f"--{option}", action="store_true", help=helps[option])
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=__version__)
     return parser
@@ -146,6 +170,32 @@ def _explain_option(verb: str, option: str, arguments: Sequence[str]) -> str:
 
 
 def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
+    if parsed.verb == "status":
+        from sesemi_search.commands.status import status_command
+
+        return status_command(parsed.overrides, parsed.json)
+    if parsed.verb == "trials":
+        from sesemi_search.commands.trials import trials_command
+
+        return trials_command(
+            parsed.overrides, parsed.sort, parsed.state, as_json=parsed.json, as_csv=parsed.csv, show_all=parsed.all
+        )
+    if parsed.verb == "list":
+        from sesemi_search.commands.list_runs import list_command
+
+        return list_command(parsed.overrides, parsed.project, parsed.json)
+    if parsed.verb == "compare":
+        from sesemi_search.commands.compare import compare_command
+
+        return compare_command(parsed.overrides, parsed.json)
+    if parsed.verb == "remove":
+        from sesemi_search.commands.remove import remove_command
+
+        return remove_command(parsed.overrides, parsed.yes)
+    return _dispatch_composing(parsed, arguments)
+
+
+def _dispatch_composing(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
     from sesemi_search.config.compose import Request
 
     request = Request(
@@ -155,6 +205,10 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         config_dir=parsed.config_dir,
         project=parsed.project,
     )
+    if parsed.verb == "train":
+        from sesemi_search.commands.trial_request import request_trial
+
+        request = request_trial(request, parsed.trial)
     if parsed.cfg:
         from sesemi_search.commands.show_config import show_config
 

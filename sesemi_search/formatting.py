@@ -1,17 +1,23 @@
 """How values and texts read in tables and progress lines: short, and the same everywhere."""
 
+import shlex
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "align_columns",
     "escape_controls",
+    "format_bytes",
     "format_count",
     "format_metric",
     "format_metrics",
     "format_params",
+    "format_path",
     "format_seconds",
     "format_value",
+    "quote_path",
     "shorten",
 ]
 
@@ -42,6 +48,29 @@ def format_value(value: Any) -> str:
 def format_params(params: Mapping[str, Any]) -> str:
     """Parameters on one line: `lr=3.1e-03 head=cosine`."""
     return " ".join(f"{escape_controls(name)}={format_value(value)}" for name, value in params.items())
+
+
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns a line for each row, its cells in columns; a line may be longer than a terminal is wide."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def format_bytes(number: float) -> str:
+    """A size on a disk: 961 B, 55.2 kB, 4.09 GB."""
+    count = format_count(number)
+    return f"{count} B" if count[-1].isdigit() else f"{count[:-1]} {count[-1]}B"
+
+
+def format_path(path: Path) -> Path:
+    """A path as one would type it: relative to the working directory where it lies in it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def quote_path(path: Path) -> str:
+    """A path as one would type it into a shell."""
+    return shlex.quote(str(format_path(path)))
 
 
 def format_metric(value: float | None) -> str:

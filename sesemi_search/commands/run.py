@@ -9,27 +9,30 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.console import make_console
 from sesemi_search.search.directory import choose_directory
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.ray_tune.cluster import start_ahead
+from sesemi_search.search.result import SearchResult
+from sesemi_search.search.stopping import StopKind
+from sesemi_search.tracking import Tracker, search_tracker
 
-if TYPE_CHECKING:
-    from sesemi_search.search.ledger.records import TrialRecord
-    from sesemi_search.search.result import SearchResult
-    from sesemi_search.tracking import Tracker
-
-__all__ = ["carry_out", "run_command"]
+__all__ = ["begin_search", "carry_out", "exit_code", "run_command"]
 
 logger = logging.getLogger(__name__)
 
 
 def run_command(request: Request, argv: Sequence[str]) -> int:
     """Begins a search; returns the exit code."""
+    return exit_code(begin_search(request, argv))
+
+
+def begin_search(request: Request, argv: Sequence[str]) -> SearchResult:
+    """Begins a search, runs it to its end and prints what came of it."""
     console = make_console()
     composed = compose_config(request)
     options = composed.config.search
@@ -43,18 +46,16 @@ def run_command(request: Request, argv: Sequence[str]) -> int:
     return carry_out(composed, directory, argv, console, resume=False)
 
 
-def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console: Console, resume: bool) -> int:
-    """Plans a composed search, runs it to its end and prints what came of it; returns the exit code."""
+def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console: Console, resume: bool) -> SearchResult:
+    """Plans a composed search, runs it to its end and prints what came of it."""
     with start_ahead(composed.config) as begun:
         from sesemi_search.report.search_end import print_search_end
-        from sesemi_search.search.ledger.records import Outcome
         from sesemi_search.search.plan import make_plan
         from sesemi_search.search.ray_tune.driver import search
-        from sesemi_search.tracking import search_tracker
 
         plan = make_plan(composed, resume)
 
-        def make_tracker(earlier: "Sequence[TrialRecord]") -> "Tracker":
+        def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
             best = plan.objectives.best(earlier)
             ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
             leader = None if best is None or best.value is None else (best.value, best.number)
@@ -63,12 +64,11 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
 
         result = search(plan, directory, argv, make_tracker, resume, begun)
     print_search_end(result, plan.space, plan.objectives, console)
-    return _exit_code(result)
+    return result
 
 
-def _exit_code(result: "SearchResult") -> int:
-    from sesemi_search.search.stopping import StopKind
-
+def exit_code(result: SearchResult) -> int:
+    """Returns what the program ends with: 0 where there is a best trial and nothing went wrong, 130 after a signal."""
     kind = result.stop.kind if result.stop else None
     if kind is StopKind.signal:
         return 130

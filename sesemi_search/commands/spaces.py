@@ -1,11 +1,11 @@
 """`sesemi-search spaces`: the spaces that `space=NAME` can name, what each says of itself, and the file it is."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from sesemi_search.config.compose import Request, search_path
 from sesemi_search.console import print_text
 from sesemi_search.errors import ConfigError
+from sesemi_search.formatting import align_columns, format_path
 from sesemi_search.project.project import find_project, list_options
 
 __all__ = ["spaces_command"]
@@ -18,10 +18,10 @@ def spaces_command(request: Request) -> int:
             "spaces", f"got {request.overrides[0]!r}; it takes no overrides. For one space: show space=NAME."
         )
     folders = search_path(request, find_project(request.project, request.config_dir))
-    rows = [(name, _first_comment(file), _shorten(file)) for name, file in list_options("space", folders)]
+    rows = [(name, _first_comment(file), str(format_path(file))) for name, file in list_options("space", folders)]
     if not rows:
         print_text(f"there are no spaces in {', '.join(map(str, folders))}")
-    for line in _align(sorted(rows)):
+    for line in align_columns(sorted(rows)):
         print_text(line)
     return 0
 
@@ -34,13 +34,3 @@ def _first_comment(file: Path) -> str:
         return f"cannot be read: {error}"
     comments = (line.lstrip("# ").rstrip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if comment and not comment.startswith("@package")), "")
-
-
-def _shorten(file: Path) -> str:
-    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
-
-
-def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

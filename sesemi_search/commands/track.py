@@ -4,24 +4,22 @@ It only reads the search: no lock, no write but to `wandb/`, and no code from it
 can be shown as well as one's own.
 """
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sesemi_search.config.compose import Request
 from sesemi_search.config.experiment import to_typed
-from sesemi_search.config.interpolations import follow_interpolations
 from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind
 from sesemi_search.console import make_console, print_text
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.directory import file_inside, given_directory, lock_holder, trial_dir
+from sesemi_search.report.trial_rows import ORPHANED
+from sesemi_search.search.directory import given_directory, lock_holder
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.stored_config import load_trial_config
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
 from sesemi_search.search.tracked_run import run_start, run_summary
 from sesemi_search.tracking import RunStart, disabling_variable, wandb_tracker
@@ -34,8 +32,6 @@ logger = logging.getLogger(__name__)
 # take is written offline in the last third.
 _SECONDS_PER_RUN = 2.0
 _SECONDS_MORE = 15.0
-# What a trial is that no driver goes on with: in the ledger it is running still.
-_ORPHANED = "orphaned"
 
 
 @dataclass(frozen=True)
@@ -111,35 +107,14 @@ def _collect(stored: StoredSearch) -> tuple[list[_Run], list[str]]:
 
 
 def _make_run(stored: StoredSearch, record: TrialRecord) -> _Run:
-    config = _load_config(stored.directory, record.number)
+    config = load_trial_config(stored.directory, record.number)
     start = run_start(stored.name, record, stored.space, config)
     for metrics in start.history.values():
         for name, value in metrics.items():
             if not isinstance(value, int | float):
                 raise TypeError(f"{name}={value!r} is not a number")
-    outcome = _ORPHANED if record.outcome is Outcome.running else record.outcome.value
+    outcome = ORPHANED if record.outcome is Outcome.running else record.outcome.value
     return _Run(start, outcome, run_summary(record, outcome, stored.objectives))
-
-
-def _load_config(directory: Path, number: int) -> dict[str, Any]:
-    """Reads a trial's config as data: no resolver in it runs, and nothing is built."""
-    path = file_inside(directory, trial_dir(directory, number) / "config.yaml")
-    try:
-        text = path.read_text(encoding="utf-8")
-        # We write none. A handful of lines with aliases is gigabytes when written out.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ConfigError("", "holds a YAML alias, which no config of a trial does.", file=path)
-        config = yaml.safe_load(text)
-        if isinstance(config, dict):
-            config = follow_interpolations(config)
-        json.dumps(config, default=str)
-    except ConfigError as error:
-        raise ConfigError.of(*(replace(problem, file=str(path)) for problem in error.problems)) from error
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError("", f"{path} cannot be read ({type(error).__name__}).") from error
-    if not isinstance(config, dict) or not isinstance(config.get("run"), dict) or "num_epochs" not in config["run"]:
-        raise ConfigError("", "not the config of a trial; it has no run.num_epochs.", file=path)
-    return config
 
 
 def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig) -> bool:

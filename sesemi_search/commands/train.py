@@ -23,13 +23,19 @@ from sesemi_search.project.project import PROVENANCE, activate, check_writable, 
 from sesemi_search.project.provenance import describe_provenance
 from sesemi_search.tracking import run_tracker
 
-__all__ = ["train_command"]
+__all__ = ["train_command", "train_config"]
 
 logger = logging.getLogger(__name__)
 
 
 def train_command(request: Request, argv: Sequence[str]) -> int:
     """Trains one config and scores it on the test split; returns the exit code."""
+    train_config(request, argv)
+    return 0
+
+
+def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
+    """Trains one config, scores it on the test split and prints what came of it."""
     console = make_console()
     composed = compose_config(request)
     config, project = composed.config, composed.project
@@ -73,7 +79,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
     finally:
         tracker.close()
     _print_result(result, console)
-    return 0
+    return result
 
 
 def _new_folder(parent: Path) -> Path:

@@ -10,6 +10,7 @@ from sesemi_search.config.schema import RunExperimentConfig, SearchExperimentCon
 __all__ = ["describe_verb", "suggest_key"]
 
 _WIDTH = 100
+_OF_SEARCHES = ("check", "run", "resume", "track", "show")  # which take keys of a search
 # Arguments of an optimizer that people take for options.
 _OPTIMIZER = ("lr", "momentum", "weight_decay")
 
@@ -51,7 +52,7 @@ def _rows(verb: str) -> Iterator[KeyRow]:
     """Yields the keys that a verb takes."""
     if verb == "train":
         yield from describe_keys(RunExperimentConfig)
-    elif verb != "spaces":
+    elif verb in _OF_SEARCHES:
         for row in describe_keys(SearchExperimentConfig):
             if (verb != "resume" or row.is_changeable) and (verb != "track" or row.key.startswith("tracking.")):
                 yield row

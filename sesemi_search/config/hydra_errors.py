@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from hydra.errors import MissingConfigException
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 from yaml.reader import ReaderError
 
@@ -17,6 +16,9 @@ from sesemi_search.config.schema import SearchExperimentConfig
 from sesemi_search.config.sesemi_keys import hint, our_key
 from sesemi_search.errors import Problem, suggest
 from sesemi_search.project.project import list_options
+
+if TYPE_CHECKING:
+    from hydra.errors import MissingConfigException
 
 __all__ = ["check_key", "check_section", "explain"]
 
@@ -28,6 +30,8 @@ def explain(error: BaseException, folders: Sequence[Path] = ()) -> Problem:
         error: What was raised.
         folders: The folders of YAML that were searched, if any were.
     """
+    from hydra.errors import MissingConfigException  # with it comes the whole of Hydra, which who reads does not need
+
     if isinstance(error, MissingConfigException):
         return _explain_missing(error, folders)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
@@ -129,7 +133,7 @@ def _sections(schema: Any, key: str = "") -> Iterator[tuple[str, type]]:
             yield from _sections(f.type, dotted)
 
 
-def _explain_missing(error: MissingConfigException, folders: Sequence[Path]) -> Problem:
+def _explain_missing(error: "MissingConfigException", folders: Sequence[Path]) -> Problem:
     """A defaults list names a file that is not there."""
     missing = Path(str(error.missing_cfg_file or "").lstrip("/"))
     found = re.match(r"In '(.+?)'", str(error))

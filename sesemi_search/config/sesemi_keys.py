@@ -8,14 +8,16 @@ in, and of a search directory only `search.enqueue` may hold that name. What a k
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, make_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from sesemi_search.config.keys import known_keys
 from sesemi_search.config.schema import RunConfig
 from sesemi_search.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 __all__ = [
     "check_spellings",
@@ -51,7 +53,7 @@ def with_aliases(schema: type) -> Any:
     return schema(run=run())
 
 
-def settle_aliases(config: DictConfig, overrides: Sequence[Override]) -> Iterator[Problem]:
+def settle_aliases(config: DictConfig, overrides: "Sequence[Override]") -> Iterator[Problem]:
     """Brings what was composed from `with_aliases` to our names, and yields what is set to two values under two names.
 
     Args:
@@ -80,7 +82,7 @@ def rename_override(text: str) -> str:
     return re.sub(rf"^([~+]*(?:space\.)?run\.)({names})(?![\w.])", lambda m: m[1] + _OURS[m[2]], text)
 
 
-def check_spellings(texts: Sequence[str], overrides: Sequence[Override]) -> Iterator[Problem]:
+def check_spellings(texts: Sequence[str], overrides: "Sequence[Override]") -> Iterator[Problem]:
     """Yields what a command line sets to two values under two names.
 
     Args:

@@ -24,6 +24,7 @@ from sesemi_search.data.splits import count_train_images, describe_classes
 from sesemi_search.errors import raise_problems, user_code
 from sesemi_search.final.start import begin, best_epoch
 from sesemi_search.preflight.schedule import Schedules
+from sesemi_search.project.project import METRICS
 from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
 from sesemi_search.training.build import copy_model
@@ -131,7 +132,7 @@ def train(
             _train_epoch(fit, run_dir, tracker)
         test = _score_test(config, fit, run_dir, placement.device.type)
         result = _result(fit, run_dir, test)
-        write_metrics(run_dir / "metrics.json", "complete", fit.history, test)
+        write_metrics(run_dir / METRICS, "complete", fit.history, test)
         ended.update(result.summary())
     return result
 
@@ -182,7 +183,7 @@ def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit
     finally:
         try:
             if outcome != "complete":
-                write_metrics(run_dir / "metrics.json", outcome, history)
+                write_metrics(run_dir / METRICS, outcome, history)
         finally:
             tracker.end(_NUMBER, outcome, summary or (fit.history[-1] if fit.history else {}))
 
@@ -195,7 +196,7 @@ def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker) -> None:
     save_checkpoint(run_dir / "last.pt", state)
     if best_epoch(fit.history) == fit.epoch:
         save_checkpoint(run_dir / "best.pt", state)
-    write_metrics(run_dir / "metrics.json", "running", fit.history)
+    write_metrics(run_dir / METRICS, "running", fit.history)
     tracker.log(_NUMBER, fit.epoch, metrics)
 
 

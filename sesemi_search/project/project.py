@@ -17,6 +17,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.project import sesemi_modules
 
 __all__ = [
+    "METRICS",
     "PROVENANCE",
     "Project",
     "activate",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 PROVENANCE = "provenance.json"
+METRICS = "metrics.json"  # of a final run
 
 
 @dataclass(frozen=True)

@@ -1,132 +1,99 @@
-"""The end of a search as a table: the best trials, and how many ended in which way."""
+"""Trials as a table in the terminal: a line a trial at any width, and how many ended in which way."""
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.measure import Measurement
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sesemi_search.formatting import escape_controls, format_metric, format_params, format_seconds, format_value
+from sesemi_search.formatting import escape_controls, format_metric, format_seconds, format_value, shorten
+from sesemi_search.report.trial_rows import OUTCOMES, TrialRow
 
-__all__ = ["OUTCOMES", "TrialRow", "break_header", "render_outcomes", "render_trials"]
+__all__ = ["break_header", "print_trials", "render_outcomes", "varied_params"]
 
-# In the order in which they are told.
-OUTCOMES = (
-    *("complete", "stopped", "diverged", "out_of_memory", "timed_out", "error", "lost"),
-    *("infeasible", "duplicate", "interrupted"),
-)
 # A header is broken at an underscore or a dot so that a long name does not make a wide column of short values.
 _HEADER_WIDTH = 9
+_VALUE_WIDTH = 24  # of a parameter, whose value may be a mapping
+_GAP = 2
 
 
-@dataclass(frozen=True)
-class TrialRow:
-    """A trial as the report shows it.
+def print_trials(rows: Sequence[TrialRow], metric: str, params: Sequence[str], rest: str, console: Console) -> None:
+    """Prints trials in the order given, each on one line.
 
-    Attributes:
-        number: Number of the trial.
-        params: Sampled parameters by short name; those of options that were not chosen are absent.
-        value: Last value of the first metric, or None if there is none.
-        epochs: Epochs trained.
-        outcome: How it ended, one of `OUTCOMES`.
-        seconds: Time spent in training.
-        others: Values of further metrics by name, the same for every row of a table.
-    """
-
-    number: int
-    params: Mapping[str, Any]
-    value: float | None
-    epochs: int
-    outcome: str
-    seconds: float
-    others: Mapping[str, float | None] = field(default_factory=dict)
-
-
-def render_trials(rows: Sequence[TrialRow], metric: str, mode: str, limit: int = 10) -> RenderableType:
-    """The best trials, best first.
-
-    A trial that ran all its epochs comes before every one that did not, whatever their values: a stopped trial's early
-    value is not one to compare with.
+    Where the terminal is too narrow for all columns, those that do not fit are left out, and a line below says so.
 
     Args:
-        rows: All trials.
+        rows: The trials.
         metric: Name of the metric that `value` is of.
-        mode: `max` or `min`.
-        limit: Most trials shown.
-
-    Returns:
-        A renderable with a column for each parameter where the terminal is wide enough, else one for all of them.
+        params: Parameters by short name, those to be shown first first.
+        rest: Where all of them are to be seen.
+        console: Where to print.
     """
-    return _TrialTable(sorted(rows, key=lambda row: _rank(row, mode))[:limit], metric)
+    facts, by_param = list(_facts(rows, metric)), [_param(rows, name) for name in params]
+    room, shown = console.width + _GAP, []  # there is no gap behind the last column
+    # Where there is little room the outcome, the last of the facts, goes first: it tells what the value is worth.
+    for column in (*facts[:2], facts[-1], *facts[2:-1], *by_param):
+        if column.width <= room:
+            shown.append(column)
+            room -= column.width
+    console.print(_table([column for column in [*facts, *by_param] if column in shown]))
+    num_shown = sum(column in shown for column in by_param)
+    if num_shown < len(params):
+        # In one line, however long: a command that is broken into two cannot be copied.
+        console.print(f"{num_shown} of {len(params)} parameters fit; all of them: {rest}", soft_wrap=True)
 
 
-def render_outcomes(rows: Sequence[TrialRow]) -> str:
+def render_outcomes(outcomes: Iterable[str]) -> str:
     """One line: `50 trials: 18 complete, 30 stopped, 2 diverged`."""
-    counts = Counter(row.outcome for row in rows)
+    counts = Counter(outcomes)
     names = [*OUTCOMES, *sorted(set(counts) - set(OUTCOMES))]
     parts = [f"{counts[name]} {name.replace('_', ' ')}" for name in names if counts[name]]
-    trials = f"{len(rows)} trial{'' if len(rows) == 1 else 's'}"
+    trials = f"{counts.total()} trial{'' if counts.total() == 1 else 's'}"
     return f"{trials}: {', '.join(parts)}" if parts else trials
 
 
-def _rank(row: TrialRow, mode: str) -> tuple[bool, bool, float, int]:
-    absent = row.value is None or math.isnan(row.value)
-    value = 0.0 if row.value is None or absent else row.value
-    return row.outcome != "complete", absent, -value if mode == "max" else value, row.number
+def varied_params(rows: Sequence[TrialRow], first: Iterable[str] = ()) -> list[str]:
+    """Returns the parameters that are not the same in all trials (all of a single one), those of `first` first."""
+    names = list(dict.fromkeys(name for row in rows for name in row.params))
+    varied = [name for name in names if len({repr(row.params.get(name)) for row in rows}) > 1 or len(rows) == 1]
+    return list(dict.fromkeys([*(name for name in first if name in varied), *varied]))
 
 
-class _TrialTable:
-    """Chooses between the two layouts when the width is known."""
+class _Column:
+    """A column of a table: a header on some lines, a cell a trial; its width with the gap behind it."""
 
-    def __init__(self, rows: Sequence[TrialRow], metric: str) -> None:
-        self._rows = rows
-        self._metric = metric
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        wide = self._wide()
-        unlimited = options.update(max_width=10_000, width=10_000)
-        fits = Measurement.get(console, unlimited, wide).maximum <= options.max_width
-        yield wide if fits else self._narrow()
-
-    def _wide(self) -> Table:
-        names = list(dict.fromkeys(name for row in self._rows for name in row.params))
-        table = self._base()
-        for name in names:
-            table.add_column(break_header(name), justify="right", no_wrap=True)
-        for row in self._rows:
-            table.add_row(*_facts(row), *(Text(format_value(row.params[n])) if n in row.params else "-" for n in names))
-        return table
-
-    def _narrow(self) -> Table:
-        table = self._base()
-        table.add_column("parameters", ratio=1, overflow="fold")
-        for row in self._rows:
-            table.add_row(*_facts(row), Text(format_params(row.params)))
-        return table
-
-    def _others(self) -> list[str]:
-        return list(self._rows[0].others) if self._rows else []
-
-    def _base(self) -> Table:
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-        table.add_column("trial", justify="right", no_wrap=True)
-        table.add_column(Text(self._metric), justify="right", no_wrap=True)
-        for name in self._others():
-            table.add_column(break_header(name), justify="right", no_wrap=True)
-        table.add_column("epochs", justify="right", no_wrap=True)
-        table.add_column("time", justify="right", no_wrap=True)
-        table.add_column("outcome", no_wrap=True)
-        return table
+    def __init__(self, header: Text, cells: Iterable[str], justify: Literal["left", "right"] = "right") -> None:
+        self.header = header
+        self.cells = list(cells)
+        self.justify = justify
+        self.width = max(map(cell_len, [*header.plain.split("\n"), *self.cells])) + _GAP
 
 
-def _facts(row: TrialRow) -> tuple[str, ...]:
-    values = [format_metric(value) for value in (row.value, *row.others.values())]
-    return str(row.number), *values, str(row.epochs), format_seconds(row.seconds), row.outcome.replace("_", " ")
+def _facts(rows: Sequence[TrialRow], metric: str) -> Iterator[_Column]:
+    yield _Column(Text("trial"), (str(row.number) for row in rows))
+    yield _Column(Text(escape_controls(metric)), (format_metric(row.value) for row in rows))
+    for name in rows[0].others if rows else ():
+        yield _Column(break_header(name), (format_metric(row.others[name]) for row in rows))
+    yield _Column(Text("epochs"), (str(row.epochs) for row in rows))
+    yield _Column(Text("time"), (format_seconds(row.seconds) for row in rows))
+    yield _Column(Text("outcome"), (row.outcome.replace("_", " ") for row in rows), "left")
+
+
+def _param(rows: Sequence[TrialRow], name: str) -> _Column:
+    cells = (format_value(row.params[name]) if name in row.params else "-" for row in rows)
+    return _Column(break_header(name), (shorten(cell.replace("\n", " "), _VALUE_WIDTH) for cell in cells))
+
+
+def _table(columns: Sequence[_Column]) -> Table:
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.header, justify=column.justify, no_wrap=True)
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*map(Text, cells))
+    return table
 
 
 def break_header(name: str) -> Text:

@@ -10,15 +10,18 @@ import json
 import os
 import shlex
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project, check_writable, project_path
 
 __all__ = [
     "JOURNAL",
+    "LOCK",
     "SEARCH_LOG",
     "SEARCH_YAML",
     "output_file",
@@ -29,6 +32,7 @@ __all__ = [
     "holds_search",
     "lock_directory",
     "lock_holder",
+    "only_directory",
     "refuse_used",
     "trial_dir",
 ]
@@ -36,7 +40,8 @@ __all__ = [
 SEARCH_YAML = "search.yaml"
 JOURNAL = "study.journal"
 SEARCH_LOG = "search.log"
-_LOCK = "driver.lock"
+LOCK = "driver.lock"
+_LOCK_TRIES = 5
 
 
 def trial_dir(directory: Path, number: int) -> Path:
@@ -103,6 +108,17 @@ def given_directory(verb: str, arguments: Sequence[str]) -> Path:
     return directory
 
 
+def only_directory(verb: str, arguments: Sequence[str]) -> Path:
+    """Returns the directory that a verb was given which takes nothing else.
+
+    Raises:
+        ConfigError: There is none, or more than that.
+    """
+    if len(arguments) > 1:
+        raise ConfigError(verb, f"got {arguments[1]!r} behind the directory; it takes one DIR and no KEY=VALUE.")
+    return given_directory(verb, arguments)
+
+
 def choose_directory(given: str | None, project: Project | None, name: str, now: datetime) -> Path:
     """Returns the absolute path of a new search's directory, without making it.
 
@@ -127,22 +143,31 @@ def lock_directory(directory: Path) -> Iterator[None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / _LOCK).open("a+")
+        # No link: what it leads to would be emptied.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        lock = os.fdopen(os.open(directory / LOCK, flags, 0o666), "a+")
     except OSError as error:
         raise ConfigError("search.dir", f"{directory} cannot be written: {error.strerror or error}.") from error
     with lock as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                "search.dir", f"{directory} is in use by {_holder(directory)}; one driver at a time."
-            ) from None
+        if not _try_lock(file):
+            raise ConfigError("search.dir", f"{directory} is in use by {_holder(directory)}; one driver at a time.")
         file.truncate(0)
         file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
         file.flush()
         yield
         # Emptied, not removed: a file removed while another process opens it would give two locks.
         file.truncate(0)
+
+
+def _try_lock(file: TextIO) -> bool:
+    """Takes the driver's lock; who reads a search has it for an instant, to see whether somebody is at work."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.02)
+    return False
 
 
 def lock_holder(directory: Path) -> str | None:
@@ -152,7 +177,7 @@ def lock_holder(directory: Path) -> str | None:
     """
     try:
         # A stranger's directory may have anything of that name: a link, a pipe that nobody writes to.
-        handle = os.open(directory / _LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        handle = os.open(directory / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
@@ -166,7 +191,7 @@ def lock_holder(directory: Path) -> str | None:
 
 def _holder(directory: Path) -> str:
     try:
-        holder = json.loads((directory / _LOCK).read_text())
+        holder = json.loads((directory / LOCK).read_text())
         return f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

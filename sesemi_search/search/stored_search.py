@@ -6,7 +6,7 @@ resolves more of `StoredSearch.config` does so in `sealed_environment` as well.
 The report, `track`, a dry run and a warm start read here. Whoever goes on with a search opens its `Ledger` instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +17,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
 from yaml import YAMLError
 
 from sesemi_search.config.experiment import Written, to_typed, written_experiment, written_space
 from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.schema import SearchConfig, SearchExperimentConfig
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, file_inside, holds_search
+from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, file_inside, holds_search, lock_holder
 from sesemi_search.search.ledger.conversion import is_copy, to_record
 from sesemi_search.search.ledger.journal import open_storage
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
@@ -51,6 +52,9 @@ class StoredSearch:
         records: Every trial of this search; one that a dead driver left is `running`.
         copied: Trials of earlier searches that this one began with.
         objectives: What it optimizes.
+        trials: The trials as Optuna has them, copied ones included.
+        attributes: The study's user attributes.
+        holder: Who was at work in the directory when it was read, `process 7 on HOST`; "" for nobody.
     """
 
     directory: Path
@@ -61,6 +65,9 @@ class StoredSearch:
     records: list[TrialRecord]
     copied: list[TrialRecord]
     objectives: Objectives
+    trials: list[FrozenTrial]
+    attributes: Mapping[str, Any]
+    holder: str
 
 
 def read_search(directory: Path) -> StoredSearch:
@@ -90,6 +97,7 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: W
         url, name, objectives = search.storage, search.study, parse_objectives(search)
     except ConfigError as error:
         raise _in_search_yaml(directory, error) from error
+    holder = lock_holder(directory) or ""  # before the trials: of a driver that ends meanwhile none seems orphaned
     try:
         # With Optuna's own sampler and pruner: the search's are `_target_`s, and reading runs none of those.
         study = optuna.load_study(storage=_open_to_read(directory, url), study_name=name)
@@ -101,7 +109,19 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: W
     except Exception as error:  # Optuna's replay of a file of whoever's making fails in any way
         text = str(error).partition("\n")[0]
         raise ConfigError("", f"the ledger cannot be read ({type(error).__name__}: {text})", file=directory) from error
-    return StoredSearch(directory, study.study_name, config, space, experiment, records, copied, objectives)
+    return StoredSearch(
+        directory,
+        study.study_name,
+        config,
+        space,
+        experiment,
+        records,
+        copied,
+        objectives,
+        trials,
+        study.user_attrs,
+        holder,
+    )
 
 
 def load_search_yaml(directory: Path) -> DictConfig:

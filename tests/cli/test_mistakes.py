@@ -13,7 +13,10 @@ TIMM = ["space=timm", "data.source.folder=src", "data.image_size=64", "run.data_
 
 MISTAKES = {
     "no space": (["run"], ["space: missing", "space=NAME", "lenet_cosine", "tiny"]),
-    "unknown verb": (["rnu", "space=tiny"], ["unknown verb 'rnu'", "run, resume, track, train", "Did you mean 'run'?"]),
+    "unknown verb": (
+        ["rnu", "space=tiny"],
+        ["unknown verb 'rnu'", "check, run, resume, status", "Did you mean 'run'?"],
+    ),
     "unknown space": (["run", "space=lenet_cosin"], ["'lenet_cosin'", "Did you mean 'lenet_cosine'?"]),
     "unknown group": (["run", "space=tiny", "dataset/x=mnist"], ["dataset/x", "no such config group"]),
     "unknown key in the space": (

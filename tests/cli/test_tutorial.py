@@ -34,6 +34,6 @@ def test_the_project_is_searched_and_its_best_config_trained(command: Callable[.
     directory = "search.dir=found"
     code, printed = command("run", "space=digits", "search.num_trials=3", "run.num_epochs=2", directory)
     assert code == 0, printed
-    code, printed = command("train", "--config-dir", "found", "--config-name", "best", "tracking=none")
+    code, printed = command("train", "found", "tracking=none")
     assert code == 0, printed
     assert "test/top1" in printed

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sesemi_search.report.search import open_search
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.resume import find_drift
@@ -33,6 +34,13 @@ def test_a_search_of_an_earlier_version_is_read(kept: Path) -> None:
     records = read_search(kept).records
     assert [record.outcome for record in records] == [Outcome.complete, Outcome.complete, Outcome.running]
     assert [record.epochs for record in records][:2] == [3, 3]
+
+
+def test_a_search_of_an_earlier_version_is_opened(kept: Path) -> None:
+    search = open_search(kept)
+    assert list(search.trials.outcome) == ["complete", "complete", "orphaned"]
+    assert search.best is not None
+    assert search.config()["learner"]["hparams"]["model"]["head"]["scale"] == search.best.params["scale"]
 
 
 def test_a_package_that_only_the_other_version_noted_is_no_drift(kept: Path) -> None:

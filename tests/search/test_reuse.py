@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.errors import ConfigError
 from sesemi_search.report.search_end import compare_with_baseline, describe_copies
+from sesemi_search.report.trial_rows import TrialRow
 from sesemi_search.search.directory import JOURNAL, trial_dir
 from sesemi_search.search.initial.initial_trials import InitialTrials, plan_initial_trials
 from sesemi_search.search.ledger.ledger import Ledger
@@ -536,19 +537,17 @@ def test_resume_ends_a_copying_that_was_cut(
 # The report.
 
 
-def record(
-    number: int, value: float, outcome: Outcome = Outcome.complete, origin: Origin = Origin.sampled
-) -> TrialRecord:
-    return TrialRecord(number, {}, {3: value}, {}, outcome, origin=origin)
+def row(number: int, value: float, outcome: Outcome = Outcome.complete, origin: Origin = Origin.sampled) -> TrialRow:
+    return TrialRow(number, {}, value, 3, outcome.value, 1.0, origin=origin.value)
 
 
 def test_the_report_says_by_how_much_the_baseline_was_beaten() -> None:
-    own = record(0, 0.966, origin=Origin.baseline)
-    best = record(5, 0.978)
+    own = row(0, 0.966, origin=Origin.baseline)
+    best = row(5, 0.978)
     assert compare_with_baseline(best, [own, best]) == ", 0.0120 above the experiment's own config (trial 0)"
-    assert compare_with_baseline(record(5, 0.95), [own]) == ", 0.0160 below the experiment's own config (trial 0)"
+    assert compare_with_baseline(row(5, 0.95), [own]) == ", 0.0160 below the experiment's own config (trial 0)"
     assert compare_with_baseline(own, [own]) == ": the experiment's own config, which no trial beat"
-    stopped = replace(own, outcome=Outcome.stopped)
+    stopped = replace(own, outcome=Outcome.stopped.value)
     assert (
         compare_with_baseline(best, [stopped, best])
         == "; the experiment's own config (trial 0): stopped after 3 epochs at 0.9660"

@@ -12,6 +12,8 @@ from sesemi_search.config.experiment import load_experiment, type_experiment
 from sesemi_search.errors import ConfigError
 from sesemi_search.final import train
 from sesemi_search.models.classifier import build_classifier
+from sesemi_search.report.search import open_search
+from sesemi_search.report.summary import State
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Outcome
@@ -49,6 +51,20 @@ def test_the_ledger_has_what_the_trial_measured(finished: SearchResult) -> None:
         assert record.attempts == 1
         assert set(record.metrics[1]) >= {"train/loss", "train/top1", "val/loss", "val/top1", "lr", "epoch_seconds"}
         assert record.metrics[record.epochs]["val/top1"] == record.value
+
+
+def test_what_is_opened_afterwards_is_what_the_search_came_to(finished: SearchResult) -> None:
+    search = open_search(finished.directory)
+    assert search.summary.state is State.finished
+    assert finished.best is not None
+    assert search.best is not None
+    assert (search.best.number, search.best.value) == (finished.best.number, finished.best.value)
+    assert search.summary.baseline is not None
+    assert search.summary.seconds > 0
+    assert list(search.trials.number) == [record.number for record in finished.records]
+    assert len(search.curves) == sum(record.epochs for record in finished.records)
+    best = load_experiment(finished.directory / "best.yaml")
+    assert search.config()["learner"] == best["learner"]
 
 
 def test_trackers_see_each_trial_start_log_and_end_in_order(finished: SearchResult, recorder: Recorder) -> None:

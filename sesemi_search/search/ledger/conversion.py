@@ -10,7 +10,17 @@ from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.space.space import Space
 
-__all__ = ["STATES", "is_copy", "report_attribute", "reports", "storable", "to_copy", "to_outcome", "to_record"]
+__all__ = [
+    "STATES",
+    "WALL_SECONDS",
+    "is_copy",
+    "report_attribute",
+    "reports",
+    "storable",
+    "to_copy",
+    "to_outcome",
+    "to_record",
+]
 
 # How Optuna has an outcome. An interrupted trial is WAITING instead: it is no finished one.
 STATES = {
@@ -25,6 +35,8 @@ STATES = {
     # The sampler knows the config's values from the trial that it repeats.
     Outcome.duplicate: TrialState.FAIL,
 }
+# The study's attribute: wall seconds of all sittings, up to the last trial that ended.
+WALL_SECONDS = "wall_seconds"
 _COPIED_FROM = "copied_from"
 _REPORT = "report "
 
@@ -50,6 +62,8 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         message=attrs.get("message", ""),
         origin=Origin(attrs.get("origin", Origin.sampled)),
         copied_from=attrs.get(_COPIED_FROM, ""),
+        began=trial.datetime_start,
+        ended=trial.datetime_complete,
     )
 
 
@@ -60,7 +74,7 @@ def reports(trial: FrozenTrial) -> dict[int, float]:
     """
     attributes = {key: value for key, value in trial.user_attrs.items() if key.startswith(_REPORT)}
     ours = {int(key.removeprefix(_REPORT)): math.nan if value is None else value for key, value in attributes.items()}
-    return {**ours, **trial.intermediate_values}
+    return {epoch: float(value) for epoch, value in {**ours, **trial.intermediate_values}.items()}
 
 
 def report_attribute(epoch: int) -> str:

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.search.ledger.conversion import (
     STATES,
+    WALL_SECONDS,
     is_copy,
     report_attribute,
     reports,
@@ -88,7 +89,7 @@ class Ledger:
         study = optuna.create_study(
             storage=open_storage(directory, storage),
             study_name=name,
-            directions=["maximize" if objective.maximize else "minimize" for objective in objectives.each],
+            directions=objectives.directions,
             pruner=build_pruner(pruner, space),
         )
         return cls(study, space, objectives, sampler, seed)
@@ -315,11 +316,11 @@ class Ledger:
     @property
     def wall_s(self) -> float:
         """Wall seconds that the search has taken, all sittings together, up to the last trial that ended."""
-        return float(self._study.user_attrs.get("wall_seconds", 0.0))
+        return float(self._study.user_attrs.get(WALL_SECONDS, 0.0))
 
     def note_wall(self, seconds: float) -> None:
         """Notes the wall seconds of all sittings so far."""
-        self._study.set_user_attr("wall_seconds", seconds)
+        self._study.set_user_attr(WALL_SECONDS, seconds)
 
     def record(self, number: int) -> TrialRecord:
         """Returns one trial."""

@@ -7,7 +7,7 @@ worse in another (Deb 2001).
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sesemi_search.config.schema import SearchConfig
 from sesemi_search.errors import Problem, raise_problems, suggest
@@ -58,6 +58,11 @@ class Objectives:
         """Whether there is more than one."""
         return len(self.each) > 1
 
+    @property
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
+        """What Optuna is to do with each."""
+        return ["maximize" if objective.maximize else "minimize" for objective in self.each]
+
     def values(self, record: TrialRecord) -> tuple[float, ...]:
         """Returns a trial's value of each objective after its last epoch; NaN where it has none.
 
@@ -73,7 +78,7 @@ class Objectives:
     def front(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Returns the complete trials that no other dominates, best in the first objective first."""
         ranked = sorted(
-            ((self._costs(r), r) for r in records if self._is_comparable(r)), key=lambda each: (each[0], each[1].number)
+            ((self._costs(r), r) for r in records if self.is_comparable(r)), key=lambda each: (each[0], each[1].number)
         )
         front: list[tuple[tuple[float, ...], TrialRecord]] = []
         for costs, record in ranked:  # whoever dominates a trial comes before it, and its equals just before it
@@ -94,13 +99,14 @@ class Objectives:
         near = [r for r in front if self._costs(r)[0] <= best + self.within + _EQUAL]
         return min(near, key=lambda r: (*self._costs(r)[1:], self._costs(r)[0], r.number))
 
+    def is_comparable(self, record: TrialRecord) -> bool:
+        """Whether a trial is complete and has each value."""
+        return record.outcome is Outcome.complete and all(map(math.isfinite, self.values(record)))
+
     def _costs(self, record: TrialRecord) -> tuple[float, ...]:
         """A trial's values, of all of which less is better."""
         values = self.values(record)
         return tuple(-v if each.maximize else v for each, v in zip(self.each, values, strict=True))
-
-    def _is_comparable(self, record: TrialRecord) -> bool:
-        return record.outcome is Outcome.complete and all(map(math.isfinite, self.values(record)))
 
 
 def parse_objectives(search: SearchConfig) -> Objectives:
@@ -159,13 +165,16 @@ def _example(names: Sequence[Any]) -> str:
 
 def _value(record: TrialRecord, name: str) -> float:
     if name in COSTS:
-        cost: int | None = getattr(record, name)
-        return math.nan if cost is None else float(cost)
+        return _number(getattr(record, name))
     if name == _SECONDS:
         return record.seconds / record.epochs if record.epochs else math.nan
     last: Mapping[str, float | None] = record.metrics.get(record.epochs, {})
-    value = last.get(name)
-    return math.nan if value is None else value
+    return _number(last.get(name))
+
+
+def _number(value: Any) -> float:
+    """Returns a number, NaN for what is none: a ledger may be of whoever's making."""
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -114,6 +115,9 @@ class TrialRecord:
         message: Traceback or reason.
         origin: Where its parameters come from.
         copied_from: Of a trial of another search, that study's name and the number there: `name/7`.
+        began: When its last attempt began, in local time; of one that waits, when the one before did. No part of what
+            a trial is.
+        ended: When it ended, likewise; None while it has not.
     """
 
     number: int
@@ -132,6 +136,8 @@ class TrialRecord:
     message: str = ""
     origin: Origin = Origin.sampled
     copied_from: str = ""
+    began: datetime | None = field(default=None, compare=False, repr=False)
+    ended: datetime | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_ended(self) -> bool:

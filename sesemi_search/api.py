@@ -1,0 +1,116 @@
+"""What the verbs `run`, `resume` and `train` do, from a script or a notebook.
+
+A config is given as the command line gives it, `["run.num_epochs=9"]`, or by keywords, `run={"num_epochs": 9}`, or as
+both; the keywords win. Mistakes raise `ConfigError`. What the verbs print is printed. Ctrl-C, a notebook's interrupt,
+ends a search in order; call these functions on the main thread, which signals come to.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sesemi_search.commands.resume import resume_search
+from sesemi_search.commands.run import begin_search
+from sesemi_search.commands.train import train_config
+from sesemi_search.commands.trial_request import request_trial
+from sesemi_search.config.compose import Request
+from sesemi_search.config.keywords import write_overrides
+from sesemi_search.final import FinalResult
+from sesemi_search.report.search import Search, open_search
+
+__all__ = ["resume", "run", "train"]
+
+
+def run(
+    overrides: Sequence[str] = (),
+    *,
+    config_name: str | None = None,
+    config_dir: str | Path | None = None,
+    project: str | Path | None = None,
+    **config: Any,
+) -> Search:
+    """Searches a space to its end, as `sesemi-search run` does: `run(space="lenet_cosine", search={"num_trials": 9})`.
+
+    Args:
+        overrides: Of the command line.
+        config_name: The experiment; of a space that names its own, None.
+        config_dir: A folder of YAML to search first.
+        project: The folder that has configs/ and src/; by default the one that the working directory is in.
+        config: Sections and keys: `space`, `run`, `data`, `learner`, `search`, `tracking`, `ray`. A node of the space
+            is `**{"space.PATH": {"float": [0.1, 1]}}`.
+
+    Raises:
+        ConfigError: With all that is wrong; nothing was begun.
+    """
+    request = _request(True, [*overrides, *write_overrides(config)], config_name, config_dir, project)
+    return open_search(begin_search(request, ["run", *request.overrides]).directory)
+
+
+def resume(
+    directory: "str | Path | Search", overrides: Sequence[str] = (), *, project: str | Path | None = None, **config: Any
+) -> Search:
+    """Goes on with a search to its end, as `sesemi-search resume` does.
+
+    Args:
+        directory: Its directory, or what `open_search` returned.
+        overrides: Of what a search may change while it goes on.
+        project: The folder that has configs/ and src/; by default the one that the search was made from.
+        config: The same as sections and keys: `search={"num_trials": 200}`.
+
+    Raises:
+        ConfigError: There is no search, or an override would change what its trials are.
+    """
+    request = _request(True, [_path(directory), *overrides, *write_overrides(config)], None, None, project)
+    return open_search(resume_search(request, ["resume", *request.overrides]).directory)
+
+
+def train(
+    search: "str | Path | Search | None" = None,
+    overrides: Sequence[str] = (),
+    *,
+    trial: int | None = None,
+    config_name: str | None = None,
+    config_dir: str | Path | None = None,
+    project: str | Path | None = None,
+    **config: Any,
+) -> FinalResult:
+    """Trains one config in full and scores it on the test split, as `sesemi-search train` does.
+
+    Args:
+        search: The search whose trial it is, its directory or what `open_search` returned; None with `config_name`.
+        overrides: Of the command line.
+        trial: The trial; by default the best.
+        config_name: The experiment, where it is no trial's.
+        config_dir: A folder of YAML to search first.
+        project: The folder that has configs/ and src/.
+        config: Sections and keys: `run={"num_epochs": 100}`.
+
+    Raises:
+        ConfigError: With all that is wrong; nothing was written.
+        Diverged: The loss became NaN or infinite.
+    """
+    words = [*([] if search is None else [_path(search)]), *overrides, *write_overrides(config)]
+    request = request_trial(_request(False, words, config_name, config_dir, project), trial)
+    options = [] if trial is None else ["--trial", str(trial)]
+    options += [] if config_name is None else ["--config-name", config_name]
+    return train_config(request, ["train", *words, *options])
+
+
+def _request(
+    search: bool,
+    overrides: Sequence[str],
+    config_name: str | None,
+    config_dir: str | Path | None,
+    project: str | Path | None,
+) -> Request:
+    return Request(
+        search=search,
+        overrides=overrides,
+        config_name=config_name,
+        config_dir=None if config_dir is None else Path(config_dir),
+        project=None if project is None else Path(project),
+    )
+
+
+def _path(search: "str | Path | Search") -> str:
+    return str(search.directory if isinstance(search, Search) else search)
