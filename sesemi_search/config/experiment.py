@@ -88,9 +88,12 @@ def load_experiment(path: Path) -> Complete:
 
 def plain(config: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
     """Returns a config as plain containers, interpolations unresolved and enums by name."""
-    node = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
-    container: dict[str, Any] = OmegaConf.to_container(node, resolve=False, enum_to_str=True)  # type: ignore[assignment]
+    container: dict[str, Any] = OmegaConf.to_container(_node(config), resolve=False, enum_to_str=True)  # type: ignore[assignment]
     return container
+
+
+def _node(config: Mapping[str, Any] | DictConfig) -> DictConfig:
+    return config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
 
 
 def to_typed(config: DictConfig) -> Any:
@@ -109,7 +112,7 @@ def to_yaml(config: Mapping[str, Any] | DictConfig, *comments: str) -> str:
     """Returns a config, unresolved, as YAML below comment lines."""
     head = "".join(f"# {line}\n" for line in comments)
     # OmegaConf's dumper, not PyYAML's: it quotes the strings that OmegaConf would read back as numbers ("1e-3").
-    return head + OmegaConf.to_yaml(OmegaConf.create(plain(config)))
+    return head + OmegaConf.to_yaml(_node(config))
 
 
 def check_values(config: DictConfig) -> Iterator[Problem]:
