@@ -121,4 +121,4 @@ def test_a_run_that_no_config_names_has_the_name_of_its_own(command: Command, pr
 def test_a_folder_that_cannot_be_made_is_a_mistake(where: str, command: Command) -> None:
     code, output = command("train", "-cn", "small", *QUICK, f"run.dir={where}")
     assert code == 2
-    assert f"run.dir: the folder {where}" in " ".join(output.split())
+    assert f"run.dir: {where}/small cannot be written" in " ".join(output.split())

@@ -142,6 +142,8 @@ class LocalRay:
             node.kill_all_processes = lambda **options: self.kill()  # noqa: ARG005
         ray.shutdown()
         self.kill()  # what there is of one that did not start
+        for process in self._processes:
+            process.wait()
 
 
 def machine_resources() -> Mapping[str, float]:
