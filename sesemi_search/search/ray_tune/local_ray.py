@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import ray
 from ray._private import services, worker
+from ray._private.node import Node
 from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 
 from sesemi_search.errors import ConfigError
@@ -25,6 +26,9 @@ __all__ = ["QUIET", "LocalRay", "first_line", "kill_all", "machine_resources"]
 logger = logging.getLogger(__name__)
 
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+# Processes that serve a cluster which others use: jobs, the autoscaler, logs for the driver. Ray starts them with no
+# way to say no, waits for the first, and each takes a second of a core.
+_NOT_NEEDED = ("start_api_server", "start_monitor", "start_log_monitor")
 _PRESTART = re.compile(r"(?<=^--num_prestart_python_workers=)\d+$")
 _ENVIRONMENT = {
     "RAY_preload_python_modules": "sesemi_search.search.ray_tune.trainable",  # by each worker, before it has work
@@ -116,9 +120,14 @@ class LocalRay:
         # Not `None`: that would join a cluster that it happens to find.
         arguments: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
-            with _replaced("resolve_ip_for_localhost", _as_given), _hangups_blocked():
-                with _replaced("start_ray_process", partial(self._start_process, services.start_ray_process)):
-                    ray.init(**arguments, _temp_dir=folder, **QUIET)
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(_hangups_blocked())
+                stack.enter_context(_replaced(services, "resolve_ip_for_localhost", _as_given))
+                start = partial(self._start_process, services.start_ray_process)
+                stack.enter_context(_replaced(services, "start_ray_process", start))
+                for name in _NOT_NEEDED:
+                    stack.enter_context(_replaced(Node, name, _start_nothing))
+                ray.init(**arguments, _temp_dir=folder, **QUIET)
         except Exception as error:  # of any kind: a port, a limit of the system, a process of Ray's that ends at once
             raise ConfigError(
                 "ray.address",
@@ -178,18 +187,22 @@ def _as_given(host: str) -> str:
     return host
 
 
+def _start_nothing(node: Node, **options: Any) -> None:
+    """Takes the place of what starts a process."""
+
+
 @contextlib.contextmanager
-def _replaced(name: str, function: Any) -> Iterator[None]:
-    """Replaces a function of Ray's services, where there is one of that name."""
-    before = getattr(services, name, None)
+def _replaced(owner: Any, name: str, function: Any) -> Iterator[None]:
+    """Replaces a function of a module's or a class's, where it has one of that name."""
+    before = getattr(owner, name, None)
     if before is None:
         yield
         return
-    setattr(services, name, function)
+    setattr(owner, name, function)
     try:
         yield
     finally:
-        setattr(services, name, before)
+        setattr(owner, name, before)
 
 
 @contextlib.contextmanager
