@@ -21,7 +21,7 @@ from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.ray_tune.session_folder import choose_session_folder
 
-__all__ = ["QUIET", "LocalRay", "first_line", "kill_all", "machine_resources"]
+__all__ = ["QUIET", "LocalRay", "first_line", "is_in_ray", "kill_all", "machine_resources"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,13 @@ def kill_all() -> None:
     """Kills the processes of each Ray that this process began and may not have ended: it is about to leave."""
     for each in _begun:
         each.kill()
+
+
+def is_in_ray() -> bool:
+    """Whether this process is in a Ray; one that is being left is waited for."""
+    for each in _begun:
+        each.join_if_over()
+    return bool(ray.is_initialized())
 
 
 class LocalRay:
@@ -90,6 +97,11 @@ class LocalRay:
         with self._lock:
             self._is_abandoned = True
         self._is_over.set()
+
+    def join_if_over(self) -> None:
+        """Waits for its end, if it was ended or abandoned."""
+        if self._is_over.is_set():
+            self._thread.join()
 
     def kill(self) -> None:
         """Kills its processes, which have nothing to save: their orderly end would take a second."""
