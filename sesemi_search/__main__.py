@@ -21,7 +21,8 @@ def run_program() -> NoReturn:
         from sesemi_search.search.ray_tune.local_ray import kill_all
 
         kill_all()
-        with contextlib.suppress(OSError, ValueError):  # else Python tells of an output that takes no more
+        # Of an output that takes no more Python tells, in its own end below.
+        with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)

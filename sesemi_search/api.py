@@ -5,6 +5,7 @@ both; the keywords win. Mistakes raise `ConfigError`. What the verbs print is pr
 ends a search in order; call these functions on the main thread, which signals come to.
 """
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sesemi_search.commands.train import train_config
 from sesemi_search.commands.trial_request import request_trial
 from sesemi_search.config.compose import Request
 from sesemi_search.config.keywords import write_overrides
+from sesemi_search.errors import ConfigError
 from sesemi_search.final import FinalResult
 from sesemi_search.report.search import Search, open_search
 
@@ -42,6 +44,7 @@ def run(
     Raises:
         ConfigError: With all that is wrong; nothing was begun.
     """
+    _check_thread()
     request = _request(True, [*overrides, *write_overrides(config)], config_name, config_dir, project)
     return open_search(begin_search(request, ["run", *request.overrides]).directory)
 
@@ -60,6 +63,7 @@ def resume(
     Raises:
         ConfigError: There is no search, or an override would change what its trials are.
     """
+    _check_thread()
     request = _request(True, [_path(directory), *overrides, *write_overrides(config)], None, None, project)
     return open_search(resume_search(request, ["resume", *request.overrides]).directory)
 
@@ -94,6 +98,16 @@ def train(
     options = [] if trial is None else ["--trial", str(trial)]
     options += [] if config_name is None else ["--config-name", config_name]
     return train_config(request, ["train", *words, *options])
+
+
+def _check_thread() -> None:
+    """Sees that signals can reach a search.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise ConfigError("", "call it on the main thread: only there do signals end a search in order.")
 
 
 def _request(

@@ -1,5 +1,6 @@
 """How values and texts read in tables and progress lines: short, and the same everywhere."""
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,19 @@ __all__ = [
     "format_path",
     "format_seconds",
     "format_value",
+    "mask_passwords",
     "quote_path",
     "shorten",
 ]
+
+
+# Of a storage URL: with the user's name, or as a parameter. It may hold any character but a blank.
+_PASSWORD = re.compile(r"(?<=://)[^\s'\"]*:[^\s'\"]*(?=@)|(?<=[?&]password=)[^&\s'\"]+")
+
+
+def mask_passwords(text: str) -> str:
+    """Returns a text with `***` for the passwords in its URLs."""
+    return _PASSWORD.sub("***", text)
 
 
 def escape_controls(text: str) -> str:

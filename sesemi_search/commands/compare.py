@@ -39,7 +39,9 @@ def _facts(summaries: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
     yield "epochs trained", *(str(sum(row.epochs for row in each.rows)) for each in summaries)
     yield "search time", *(format_seconds(each.seconds) for each in summaries)
     yield "training time", *(format_seconds(sum(row.seconds for row in each.rows)) for each in summaries)
-    baselines = [None if each.baseline is None else each.baseline.value for each in summaries]
+    baselines = [
+        each.baseline.value if each.baseline and each.baseline.outcome == "complete" else None for each in summaries
+    ]
     yield "own config", *map(format_metric, baselines)
     for name in dict.fromkeys(each.name for summary in summaries for each in summary.objectives.each):
         yield f"best {name}", *(format_metric(_best_value(each, name)) for each in summaries)

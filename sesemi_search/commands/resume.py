@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sesemi_search.commands.run import carry_out, exit_code
 from sesemi_search.config.compose import Request
 from sesemi_search.console import make_console
+from sesemi_search.search.directory import refuse_running
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.resume import compose_resumed, describe_resume, resume_directory
 
@@ -27,4 +28,6 @@ def resume_command(request: Request, argv: Sequence[str], dry_run: bool = False)
 def resume_search(request: Request, argv: Sequence[str]) -> SearchResult:
     """Goes on with the search in a directory, to its end, and prints what came of it."""
     console = make_console()
-    return carry_out(compose_resumed(request), resume_directory(request), argv, console, resume=True)
+    directory = resume_directory(request)
+    refuse_running(directory)
+    return carry_out(compose_resumed(request), directory, argv, console, resume=True)

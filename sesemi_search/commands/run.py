@@ -17,6 +17,7 @@ from sesemi_search.console import make_console
 from sesemi_search.search.directory import choose_directory
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.ray_tune.cluster import start_ahead
+from sesemi_search.search.ray_tune.signals import signals_interrupt
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stopping import StopKind
 from sesemi_search.tracking import Tracker, search_tracker
@@ -48,7 +49,7 @@ def begin_search(request: Request, argv: Sequence[str]) -> SearchResult:
 
 def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console: Console, resume: bool) -> SearchResult:
     """Plans a composed search, runs it to its end and prints what came of it."""
-    with start_ahead(composed.config) as begun:
+    with signals_interrupt(), start_ahead(composed.config) as begun:
         from sesemi_search.report.search_end import print_search_end
         from sesemi_search.search.plan import make_plan
         from sesemi_search.search.ray_tune.driver import search

@@ -47,7 +47,7 @@ def trials_command(
 
 
 def _select(rows: Sequence[TrialRow], state: str | None) -> list[TrialRow]:
-    states = OUTCOMES if state is None else state.replace(" ", "_").split(",")
+    states = OUTCOMES if state is None else [name.strip().replace(" ", "_") for name in state.split(",")]
     for name in states:
         if name not in OUTCOMES:
             known = ", ".join(OUTCOMES)

@@ -66,9 +66,11 @@ class Run:
 
 def find_runs(folder: Path) -> Iterator[Path]:
     """Yields the folders of searches and final runs in a folder, that folder itself included, by name."""
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+        return
     if holds_search(folder) or holds_run(folder):
         yield folder
-    elif folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
+    else:
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.is_symlink():
                 yield from find_runs(child)

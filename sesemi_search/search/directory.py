@@ -33,6 +33,7 @@ __all__ = [
     "lock_directory",
     "lock_holder",
     "only_directory",
+    "refuse_running",
     "refuse_used",
     "trial_dir",
 ]
@@ -60,8 +61,11 @@ def output_file(directory: Path, number: int) -> Path:
 
 
 def holds_search(directory: Path) -> bool:
-    """Whether a folder is a search directory."""
-    return (directory / JOURNAL).exists() or (directory / SEARCH_YAML).exists()
+    """Whether a folder is a search directory; one that may not be looked into is none."""
+    try:
+        return (directory / JOURNAL).exists() or (directory / SEARCH_YAML).exists()
+    except PermissionError:
+        return False
 
 
 def refuse_used(directory: Path) -> None:
@@ -157,6 +161,16 @@ def lock_directory(directory: Path) -> Iterator[None]:
         yield
         # Emptied, not removed: a file removed while another process opens it would give two locks.
         file.truncate(0)
+
+
+def refuse_running(directory: Path) -> None:
+    """Sees that nobody is at work in a search directory: soon, as the lock that is held to it is taken late.
+
+    Raises:
+        ConfigError: Another process is.
+    """
+    if (holder := lock_holder(directory)) is not None:
+        raise ConfigError("search.dir", f"{directory} is in use by {holder}; one driver at a time.")
 
 
 def _try_lock(file: TextIO) -> bool:

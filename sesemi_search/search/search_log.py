@@ -3,20 +3,17 @@
 import contextlib
 import logging
 import os
-import re
 import traceback
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from sesemi_search.console import take_lines
-from sesemi_search.formatting import escape_controls
+from sesemi_search.formatting import escape_controls, mask_passwords
 from sesemi_search.search.directory import SEARCH_LOG
 
 __all__ = ["log_to"]
 
-# Of a storage URL, whose password may hold any character but a blank.
-_PASSWORD = re.compile(r"(?<=://)[^\s'\"]*:[^\s'\"]*(?=@)|(?<=[?&]password=)[^&\s]+")
 _SECRETS = ("WANDB_API_KEY",)
 
 
@@ -37,7 +34,7 @@ class _SearchLog(logging.Handler):
         text = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             text += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
-        text = _PASSWORD.sub("***", text)
+        text = mask_passwords(text)
         for name in _SECRETS:
             if secret := os.environ.get(name):
                 text = text.replace(secret, "***")

@@ -126,10 +126,11 @@ def test_a_search_that_is_refused_while_ray_starts_leaves_no_process(project: Pa
     wait_for(lambda: not session_members(driver.pid), timeout_s=20)
 
 
-def test_a_signal_while_ray_starts_leaves_no_process(project: Path, directory: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_ray_starts_leaves_no_process(project: Path, directory: Path, number: signal.Signals) -> None:
     driver = start(project, "run", "space=tiny", f"search.dir={directory}")
     wait_for(lambda: any(each.name() == "gcs_server" for each in session_members(driver.pid)), interval_s=0.01)
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(number)
     output, _ = driver.communicate(timeout=120)
     assert driver.returncode == 130, output
     assert output.splitlines()[-1] == "interrupted"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sesemi_search.search.ray_tune.driver import _Signals
+from sesemi_search.search.ray_tune.signals import Signals
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import StopKind
 from tests.search.told_search import open_session
@@ -25,7 +25,7 @@ def hangup(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def test_a_terminal_that_is_closed_stops_a_search_as_sigterm_does(session: Session, hangup: None) -> None:
-    with _Signals(session) as signals:
+    with Signals(session) as signals:
         os.kill(os.getpid(), signal.SIGHUP)
         assert session.stop is not None
         assert (session.stop.kind, session.stop.text) == (StopKind.signal, "SIGHUP")
@@ -35,6 +35,6 @@ def test_a_terminal_that_is_closed_stops_a_search_as_sigterm_does(session: Sessi
 
 @pytest.mark.parametrize("hangup", [signal.SIG_IGN], indirect=True)
 def test_under_nohup_a_closed_terminal_is_nothing(session: Session, hangup: None) -> None:
-    with _Signals(session):
+    with Signals(session):
         os.kill(os.getpid(), signal.SIGHUP)
         assert session.stop is None

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import get_lock_file
 
 from sesemi_search.errors import ConfigError
+from sesemi_search.formatting import mask_passwords
 from sesemi_search.search.directory import JOURNAL
 
 __all__ = ["open_storage", "repair_journal", "wait_for_disk"]
-
-_PASSWORD = re.compile(r"(?<=://)[^\s'\"]*:[^\s'\"]*(?=@)")  # in a URL, with the user's name
 
 
 class _File(JournalFileBackend):
@@ -59,8 +57,7 @@ def open_storage(directory: Path, url: str | None) -> BaseStorage:
         try:
             return optuna.storages.get_storage(url)
         except Exception as error:  # of SQLAlchemy, of the database's driver, of Optuna
-            shown = _PASSWORD.sub("***", url)
-            reason = _PASSWORD.sub("***", str(error).partition("\n")[0])
+            shown, reason = mask_passwords(url), mask_passwords(str(error).partition("\n")[0])
             raise ConfigError(
                 "search.storage",
                 f"got {shown!r}; it cannot be opened ({type(error).__name__}: {reason}). "

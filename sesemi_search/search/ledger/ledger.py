@@ -295,8 +295,13 @@ class Ledger:
                 self._finish(Trial(self._study, frozen._trial_id), Outcome(outcome))
 
     def release(self) -> None:
-        """Leaves every running trial to be resumed, those of a driver that died among them."""
+        """Leaves every running trial to be resumed, those of a driver that died among them.
+
+        Not one whose outcome was written before something went wrong: `settle` ends it.
+        """
         for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if frozen.user_attrs.get("outcome") in STATES:
+                continue
             self._storage.set_trial_state_values(frozen._trial_id, TrialState.WAITING)
         self._live.clear()
 

@@ -100,10 +100,10 @@ def connect(address: str, project: Project | None, begun: LocalRay | None = None
     Raises:
         ConfigError: There is no cluster at `address`, or none could be started.
     """
+    os.environ.update(_ENVIRONMENT)
     if begun is None and is_in_ray():
         yield
         return
-    os.environ.update(_ENVIRONMENT)
     if address != "local":
         with _join(address, project):
             yield

@@ -3,13 +3,11 @@
 import contextlib
 import logging
 import shlex
-import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
 import ray
 from optuna.exceptions import StorageInternalError
@@ -28,52 +26,18 @@ from sesemi_search.search.ray_tune.actor_manager import our_workers
 from sesemi_search.search.ray_tune.adapters import Adapters, LedgerScheduler, LedgerSearcher
 from sesemi_search.search.ray_tune.cluster import Slots, connect, count_slots, warn_when_lost
 from sesemi_search.search.ray_tune.local_ray import LocalRay
+from sesemi_search.search.ray_tune.signals import Signals
 from sesemi_search.search.ray_tune.trainable import TrialTrainable
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.search_log import log_to
 from sesemi_search.search.session import Session
-from sesemi_search.search.stopping import Budget, Stop, StopKind, parse_duration
+from sesemi_search.search.stopping import Budget, parse_duration
 from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["search"]
 
 logger = logging.getLogger(__name__)
-
-
-class _Signals:
-    """A signal to stop once ends a search in order, twice at once: Ctrl-C, SIGTERM, a terminal that is closed."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._count = 0
-
-    @property
-    def twice(self) -> bool:
-        """Whether the search was told to stop at once."""
-        return self._count > 1
-
-    def __enter__(self) -> "_Signals":
-        # After ray.init, which sets a handler for SIGTERM.
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
-            numbers.append(signal.SIGHUP)
-        self._before = {number: signal.signal(number, self._stop) for number in numbers}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._count += 1
-        if self._count > 1:
-            raise KeyboardInterrupt
-        # A signal comes before other reasons to stop: the exit code tells that the user did it.
-        self._session.stop = Stop(StopKind.signal, signal.Signals(number).name)
-        running = len(self._session.running)
-        trials = f"{running} running trial{'s' * (running != 1)}"
-        logger.info(f"stopping: {trials} will end the epoch; once more to stop at once")
 
 
 def search(
@@ -187,7 +151,7 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
     )
     # It names the trials that lost a worker, by ids of its own; what became of them is told by theirs.
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
-    signals = _Signals(session)
+    signals = Signals(session)
     try:
         with signals, our_workers():
             tuner.fit()

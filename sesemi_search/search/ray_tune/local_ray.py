@@ -41,13 +41,13 @@ _begun: list["LocalRay"] = []
 
 def kill_all() -> None:
     """Kills the processes of each Ray that this process began and may not have ended: it is about to leave."""
-    for each in _begun:
+    for each in list(_begun):
         each.kill()
 
 
 def is_in_ray() -> bool:
     """Whether this process is in a Ray; one that is being left is waited for."""
-    for each in _begun:
+    for each in list(_begun):
         each.join_if_over()
     return bool(ray.is_initialized())
 
@@ -74,8 +74,8 @@ class LocalRay:
         self._is_abandoned = False
         self._is_settled, self._is_over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._live, name="local-ray", daemon=True)
-        self._thread.start()
         _begun.append(self)
+        self._thread.start()
 
     def wait(self) -> None:
         """Waits until it is there.
@@ -106,7 +106,7 @@ class LocalRay:
     def kill(self) -> None:
         """Kills its processes, which have nothing to save: their orderly end would take a second."""
         doomed: list[psutil.Process] = []
-        for process in self._processes:
+        for process in list(self._processes):
             with contextlib.suppress(psutil.NoSuchProcess):
                 top = psutil.Process(process.pid)
                 doomed += [top, *top.children(recursive=True)]  # a raylet's workers and agents would outlive it
@@ -127,6 +127,7 @@ class LocalRay:
             self._error = error
         finally:
             self._is_settled.set()
+            _begun.remove(self)
 
     def _start(self, folder: str) -> None:
         # Not `None`: that would join a cluster that it happens to find.
@@ -165,6 +166,7 @@ class LocalRay:
         self.kill()  # what there is of one that did not start
         for process in self._processes:
             process.wait()
+        self._processes.clear()  # their numbers may be others' from now on
 
 
 def machine_resources() -> Mapping[str, float]:
