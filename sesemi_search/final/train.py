@@ -2,8 +2,8 @@
 
 The search and its choice rest on train and val; this is the one place that opens the test split, after training and
 once. Its files, where it has any, are tried before training: a broken one must not cost a training. The run's folder
-gets last.pt and best.pt (whole states, to go on from), model.pt (the scored weights) and metrics.json; its config is
-the caller's to write.
+gets last.pt and best.pt (whole states, to go on from), model.pt (the scored weights), metrics.json and, where some
+steps are profiled, their trace; its config is the caller's to write.
 """
 
 import json
@@ -131,7 +131,7 @@ def train(
     if best is not None:
         save_checkpoint(run_dir / "best.pt", best)
     with _tracked(config, run_dir, tracker, fit) as ended:
-        # In a first epoch memory and kernels are found yet.
+        # Not the first epoch, in which memory is found yet and a GPU's libraries choose their kernels.
         profiled = min(fit.epoch + 2, fit.num_epochs) if run.profile else None
         while fit.epoch < fit.num_epochs:
             _train_epoch(fit, run_dir, tracker, is_profiled=fit.epoch + 1 == profiled)
