@@ -48,7 +48,7 @@ def remove_torn(folder: Path, name: str = "*") -> None:
         torn.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, wait_for_disk: bool = True) -> None:
     """Writes a text file whole or not at all."""
-    with atomic_file(path) as file:
+    with atomic_file(path, wait_for_disk) as file:
         file.write(text.encode())

@@ -257,7 +257,9 @@ class Session:
         folder = trial_dir(self._directory, number)
         folder.mkdir(parents=True, exist_ok=True)
         stored = keep_interpolations(sampled, config)
-        write_text(folder / "config.yaml", to_yaml(stored, f"Trial {number:04d} of {self._ledger.name}."))
+        # After a power cut it is written again: the trial is not over yet.
+        text = to_yaml(stored, f"Trial {number:04d} of {self._ledger.name}.")
+        write_text(folder / "config.yaml", text, wait_for_disk=False)
         self._num_epochs[number] = config["run"]["num_epochs"]
         run = run_start(self._ledger.name, record, self._space, config)
         facts = {"run_id": run.run_id, "digest": digest}

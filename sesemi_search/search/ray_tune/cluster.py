@@ -21,7 +21,7 @@ from sesemi_search.config.schema import Accelerator, CudaGraph, Precision, RunCo
 from sesemi_search.console import show_progress
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import Project
-from sesemi_search.search.ray_tune.local_ray import QUIET, LocalRay, first_line, machine_resources
+from sesemi_search.search.ray_tune.local_ray import QUIET, LocalRay, first_line, is_in_ray, machine_resources
 
 __all__ = ["Slots", "connect", "count_slots", "start_ahead", "warn_when_lost"]
 
@@ -71,7 +71,7 @@ def start_ahead(config: DictConfig) -> Iterator[LocalRay | None]:
     Raises:
         ConfigError: No trial fits on this machine, or no Ray can be started here.
     """
-    if config.ray.address != "local" or ray.is_initialized():
+    if config.ray.address != "local" or is_in_ray():
         yield None
         return
     try:
@@ -100,7 +100,7 @@ def connect(address: str, project: Project | None, begun: LocalRay | None = None
     Raises:
         ConfigError: There is no cluster at `address`, or none could be started.
     """
-    if begun is None and ray.is_initialized():
+    if begun is None and is_in_ray():
         yield
         return
     os.environ.update(_ENVIRONMENT)

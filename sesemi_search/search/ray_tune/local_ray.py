@@ -15,16 +15,20 @@ from typing import Any
 import psutil
 import ray
 from ray._private import services, worker
+from ray._private.node import Node
 from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.ray_tune.session_folder import choose_session_folder
 
-__all__ = ["QUIET", "LocalRay", "first_line", "kill_all", "machine_resources"]
+__all__ = ["QUIET", "LocalRay", "first_line", "is_in_ray", "kill_all", "machine_resources"]
 
 logger = logging.getLogger(__name__)
 
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+# Processes that serve a cluster which others use: jobs, the autoscaler, logs for the driver. Ray starts them with no
+# way to say no, waits for the first, and each takes a second of a core.
+_NOT_NEEDED = ("start_api_server", "start_monitor", "start_log_monitor")
 _PRESTART = re.compile(r"(?<=^--num_prestart_python_workers=)\d+$")
 _ENVIRONMENT = {
     "RAY_preload_python_modules": "sesemi_search.search.ray_tune.trainable",  # by each worker, before it has work
@@ -39,6 +43,13 @@ def kill_all() -> None:
     """Kills the processes of each Ray that this process began and may not have ended: it is about to leave."""
     for each in _begun:
         each.kill()
+
+
+def is_in_ray() -> bool:
+    """Whether this process is in a Ray; one that is being left is waited for."""
+    for each in _begun:
+        each.join_if_over()
+    return bool(ray.is_initialized())
 
 
 class LocalRay:
@@ -87,6 +98,11 @@ class LocalRay:
             self._is_abandoned = True
         self._is_over.set()
 
+    def join_if_over(self) -> None:
+        """Waits for its end, if it was ended or abandoned."""
+        if self._is_over.is_set():
+            self._thread.join()
+
     def kill(self) -> None:
         """Kills its processes, which have nothing to save: their orderly end would take a second."""
         doomed: list[psutil.Process] = []
@@ -116,9 +132,14 @@ class LocalRay:
         # Not `None`: that would join a cluster that it happens to find.
         arguments: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
-            with _replaced("resolve_ip_for_localhost", _as_given), _hangups_blocked():
-                with _replaced("start_ray_process", partial(self._start_process, services.start_ray_process)):
-                    ray.init(**arguments, _temp_dir=folder, **QUIET)
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(_hangups_blocked())
+                stack.enter_context(_replaced(services, "resolve_ip_for_localhost", _as_given))
+                start = partial(self._start_process, services.start_ray_process)
+                stack.enter_context(_replaced(services, "start_ray_process", start))
+                for name in _NOT_NEEDED:
+                    stack.enter_context(_replaced(Node, name, _start_nothing))
+                ray.init(**arguments, _temp_dir=folder, **QUIET)
         except Exception as error:  # of any kind: a port, a limit of the system, a process of Ray's that ends at once
             raise ConfigError(
                 "ray.address",
@@ -178,18 +199,22 @@ def _as_given(host: str) -> str:
     return host
 
 
+def _start_nothing(node: Node, **options: Any) -> None:
+    """Takes the place of what starts a process."""
+
+
 @contextlib.contextmanager
-def _replaced(name: str, function: Any) -> Iterator[None]:
-    """Replaces a function of Ray's services, where there is one of that name."""
-    before = getattr(services, name, None)
+def _replaced(owner: Any, name: str, function: Any) -> Iterator[None]:
+    """Replaces a function of a module's or a class's, where it has one of that name."""
+    before = getattr(owner, name, None)
     if before is None:
         yield
         return
-    setattr(services, name, function)
+    setattr(owner, name, function)
     try:
         yield
     finally:
-        setattr(services, name, before)
+        setattr(owner, name, before)
 
 
 @contextlib.contextmanager
