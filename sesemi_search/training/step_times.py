@@ -64,13 +64,13 @@ class _Trace:
     """The events of a profile, by the parts of a step."""
 
     def __init__(self, events: Iterable[Any]) -> None:
-        events = list(events)
+        events, ours = list(events), set(Part)
         on_cpu = [event for event in events if event.device_type == DeviceType.CPU]
         self.spans = {part: _Spans(event for event in on_cpu if event.name == part) for part in Part}
         self.operators = [
             _Operation(event.name, event.time_range.start, event.self_cpu_time_total)
             for event in on_cpu
-            if event.name not in set(Part)
+            if event.name not in ours
         ]
         # A kernel has the number of the call that launched it, whatever thread that was on: backward has its own.
         launches = {event.id: event.time_range.start for event in on_cpu if event.name.startswith("cu")}
@@ -80,7 +80,6 @@ class _Trace:
             # What torch calls annotations of a GPU is the span of a part's kernels, no work.
             if event.device_type == DeviceType.CUDA and not event.is_user_annotation
         ]
-
         self.num_steps = len(self.spans[Part.step])
         self.step_time = self.spans[Part.step].total + self.spans[Part.wait].total
 
