@@ -133,6 +133,7 @@ class RunConfig:
         resume_from_checkpoint: A `last.pt` or `best.pt` to go on from (weights, optimizer, epoch).
         pretrained_checkpoint_path: A `model.pt` whose weights to begin with (weights only, every key must match).
         test_checkpoint: Which checkpoint is scored on the test split.
+        profile: Whether `train` says where the time of some steps goes, and leaves a trace of them.
     """
 
     seed: int = 42
@@ -168,6 +169,7 @@ class RunConfig:
     pretrained_checkpoint_path: str | None = key(None, takes=_FILE_OR_NULL, holds=is_text, is_shared=True)
     # No trial opens the test split; it stays a part of a trial's identity, which stored searches have with it.
     test_checkpoint: TestCheckpoint = key(TestCheckpoint.best, effect=Effect.machine)
+    profile: bool = key(False, effect=Effect.none, is_shared=True)
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 The search and its choice rest on train and val; this is the one place that opens the test split, after training and
 once. Its files, where it has any, are tried before training: a broken one must not cost a training. The run's folder
-gets last.pt and best.pt (whole states, to go on from), model.pt (the scored weights) and metrics.json; its config is
-the caller's to write.
+gets last.pt and best.pt (whole states, to go on from), model.pt (the scored weights), metrics.json and, where some
+steps are profiled, their trace; its config is the caller's to write.
 """
 
 import json
@@ -28,11 +28,14 @@ from sesemi_search.project.project import METRICS
 from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
 from sesemi_search.training.build import copy_model
+from sesemi_search.training.step_profile import StepProfile
+from sesemi_search.training.step_times import describe_steps
 
 __all__ = ["FinalResult", "FinalScore", "train", "write_metrics"]
 
 logger = logging.getLogger(__name__)
 
+_TRACE = "trace.json.gz"
 _NUMBER = 0  # a final run's number in tracking
 
 
@@ -58,7 +61,7 @@ class FinalResult:
     """A final run that trained all its epochs.
 
     Attributes:
-        run_dir: Its folder: last.pt, best.pt, model.pt and metrics.json.
+        run_dir: Its folder: last.pt, best.pt, model.pt and metrics.json, and trace.json.gz where it is profiled.
         num_epochs: Epochs trained.
         best_epoch: The first epoch with the best val/top1.
         best_top1: That val/top1, in [0, 1].
@@ -128,8 +131,10 @@ def train(
     if best is not None:
         save_checkpoint(run_dir / "best.pt", best)
     with _tracked(config, run_dir, tracker, fit) as ended:
+        # Not the first epoch, in which memory is found yet and a GPU's libraries choose their kernels.
+        profiled = min(fit.epoch + 2, fit.num_epochs) if run.profile else None
         while fit.epoch < fit.num_epochs:
-            _train_epoch(fit, run_dir, tracker)
+            _train_epoch(fit, run_dir, tracker, is_profiled=fit.epoch + 1 == profiled)
         test = _score_test(config, fit, run_dir, placement.device.type)
         result = _result(fit, run_dir, test)
         write_metrics(run_dir / METRICS, "complete", fit.history, test)
@@ -188,9 +193,9 @@ def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit
             tracker.end(_NUMBER, outcome, summary or (fit.history[-1] if fit.history else {}))
 
 
-def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker) -> None:
+def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker, is_profiled: bool) -> None:
     """Trains one epoch and puts it on disk."""
-    metrics = fit.train_epoch()
+    metrics = _profile_epoch(fit, run_dir / _TRACE) if is_profiled else fit.train_epoch()
     state = fit.state_dict()
     # last.pt first: after a crash between the two, the state to go on from still knows that it is the best itself.
     save_checkpoint(run_dir / "last.pt", state)
@@ -198,6 +203,17 @@ def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker) -> None:
         save_checkpoint(run_dir / "best.pt", state)
     write_metrics(run_dir / METRICS, "running", fit.history)
     tracker.log(_NUMBER, fit.epoch, metrics)
+
+
+def _profile_epoch(fit: Fit, trace: Path) -> dict[str, float]:
+    """Trains one epoch, writes the trace of some of its steps and says where their time went."""
+    with StepProfile(fit.device) as profile:
+        metrics = fit.train_epoch(profile)
+    profile.export(trace)
+    for line in describe_steps(profile.events(), profile.has_gpu):
+        logger.info(line)
+    logger.info(f"trace of epoch {fit.epoch}, for ui.perfetto.dev or chrome://tracing: {trace}")
+    return metrics
 
 
 def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) -> FinalScore:

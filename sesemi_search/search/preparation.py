@@ -156,6 +156,8 @@ def _check_search(settings: SearchExperimentConfig) -> list[Problem]:
         for key in ("resume_from_checkpoint", "pretrained_checkpoint_path")
         if getattr(settings.run, key) is not None
     ]
+    if settings.run.profile:
+        problems.append(Problem("run.profile", "got True; the trials of a search are not profiled. It is for train."))
     for name in ("time_budget", "epoch_timeout", "stop_grace"):
         try:
             if (duration := getattr(search, name)) is not None:

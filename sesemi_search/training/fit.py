@@ -32,8 +32,11 @@ from sesemi_search.training.cuda_graph import StepGraph, records_steps
 from sesemi_search.training.device import autocast_dtype, make_deterministic, prefers_channels_last
 from sesemi_search.training.gradients import compute_gradients
 from sesemi_search.training.seeds import seed_epoch
+from sesemi_search.training.step_profile import Part, StepWatch
 
 __all__ = ["Diverged", "Fit", "eval_weights"]
+
+_UNWATCHED = StepWatch()
 
 
 # What an epoch reports. `lr` is that of its last step; `val/top1/best` the best so far; top1 lies in [0, 1].
@@ -124,14 +127,18 @@ class Fit:
         self._validation_step = StepGraph("validation", (self.eval_model, self._loss), (), setting, records)
         # Each kept for the run: a recorded step adds to the tensors that it was recorded with.
         self._training_sums, self._validation_sums = _Sums(self.device), _Sums(self.device)
+        self._watch = _UNWATCHED
 
     @property
     def eval_model(self) -> nn.Module:
         """The classifier that is evaluated: the average of the weights where there is one."""
         return self.model if self._ema is None else self._ema.module
 
-    def train_epoch(self) -> dict[str, float]:
+    def train_epoch(self, watch: StepWatch = _UNWATCHED) -> dict[str, float]:
         """Trains one epoch and evaluates on the validation images.
+
+        Args:
+            watch: Is told where each step is.
 
         Returns:
             The metrics, named as in `sesemi_search.metrics`.
@@ -141,6 +148,7 @@ class Fit:
         """
         start = time.perf_counter()
         epoch = self.epoch + 1
+        self._watch = watch
         seed_epoch(self._run.seed, epoch)
         metrics, lr = self._train_pass()
         metrics |= self.evaluate(self._val, "val")
@@ -176,10 +184,13 @@ class Fit:
                 loss = self._loss(logits, labels)
             sums.add(loss, logits, labels)
 
-        for batch, labels in images.batches(self._run.batch_size_per_gpu):
-            if is_validation:
+        batch_size = self._run.batch_size_per_gpu
+        batches = images.batches(batch_size)
+        if is_validation:
+            for batch, labels in self._watch.validation(batches, images.num_batches(batch_size)):
                 self._validation_step.run(score, batch, labels)
-            else:
+        else:
+            for batch, labels in batches:
                 score(batch, labels)
         return sums.means(split, len(images))
 
@@ -245,11 +256,14 @@ class Fit:
         batch_size = self._run.batch_size_per_gpu
         self._training_sums.clear()
         lr, num_images = 0.0, 0
-        for images, labels in self._train.batches(batch_size, order, self._drop_last):
+        batches = self._train.batches(batch_size, order, self._drop_last)
+        for images, labels in self._watch.training(batches, self._train.num_batches(batch_size, self._drop_last)):
             lr = float(self._optimizer.param_groups[0]["lr"])
             num_images += len(labels)
-            self._training_step.run(self._differentiate, images, labels)
-            self._update()
+            with self._watch.part(Part.gradients):
+                self._training_step.run(self._differentiate, images, labels)
+            with self._watch.part(Part.update):
+                self._update()
         if self._scheduler_config.interval is Interval.epoch:
             self._advance_schedule(self.epoch + 1)
         return self._training_sums.means("train", num_images), lr
@@ -262,10 +276,11 @@ class Fit:
     def _differentiate(self, images: Tensor, labels: Tensor) -> None:
         """Computes the gradients of a batch, clipped, and adds to the epoch's sums; all of it can be recorded."""
         self._optimizer.zero_grad(set_to_none=True)
-        with self._autocast():
+        with self._watch.part(Part.forward), self._autocast():
             logits = self.model(images, labels)
             loss = self._loss(logits, labels)
-        compute_gradients(loss, self.model, self._optimizer, self._scaler, self._run.gradient_clip_norm)
+        with self._watch.part(Part.backward):
+            compute_gradients(loss, self.model, self._optimizer, self._scaler, self._run.gradient_clip_norm)
         self._training_sums.add(loss, logits, labels)
 
     def _update(self) -> None:

@@ -117,6 +117,7 @@ MISTAKES = {
         ["run", "space=tiny", "run.pretrained_checkpoint_path=x.pt"],
         ["run.pretrained_checkpoint_path", "x.pt"],
     ),
+    "a profile of a search": (["run", "space=tiny", "run.profile=true"], ["run.profile: got True", "It is for train"]),
     "a split that is too large": (
         ["run", "space=tiny", "data.val_size=6000"],
         ["data.val_size + data.test_size", "got 9500", "5000 images"],

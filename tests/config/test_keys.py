@@ -75,6 +75,11 @@ def test_a_cuda_graph_is_no_part_of_a_trials_identity_and_may_change() -> None:
     assert override_config(config(), ["run.cuda_graph=never"], changeable_keys()).run.cuda_graph is CudaGraph.never
 
 
+def test_a_profile_is_no_part_of_a_trials_identity() -> None:
+    one, other = ({"run": {"seed": 1, "profile": value}} for value in (False, True))
+    assert digest_experiment(one) == digest_experiment(other)
+
+
 def test_every_key_that_has_a_range_says_what_it_takes() -> None:
     for name, known in known_keys(SearchExperimentConfig).items():
         assert (known.holds is None) == (not known.takes), name

@@ -1,7 +1,9 @@
 """The final run: what it leaves, what it scores, and how it goes on."""
 
 import dataclasses
+import gzip
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -66,6 +68,37 @@ def test_a_run_leaves_checkpoints_weights_and_metrics(finished: Finished) -> Non
     assert (result.num_epochs, result.last_top1) == (4, written["epochs"][-1]["val/top1"])
     assert load_checkpoint(folder / "last.pt")["epoch"] == 4
     assert load_checkpoint(folder / "best.pt")["epoch"] == result.best_epoch
+
+
+def test_a_profiled_run_says_where_a_steps_time_goes_and_leaves_a_trace(
+    run: Run, experiment: ExperimentConfig, finished: Finished, tmp_path: Path
+) -> None:
+    experiment.run.profile = True
+    _, lines = run()
+    folder = tmp_path / "first"
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, "trace.json.gz"])
+    parts = ["data", "forward", "backward", "optimizer", "the", "a"]
+    assert [line.split()[0] for line in lines if re.search(r"\d%$", line)] == parts
+    assert f"trace of epoch 2, for ui.perfetto.dev or chrome://tracing: {folder / 'trace.json.gz'}" in lines
+    with gzip.open(folder / "trace.json.gz") as file:
+        names = [event.get("name") for event in json.load(file)["traceEvents"]]
+    assert (names.count("train/step"), names.count("val/batch")) == (10, 4)
+    assert comparable(folder) == comparable(finished[1])
+    assert read_metrics(folder)["test"] == read_metrics(finished[1])["test"]
+
+
+@pytest.mark.parametrize(("first", "num_epochs", "profiled"), [(0, 1, 1), (1, 4, 3), (3, 4, 4)])
+def test_the_second_epoch_that_a_run_trains_is_profiled_or_its_only_one(
+    run: Run, experiment: ExperimentConfig, tracker: Any, tmp_path: Path, first: int, num_epochs: int, profiled: int
+) -> None:
+    experiment.run.num_epochs = num_epochs
+    if first:
+        with pytest.raises(KeyboardInterrupt):
+            run("before", type(tracker)(fail_after=first))
+        experiment.run.resume_from_checkpoint = str(tmp_path / "before" / "last.pt")
+    experiment.run.profile = True
+    _, lines = run()
+    assert [line for line in lines if line.startswith(f"trace of epoch {profiled},")]
 
 
 @pytest.mark.parametrize("decay", [None, 0.5])
