@@ -335,3 +335,24 @@ def test_a_lost_verdict_is_given_again_even_of_a_value_that_was_there_before(
     again.adopt(better)
     again.adopt(number)
     assert again.should_prune(number, 3)
+
+
+def test_an_outcome_whose_telling_failed_stays_when_the_running_trials_are_released(
+    create: Callable[[], Ledger], reopen: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = create()
+    ended, running = ledger.ask().number, ledger.ask().number
+    ledger.report(ended, 1, 0.5, {"val/top1": 0.5})
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr("optuna.Study.tell", fail)
+        with pytest.raises(OSError, match="No space"):
+            ledger.tell(ended, Outcome.stopped)
+    reopen().release()
+    again = reopen()
+    again.settle()
+    assert again.record(ended).outcome is Outcome.stopped
+    assert again.unfinished() == [running]
