@@ -127,7 +127,8 @@ def project(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.slow
 def test_two_workers_train_with_nothing_but_parts_of_a_project(project: Path) -> None:
     directory = project / "search"
-    process = start(project, "run", "space=homemade", f"search.dir={directory}")
+    # Trials that are over in an instant would leave a second worker nothing to do.
+    process = start(project, "run", "space=homemade", "run.num_epochs=50", f"search.dir={directory}")
     out, _ = process.communicate(timeout=90)
     assert process.returncode == 0, out
     trials = read_trials(directory)
