@@ -49,12 +49,13 @@ def begin_search(request: Request, argv: Sequence[str]) -> SearchResult:
 
 def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console: Console, resume: bool) -> SearchResult:
     """Plans a composed search, runs it to its end and prints what came of it."""
-    with signals_interrupt(), start_ahead(composed.config) as begun:
+    with signals_interrupt() as interrupt_again, start_ahead(composed.config) as begun:
         from sesemi_search.report.search_end import print_search_end
         from sesemi_search.search.plan import make_plan
         from sesemi_search.search.ray_tune.driver import search
 
         plan = make_plan(composed, resume)
+        interrupt_again()
 
         def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
             best = plan.objectives.best(earlier)

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sesemi_search.search.ray_tune.signals import Signals
+from sesemi_search.search.ray_tune.signals import Signals, signals_interrupt
 from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import StopKind
 from tests.search.told_search import open_session
@@ -38,3 +39,15 @@ def test_under_nohup_a_closed_terminal_is_nothing(session: Session, hangup: None
     with Signals(session):
         os.kill(os.getpid(), signal.SIGHUP)
         assert session.stop is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_search_interrupts_it_even_where_a_library_catches_that(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), signals_interrupt() as interrupt_again:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(number)
+        interrupt_again()
+    with signals_interrupt() as interrupt_again:
+        interrupt_again()
+    assert signal.getsignal(number) is before

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -19,14 +19,27 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def signals_interrupt() -> Iterator[None]:
-    """Lets the signals that would end the process at once interrupt the block, as Ctrl-C does: it has Ray to end."""
+def signals_interrupt() -> Iterator[Callable[[], None]]:
+    """Lets every signal that ends a search interrupt the block: it has Ray to end, and no trial runs yet.
+
+    Gives what raises the KeyboardInterrupt once more if it was lost: a library that is imported may catch all there is.
+    """
+    seen: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    def interrupt_again() -> None:
+        if seen:
+            raise KeyboardInterrupt
+
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interrupt_again
         return
-    before = {number: signal.signal(number, signal.default_int_handler) for number in _terminations()}
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, *_terminations())}
     try:
-        yield
+        yield interrupt_again
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
