@@ -92,12 +92,12 @@ class LearningCurveSampler(BaseSampler):
         """Returns the point of the greatest expected improvement; nothing as long as there is nothing to learn from."""
         if len(study.directions) > 1:
             return self._multi_objective.sample_relative(study, trial, search_space)
-        from sesemi_search.search.samplers.gaussian_process import GaussianProcess  # its scipy takes a second to import
-
         others = _other_trials(study, trial)
         told = [each for each in others if each.intermediate_values or each.state not in _WITHOUT_RESULT]
         if not search_space or self._is_beginning(told, search_space):
             return {}
+        from sesemi_search.search.samplers.gaussian_process import GaussianProcess  # its scipy takes a second to import
+
         curves = _Curves(told, study.direction is StudyDirection.MAXIMIZE, self._last_epoch(told))
         if len(np.unique(curves.values)) < 2:
             return {}
