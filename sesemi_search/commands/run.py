@@ -1,6 +1,6 @@
 """The verb `run`: compose, plan, search, say what came out.
 
-What takes seconds to import is imported while Ray starts.
+What takes seconds to import is imported while Ray starts, if composing has not imported it.
 """
 
 import logging
