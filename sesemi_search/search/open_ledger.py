@@ -4,7 +4,6 @@ Call it under the directory's lock. It writes what belongs to the search as a wh
 definition that a search which goes on is held against.
 """
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -134,7 +133,7 @@ def _parts(plan: Plan) -> dict[str, Any]:
 
 
 def _save_config(plan: Plan, directory: Path) -> None:
-    write_text(directory / SEARCH_YAML, to_yaml(plan.config, f"sesemi-search resume {shlex.quote(str(directory))}"))
+    write_text(directory / SEARCH_YAML, to_yaml(plan.config, plan.resume_command(directory)))
 
 
 def _definition(plan: Plan) -> dict[str, Any]:

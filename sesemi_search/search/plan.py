@@ -1,6 +1,7 @@
 """A search that can start: composed, checked, its data loaded, nothing begun and nothing written."""
 
 import logging
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.project.project import Project
 from sesemi_search.search.initial.initial_trials import InitialTrials, plan_initial_trials
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
+from sesemi_search.search.phase import Phase
 from sesemi_search.search.preparation import BadBranches, check_prepared, prepare
 from sesemi_search.search.trial_config import Resolver, make_resolver
 from sesemi_search.space.space import Space
@@ -45,9 +47,10 @@ class Plan:
         resolve: Resolves a trial's config and fills in all that it leaves open.
         project: The user's project.
         architectures: Models measured so far.
-        data: The splits `train` and `val`.
+        data: The splits `train` and `val`; in a final training `train` alone, with the images of both.
         excluded: Branches that are left out.
         initial_trials: What the search begins with; None of one that goes on.
+        phase: The phase of a final run that this is; None of a search.
     """
 
     config: DictConfig
@@ -61,6 +64,11 @@ class Plan:
     data: Mapping[str, ImageSplit]
     excluded: Excluded
     initial_trials: InitialTrials | None = None
+    phase: Phase | None = None
+
+    def resume_command(self, directory: Path) -> str:
+        """Returns what a user types to go on with the search in a directory."""
+        return self.phase.command if self.phase else f"sesemi-search resume {shlex.quote(str(directory))}"
 
 
 def make_plan(composed: Composed, resume: bool = False) -> Plan:

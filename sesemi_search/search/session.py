@@ -24,6 +24,7 @@ from sesemi_search.search.directory import error_file, trial_dir
 from sesemi_search.search.fingerprint import digest_experiment
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import LossKind, Outcome, TrialRecord, TrialReport, WorkerLoss
+from sesemi_search.search.phase import Phase
 from sesemi_search.search.stopping import Budget, Stop, StopKind, error_line, find_common_error
 from sesemi_search.search.tracked_run import run_start, run_summary
 from sesemi_search.search.watchdog import Watchdog
@@ -64,6 +65,7 @@ class Session:
         budget: Wall time and compute that may be spent.
         watchdog: Finds the trials that hang.
         excluded: Branches whose trials are infeasible without being built.
+        phase: The phase of a final run that this is, which says what each trial tries; None where a sampler does.
 
     Attributes:
         stop: Why no new trial begins and running ones end with their epoch; None while the search goes on.
@@ -87,6 +89,7 @@ class Session:
         budget: Budget,
         watchdog: Watchdog,
         excluded: Excluded,
+        phase: Phase | None = None,
     ) -> None:
         self._ledger = ledger
         self._space = space
@@ -113,6 +116,7 @@ class Session:
         self._budget = budget
         self._watchdog = watchdog
         self._excluded = excluded
+        self._phase = phase
         self.stop: Stop | None = None
 
     @property
@@ -226,12 +230,15 @@ class Session:
             self._end(number, Outcome.interrupted)
 
     def _take(self) -> TrialRecord | None:
-        """Adopts an unfinished trial, else asks for one; None when there are as many as were wanted."""
+        """Adopts an unfinished trial, else asks for one; None when there is none to begin now."""
         if self._queue:
             return self._ledger.adopt(self._queue.popleft())
-        if self._has_more:
+        if not self._has_more:
+            return None
+        if self._phase is None:
             return self._ledger.ask()
-        return None
+        given = self._phase.propose(self._ledger.records())
+        return None if given is None else self._ledger.ask(given)
 
     def _start(self, record: TrialRecord) -> bool:
         """Writes a trial's config for its worker and announces it; False of one with nothing to train.
@@ -261,7 +268,7 @@ class Session:
         text = to_yaml(stored, f"Trial {number:04d} of {self._ledger.name}.")
         write_text(folder / "config.yaml", text, wait_for_disk=False)
         self._num_epochs[number] = config["run"]["num_epochs"]
-        run = run_start(self._ledger.name, record, self._space, config)
+        run = run_start(self._ledger.name, record, self._space, config, self._phase)
         facts = {"run_id": run.run_id, "digest": digest}
         self._ledger.describe(number, **facts, num_params=measured.num_params, flops=measured.flops)
         self._tracker.start(run)

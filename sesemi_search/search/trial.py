@@ -35,7 +35,7 @@ class TrialRun:
     Args:
         directory: The search directory; the trial's config and checkpoint are in its folder there.
         number: The trial's number.
-        data: The splits `train` and `val`.
+        data: The splits `train` and `val`; without `val`, its images are in `train`.
     """
 
     def __init__(self, directory: Path, number: int, data: Mapping[str, ImageSplit]) -> None:
@@ -81,8 +81,8 @@ class TrialRun:
         config = type_experiment(experiment)
         device = resolve_device(config.run.accelerator, config.run.gpus).device
         data = fill_normalization(config.data, self._data["train"], quiet=True)
-        train, val = (open_images(name, self._data[name], data, config.run, device) for name in ("train", "val"))
-        fit = Fit(config, train, val)
+        images = {name: open_images(name, split, data, config.run, device) for name, split in self._data.items()}
+        fit = Fit(config, images["train"], images.get("val"))
         remove_torn(self._folder, "checkpoint.pt")
         try:
             checkpoint = load_checkpoint(self._folder / "checkpoint.pt")

@@ -24,7 +24,7 @@ class RunStart:
         number: Number of the trial; 0 for a final run.
         run_id: Identifier that the run keeps for ever, unique in its tracking project.
         name: What people read.
-        job_type: `trial` or `final`.
+        job_type: `trial`, `confirm` or `final`.
         group: Name of the search, or None.
         params: Sampled parameters by short name.
         config: The full, resolved experiment config.

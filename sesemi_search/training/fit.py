@@ -37,6 +37,7 @@ from sesemi_search.training.step_profile import Part, StepWatch
 __all__ = ["Diverged", "Fit", "eval_weights"]
 
 _UNWATCHED = StepWatch()
+_LOSSES = ("train/loss", "val/loss")
 
 
 # What an epoch reports. `lr` is that of its last step; `val/top1/best` the best so far; top1 lies in [0, 1].
@@ -55,7 +56,7 @@ class Diverged(SesemiSearchError):
         self.lr = lr
         was = "" if lr is None else f" (it was {float(lr):g})"
         super().__init__(
-            f"training diverged in epoch {epoch}: train/loss={metrics['train/loss']}, val/loss={metrics['val/loss']}. "
+            f"training diverged in epoch {epoch}: {', '.join(f'{k}={v}' for k, v in self.metrics.items() if k in _LOSSES)}. "
             f"Try a lower learner.hparams.optimizer.lr{was} or set run.gradient_clip_norm."
         )
 
@@ -73,7 +74,8 @@ class Fit:
     Args:
         config: The experiment; nodes that are left open are plain mappings.
         train: Training images.
-        val: Validation images, on the same device.
+        val: Validation images, on the same device; None of a run that trains on these as well and reports none of
+            their metrics.
 
     Attributes:
         num_epochs: Epochs of the whole run.
@@ -85,9 +87,9 @@ class Fit:
         ConfigError: Something cannot be built, or labels exceed the classes.
     """
 
-    def __init__(self, config: ExperimentConfig, train: Images, val: Images) -> None:
+    def __init__(self, config: ExperimentConfig, train: Images, val: Images | None) -> None:
         hparams, run = config.learner.hparams, config.run
-        for split in (train, val):
+        for split in (train, val) if val is not None else (train,):
             check_labels(split, hparams.num_classes)
         self.num_epochs = run.num_epochs
         self.epoch = 0
@@ -135,7 +137,7 @@ class Fit:
         return self.model if self._ema is None else self._ema.module
 
     def train_epoch(self, watch: StepWatch = _UNWATCHED) -> dict[str, float]:
-        """Trains one epoch and evaluates on the validation images.
+        """Trains one epoch and evaluates on the validation images, where there are some.
 
         Args:
             watch: Is told where each step is.
@@ -151,10 +153,12 @@ class Fit:
         self._watch = watch
         seed_epoch(self._run.seed, epoch)
         metrics, lr = self._train_pass()
-        metrics |= self.evaluate(self._val, "val")
-        best = max([metrics["val/top1"], *(past["val/top1"] for past in self.history)])
-        metrics |= {"val/top1/best": best, "lr": lr, "epoch_seconds": time.perf_counter() - start}
-        if not (math.isfinite(metrics["train/loss"]) and math.isfinite(metrics["val/loss"])):
+        if self._val is not None:
+            metrics |= self.evaluate(self._val, "val")
+            best = max([metrics["val/top1"], *(past["val/top1"] for past in self.history)])
+            metrics["val/top1/best"] = best
+        metrics |= {"lr": lr, "epoch_seconds": time.perf_counter() - start}
+        if not all(math.isfinite(metrics[name]) for name in _LOSSES if name in metrics):
             raise Diverged(epoch, metrics, self._optimizer.defaults.get("lr"))
         self.epoch = epoch
         self.history.append(metrics)

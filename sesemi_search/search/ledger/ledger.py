@@ -164,13 +164,13 @@ class Ledger:
         for record in copies:
             if record.identity not in there:
                 self._study.add_trial(to_copy(record, self._space, self.objectives))
-        attribute = [{"params": dict(g.params), "origin": g.origin.value} for g in given]
+        attribute = [_as_attribute(each) for each in given]
         self._study.set_user_attr(_GIVEN, attribute)
         self._given = attribute
         self._derive()
 
-    def ask(self) -> TrialRecord:
-        """Begins the next trial: with what was given for it, else with parameters from the sampler.
+    def ask(self, given: Given | None = None) -> TrialRecord:
+        """Begins the next trial: with what is or was given for it, else with parameters from the sampler.
 
         A sampler that has repeated itself some times in a row is passed over for one that has no favourites.
         Adopt what is unfinished first: Optuna takes a waiting trial for one to begin.
@@ -178,9 +178,9 @@ class Ledger:
         own, number = len(self), self.numbers.stop
         sampler = self._unbiased() if self._counts.are_duplicates(_MAX_REPEATS) else self._sampler
         self._study.sampler = build_sampler(sampler, self._seed, number)
-        for given in (self._given or [])[own : own + 1]:
+        for each in (self._given or [])[own : own + 1] if given is None else [_as_attribute(given)]:
             # A waiting trial that a crash leaves here is adopted like any other; its parameters are fixed in it.
-            self._study.enqueue_trial(given["params"], user_attrs={"origin": given["origin"]})
+            self._study.enqueue_trial(each["params"], user_attrs={"origin": each["origin"]})
         with self._sampling():
             trial = self._study.ask()
         assert trial.number == number, "adopt what waits first"
@@ -357,3 +357,7 @@ class Ledger:
     @property
     def _storage(self) -> BaseStorage:
         return self._study._storage
+
+
+def _as_attribute(given: Given) -> dict[str, Any]:
+    return {"params": dict(given.params), "origin": given.origin.value}

@@ -77,7 +77,7 @@ def search(
             with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
                 start = time.perf_counter()
-                with warn_when_lost(f"Then: sesemi-search resume {shlex.quote(str(directory))}"):
+                with warn_when_lost(f"Then: {plan.resume_command(directory)}"):
                     _run_trials(plan, session, directory, slots, scratch.name)
                 seconds = time.perf_counter() - start
             if session.stop is not None:
@@ -86,7 +86,7 @@ def search(
             records, copied, best = ledger.records(), ledger.copied(), ledger.best()
             outcomes = ", ".join(f"{n} {name}" for name, n in Counter(r.outcome.value for r in records).items())
             logger.debug(f"the search ends after {seconds:.1f} s: {outcomes}")
-            if best is not None:
+            if best is not None and plan.phase is None:
                 _write_best(directory, best, plan.objectives)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
     return SearchResult(
@@ -112,6 +112,7 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         budget=_make_budget(plan, ledger, slots),
         watchdog=_make_watchdog(plan),
         excluded=plan.excluded,
+        phase=plan.phase,
     )
 
 
@@ -164,7 +165,7 @@ def _run_trials(plan: Plan, session: Session, directory: Path, slots: Slots, scr
         if isinstance(error, OSError | StorageInternalError | SesemiSearchError):
             raise SesemiSearchError(
                 f"{directory}: {str(error).rstrip('.')}. The search stopped; what was recorded before is kept. "
-                f"Once that is mended: sesemi-search resume {directory}"
+                f"Once that is mended: {plan.resume_command(directory)}"
             ) from error
         if not signals.twice:
             raise

@@ -1,0 +1,26 @@
+"""A phase of a final run: what it does otherwise than a search, of which it is one in a directory of its own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sesemi_search.search.ledger.records import Given, TrialRecord
+
+__all__ = ["Phase"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A search all of whose trials are given, each by those before it.
+
+    Attributes:
+        job_type: What its runs are in Weights & Biases, `confirm` or `final`.
+        group: The group of its runs: that of the search which it ends.
+        command: What goes on with it.
+        propose: Returns what the next trial tries, by the trials so far; None while that depends on trials that run,
+            and when none is left.
+    """
+
+    job_type: str
+    group: str
+    command: str
+    propose: Callable[[Sequence[TrialRecord]], Given | None]
