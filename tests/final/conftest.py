@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sesemi_search.config.schema import DataConfig, ExperimentConfig
-from sesemi_search.final import FinalResult, train
+from sesemi_search.final.train import FinalResult, train
 from sesemi_search.project.sesemi_modules import install
 from sesemi_search.tracking.tracker import RunStart
 

@@ -10,7 +10,7 @@ import yaml
 
 from sesemi_search.config.experiment import load_experiment, type_experiment
 from sesemi_search.errors import ConfigError
-from sesemi_search.final import train
+from sesemi_search.final.train import train
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.report.search import open_search
 from sesemi_search.report.summary import State
