@@ -1,17 +1,17 @@
 """Hyperparameter and architecture search for image classifiers.
 
-`run`, `resume` and `train` do what the verbs of the command line do, `open_search` reads a search. All else is imported
-from its own module.
+`run`, `resume`, `run_final` and `train` do what the verbs of the command line do, `open_search` reads a search. All else
+is imported from its own module.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sesemi_search.api import resume, run, train
+    from sesemi_search.api import resume, run, run_final, train
     from sesemi_search.report.search import Search, open_search
 
-__all__ = ["Search", "__version__", "open_search", "resume", "run", "train"]
+__all__ = ["Search", "__version__", "open_search", "resume", "run", "run_final", "train"]
 
 __version__ = "0.1.0"
 
@@ -21,6 +21,7 @@ _NAMES = {
     "open_search": "sesemi_search.report.search",
     "resume": "sesemi_search.api",
     "run": "sesemi_search.api",
+    "run_final": "sesemi_search.api",
     "train": "sesemi_search.api",
     # What SESEMI has at its top, for configs that name `sesemi.LinearHead`.
     "LinearHead": "sesemi_search.models.heads",

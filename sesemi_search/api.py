@@ -1,4 +1,4 @@
-"""What the verbs `run`, `resume` and `train` do, from a script or a notebook.
+"""What the verbs `run`, `resume`, `final` and `train` do, from a script or a notebook.
 
 A config is given as the command line gives it, `["run.num_epochs=9"]`, or by keywords, `run={"num_epochs": 9}`, or as
 both; the keywords win. Mistakes raise `ConfigError`. What the verbs print is printed. Ctrl-C, a notebook's interrupt,
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sesemi_search.commands.final import carry_out_final
 from sesemi_search.commands.resume import resume_search
 from sesemi_search.commands.run import begin_search
 from sesemi_search.commands.train import train_config
@@ -18,9 +19,10 @@ from sesemi_search.config.compose import Request
 from sesemi_search.config.keywords import write_overrides
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.train import FinalResult
+from sesemi_search.final.result import FinalRun
 from sesemi_search.report.search import Search, open_search
 
-__all__ = ["resume", "run", "train"]
+__all__ = ["resume", "run", "run_final", "train"]
 
 
 def run(
@@ -66,6 +68,38 @@ def resume(
     _check_thread()
     request = _request(True, [_path(directory), *overrides, *write_overrides(config)], None, None, project)
     return open_search(resume_search(request, ["resume", *request.overrides]).directory)
+
+
+def run_final(
+    search: "str | Path | Search",
+    overrides: Sequence[str] = (),
+    *,
+    trial: int | None = None,
+    again: bool = False,
+    project: str | Path | None = None,
+    **config: Any,
+) -> FinalRun:
+    """Carries out the final run of a search, or the rest of it, as `sesemi-search final` does.
+
+    Args:
+        search: The search, its directory or what `open_search` returned.
+        overrides: Of the command line.
+        trial: The trial to take, whatever comes of it; by default the best are confirmed and one of them is chosen.
+        again: Begins another final run beside the one that there is, which opens the test split once more.
+        project: The folder that has configs/ and src/; by default the one that the search was made from.
+        config: Sections and keys: `final={"num_seeds": 9}`, `run={"num_epochs": 100}`.
+
+    Returns:
+        The final run; of a search that has one already, that one.
+
+    Raises:
+        ConfigError: With all that is wrong; nothing was begun.
+        KeyboardInterrupt: It was interrupted, and goes on when it is called again.
+    """
+    _check_thread()
+    chosen = [] if trial is None else [f"final.trial={trial}"]
+    words = [_path(search), *overrides, *chosen, *write_overrides(config)]
+    return carry_out_final(_request(True, words, None, None, project), ["final", *words], again)
 
 
 def train(

@@ -24,6 +24,8 @@ _VERBS = {
     "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
     "train": "train one config and score it on the test split: sesemi-search train DIR [--trial NUMBER] "
     "[KEY=VALUE ...], or train --config-name NAME [KEY=VALUE ...]",
+    "final": "confirm the best of a search over fresh seeds, train the winner on all images and test it once: "
+    "sesemi-search final DIR [trial=NUMBER] [KEY=VALUE ...]",
     "spaces": "list the spaces there are: sesemi-search spaces [--project DIR]",
     "show": "print a space, overrides applied, and its size: sesemi-search show space=NAME [space.PATH=VALUE ...]",
 }
@@ -39,7 +41,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {"metavar": "DIR", "type": Path, "help": "a folder of YAML to search first"},
     ),
     "--cfg": (_COMPOSING, {"choices": ["job"], "help": "print the composed config and do nothing else"}),
-    "--dry-run": (("resume",), {"action": "store_true", "help": "say what it would do, write and run nothing"}),
+    "--dry-run": (("resume", "final"), {"action": "store_true", "help": "say what it would do, write and run nothing"}),
     "--measure": (("check",), {"action": "store_true", "help": "also load the data and train a few steps"}),
     "--trial": (
         ("train",),
@@ -50,6 +52,10 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--all": (("trials",), {"action": "store_true", "help": "all trials, not the first twenty"}),
     "--csv": (("trials",), {"action": "store_true", "help": "print all trials as CSV"}),
     "--json": (("status", "trials", "list", "compare"), {"action": "store_true", "help": "print JSON"}),
+    "--again": (
+        ("final",),
+        {"action": "store_true", "help": "another final run, which opens the test split once more"},
+    ),
     "--yes": (("remove",), {"action": "store_true", "help": "do not ask"}),
 }
 _SHORT = {"--config-name": ["-cn"], "--config-dir": ["-cd"]}
@@ -64,6 +70,7 @@ examples:
   sesemi-search run space=lenet_cosine search.num_trials=100
   sesemi-search resume experiments/runs/lenet_cosine/20260101_120000
   sesemi-search trials experiments/runs/lenet_cosine/20260101_120000 --sort lr
+  sesemi-search final experiments/runs/lenet_cosine/20260101_120000
   sesemi-search train experiments/runs/lenet_cosine/20260101_120000 --trial 17
 """
 
@@ -233,6 +240,10 @@ def _dispatch_composing(parsed: argparse.Namespace, arguments: Sequence[str]) ->
         from sesemi_search.commands.train import train_command
 
         return train_command(request, arguments)
+    if parsed.verb == "final":
+        from sesemi_search.commands.final import final_command
+
+        return final_command(request, arguments, parsed.dry_run, parsed.again)
     if parsed.verb == "run":
         from sesemi_search.commands.run import run_command
 

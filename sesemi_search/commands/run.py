@@ -6,9 +6,10 @@ What takes seconds to import is imported while Ray starts, if composing has not 
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -22,7 +23,10 @@ from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stopping import StopKind
 from sesemi_search.tracking import Tracker, search_tracker
 
-__all__ = ["begin_search", "carry_out", "exit_code", "run_command"]
+if TYPE_CHECKING:  # it takes torch
+    from sesemi_search.search.plan import Plan
+
+__all__ = ["begin_search", "carry_out", "exit_code", "follow_search", "run_command"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +60,26 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
 
         plan = make_plan(composed, resume)
         interrupt_again()
-
-        def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
-            best = plan.objectives.best(earlier)
-            ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
-            leader = None if best is None or best.value is None else (best.value, best.number)
-            first = plan.objectives.first
-            return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader)
-
-        result = search(plan, directory, argv, make_tracker, resume, begun)
+        result = search(plan, directory, argv, follow_search(plan, directory, console), resume, begun)
     print_search_end(result, plan.space, plan.objectives, console)
+    if plan.settings.final.auto and exit_code(result) == 0:
+        from sesemi_search.commands.final import carry_out_final
+
+        carry_out_final(Request(search=True, overrides=[str(directory)]), argv)
     return result
+
+
+def follow_search(plan: "Plan", directory: Path, console: Console) -> Callable[[Sequence[TrialRecord]], Tracker]:
+    """Returns what makes the tracker of a search, or of a phase of a final run, from the trials of earlier sittings."""
+
+    def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
+        best = plan.objectives.best(earlier)
+        ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
+        leader = None if best is None or best.value is None else (best.value, best.number)
+        first = plan.objectives.first
+        return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader)
+
+    return make_tracker
 
 
 def exit_code(result: SearchResult) -> int:

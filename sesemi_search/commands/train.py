@@ -11,15 +11,12 @@ from rich.console import Console
 
 from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import resolve, to_typed, to_yaml, type_experiment, written_experiment
-from sesemi_search.config.interpolations import keep_interpolations
+from sesemi_search.config.experiment import to_typed, to_yaml
 from sesemi_search.console import make_console
-from sesemi_search.data.classes import check_classes, follow_classes
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.train import FinalResult, train
-from sesemi_search.models.expected_input import describe_followed, follow_backbone
-from sesemi_search.preflight.branches import check_experiment
-from sesemi_search.project.project import PROVENANCE, activate, check_writable, project_path
+from sesemi_search.preflight.experiment import settle_experiment
+from sesemi_search.project.project import PROVENANCE, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
 from sesemi_search.tracking import run_tracker
 
@@ -41,25 +38,15 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
     config, project = composed.config, composed.project
     for note in composed.notes:
         logger.info(note)
-    activate(project)
     run = config.run
     runs = project_path(project, run.dir) / run.id
     check_writable(runs, "run.dir")
     folder = _new_folder(runs)
-    data_root = project_path(project, run.data_root)
-    run.data_root = str(data_root)
     for key in ("resume_from_checkpoint", "pretrained_checkpoint_path"):
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
-    with composed.source_lines.added():
-        follow_classes(config, data_root)
-        written = written_experiment(config)
-        resolved = resolve(written)
-        experiment = follow_backbone(written, resolved)
-        typed = type_experiment(experiment)
-        check_classes(typed)
-        notes = [*describe_followed(resolved, experiment), *check_experiment(experiment)]
-    for note in notes:
+    experiment = settle_experiment(composed)
+    for note in experiment.notes:
         logger.info(note)
     tracker = run_tracker(to_typed(config).tracking, folder, console)
 
@@ -69,13 +56,14 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
         except OSError as error:
             raise ConfigError("run.dir", f"the folder {folder} cannot be made: {error.strerror}.") from error
         # What was left open is measured by now, and whoever uses the model needs it.
-        experiment["data"] |= {"mean": typed.data.mean, "std": typed.data.std}
+        data = experiment.typed.data
+        experiment.complete["data"] |= {"mean": data.mean, "std": data.std}
         again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"
-        write_text(folder / "config.yaml", to_yaml(keep_interpolations(written, experiment), again))
+        write_text(folder / "config.yaml", to_yaml(experiment.stored, again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
     try:
-        result = train(typed, folder, tracker, begin)
+        result = train(experiment.typed, folder, tracker, begin)
     finally:
         tracker.close()
     _print_result(result, console)

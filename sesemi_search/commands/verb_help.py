@@ -52,6 +52,10 @@ def _rows(verb: str) -> Iterator[KeyRow]:
     """Yields the keys that a verb takes."""
     if verb == "train":
         yield from describe_keys(RunExperimentConfig)
+    elif verb == "final":
+        for row in describe_keys(SearchExperimentConfig):
+            if row.is_changeable or not row.key.startswith(("space", "search.")):
+                yield row
     elif verb in _OF_SEARCHES:
         for row in describe_keys(SearchExperimentConfig):
             if (verb != "resume" or row.is_changeable) and (verb != "track" or row.key.startswith("tracking.")):

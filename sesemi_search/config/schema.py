@@ -22,6 +22,7 @@ __all__ = [
     "DataConfig",
     "EMAConfig",
     "ExperimentConfig",
+    "FinalConfig",
     "HParamsConfig",
     "Interval",
     "LRSchedulerConfig",
@@ -423,6 +424,25 @@ class RayConfig:
 
 
 @dataclass
+class FinalConfig:
+    """The final run that ends a search (`final DIR`).
+
+    Attributes:
+        auto: Whether `run` and `resume` go on with the final run once the search is finished.
+        trial: The only trial of the search to train again, which is then taken whatever comes of it; null for the best.
+        top_k: Best configs of the search that are trained again over fresh seeds, besides the experiment's own.
+        num_seeds: Seeds of the last of them, of which half choose and half measure, at least 2.
+        num_models: Models that the winner is trained to on train and validation images, each from a seed of its own.
+    """
+
+    auto: bool = False
+    trial: int | None = key(None, takes="the number of a trial, or null", holds=at_least(0))
+    top_k: int = key(4, takes=_FROM_1, holds=at_least(1))
+    num_seeds: int = key(5, takes="a whole number, at least 2", holds=at_least(2))
+    num_models: int = key(1, takes=_FROM_1, holds=at_least(1))
+
+
+@dataclass
 class RunExperimentConfig(ExperimentConfig):
     """What `sesemi-search train` composes."""
 
@@ -440,4 +460,5 @@ class SearchExperimentConfig(RunExperimentConfig):
 
     search: SearchConfig = field(default_factory=SearchConfig)
     ray: RayConfig = key(factory=RayConfig, is_changeable=True)
+    final: FinalConfig = key(factory=FinalConfig, is_changeable=True)
     space: Any = MISSING

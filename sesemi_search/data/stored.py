@@ -13,7 +13,16 @@ import numpy.typing as npt
 from sesemi_search.data.decode import to_channels, to_size
 from sesemi_search.errors import SesemiSearchError
 
-__all__ = ["ArrayReader", "ImageReader", "ImageSplit", "LabelledImages", "StoredImages", "UnreadableImage"]
+__all__ = [
+    "ArrayReader",
+    "ImageReader",
+    "ImageSplit",
+    "JoinedReader",
+    "LabelledImages",
+    "StoredImages",
+    "UnreadableImage",
+    "join_splits",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,3 +149,36 @@ class ArrayReader:
         """Returns an image (C, size, size)."""
         pixels: npt.NDArray[np.uint8] = to_size(to_channels(self.labelled.images[index : index + 1], channels), size)[0]
         return pixels
+
+
+class JoinedReader:
+    """Two splits as the images of one reader, those of the second after those of the first; each is kept as it is."""
+
+    is_file_reader = False
+
+    def __init__(self, first: ImageSplit, second: ImageSplit) -> None:
+        self._splits = (first, second)
+        self.labels = np.concatenate([first.labels, second.labels])
+
+    def read(self, index: int, size: int, channels: int) -> npt.NDArray[np.uint8]:  # noqa: ARG002
+        """Returns an image as its split has it, which is of the size that it was loaded for."""
+        first, second = self._splits
+        split, place = (first, index) if index < len(first) else (second, index - len(first))
+        pixels: npt.NDArray[np.uint8] = split.take(np.array([place]))[0]
+        return pixels
+
+
+def join_splits(first: ImageSplit, second: ImageSplit, image_size: int, channels: int) -> ImageSplit:
+    """Returns two splits as one, in memory where both are.
+
+    Args:
+        first: The one whose images come first.
+        second: The other.
+        image_size: Height and width of both.
+        channels: Channels of both; gray ones may keep one.
+    """
+    if isinstance(first, LabelledImages) and isinstance(second, LabelledImages):
+        images = np.concatenate([first.images, second.images])
+        return LabelledImages(images, np.concatenate([first.labels, second.labels]))
+    reader = JoinedReader(first, second)
+    return StoredImages(reader, np.arange(len(reader.labels)), image_size, channels)

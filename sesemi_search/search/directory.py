@@ -6,6 +6,7 @@ ends. The file also says who holds it, for people.
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shlex
@@ -26,8 +27,10 @@ __all__ = [
     "SEARCH_YAML",
     "output_file",
     "choose_directory",
+    "count_finals",
     "error_file",
     "file_inside",
+    "final_dir",
     "given_directory",
     "holds_search",
     "lock_directory",
@@ -58,6 +61,16 @@ def error_file(directory: Path, number: int) -> Path:
 def output_file(directory: Path, number: int) -> Path:
     """Returns the file that has what a trial's modules printed, in all its attempts."""
     return trial_dir(directory, number) / "output.txt"
+
+
+def final_dir(directory: Path, attempt: int) -> Path:
+    """Returns the folder of a final run of a search: `final`, `final-2` and so on."""
+    return directory / ("final" if attempt == 1 else f"final-{attempt}")
+
+
+def count_finals(directory: Path) -> int:
+    """Returns how many final runs of a search have begun."""
+    return next(count for count in itertools.count() if not final_dir(directory, count + 1).exists())
 
 
 def holds_search(directory: Path) -> bool:

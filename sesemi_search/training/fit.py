@@ -55,8 +55,9 @@ class Diverged(SesemiSearchError):
         self.metrics = dict(metrics)
         self.lr = lr
         was = "" if lr is None else f" (it was {float(lr):g})"
+        losses = ", ".join(f"{name}={value}" for name, value in self.metrics.items() if name in _LOSSES)
         super().__init__(
-            f"training diverged in epoch {epoch}: {', '.join(f'{k}={v}' for k, v in self.metrics.items() if k in _LOSSES)}. "
+            f"training diverged in epoch {epoch}: {losses}. "
             f"Try a lower learner.hparams.optimizer.lr{was} or set run.gradient_clip_norm."
         )
 

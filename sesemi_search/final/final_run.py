@@ -1,0 +1,236 @@
+"""A final run from its plan to its model: confirm, train the winner on all images, open the test split once.
+
+Confirm and training are searches of given trials (`phases.py`): killed at any moment, they go on where they were. What
+comes after them trains nothing, and is done anew. The test split is opened when all models are trained and nothing is
+left to choose.
+"""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sesemi_search.atomic import remove_torn, write_text
+from sesemi_search.config.experiment import Complete, Written, load_experiment, resolve, type_experiment
+from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.data import load_splits, open_images
+from sesemi_search.data.normalization import fill_normalization
+from sesemi_search.data.stored import ImageSplit, join_splits
+from sesemi_search.errors import SesemiSearchError, user_code
+from sesemi_search.final.final_plan import FinalPlan
+from sesemi_search.final.model_card import write_card
+from sesemi_search.final.phases import plan_confirm, plan_training, score_table
+from sesemi_search.final.result import FinalRun, read_final
+from sesemi_search.final.test_scores import Scores, predict, score
+from sesemi_search.final.verdict import Verdict, judge
+from sesemi_search.models.classifier import build_classifier
+from sesemi_search.models.weights import load_strictly
+from sesemi_search.project.project import METRICS, PROVENANCE
+from sesemi_search.project.provenance import describe_provenance
+from sesemi_search.search.directory import holds_search, lock_directory, trial_dir
+from sesemi_search.search.ledger.objectives import Objective
+from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.plan import Plan, load_data
+from sesemi_search.search.ray_tune.cluster import connect
+from sesemi_search.search.ray_tune.driver import search
+from sesemi_search.search.ray_tune.local_ray import LocalRay
+from sesemi_search.search.stopping import StopKind
+from sesemi_search.tracking.tracker import Tracker
+from sesemi_search.training import eval_weights, load_checkpoint, resolve_device, save_checkpoint
+from sesemi_search.training.device import autocast_dtype, make_deterministic
+
+__all__ = ["MakeTracker", "run_final"]
+
+logger = logging.getLogger(__name__)
+
+MakeTracker = Callable[[Plan, Path], Callable[[Sequence[TrialRecord]], Tracker]]
+
+_SHARES = ("val/top1", "val/top1/best")  # metrics that are a share of validation images
+
+
+def run_final(plan: FinalPlan, argv: Sequence[str], make_tracker: MakeTracker, begun: LocalRay | None) -> FinalRun:
+    """Carries out a final run, or the rest of one.
+
+    Args:
+        plan: The plan.
+        argv: The command line, for the provenance.
+        make_tracker: Makes what is shown the events of a phase, from its plan and its directory.
+        begun: The local Ray that has begun to start.
+
+    Raises:
+        ConfigError: The data cannot be read, or another driver is at work there.
+        SesemiSearchError: No candidate could be trained, or a phase stopped.
+        KeyboardInterrupt: A signal ended a phase in order.
+    """
+    with lock_directory(plan.folder):
+        remove_torn(plan.folder)
+        if not (plan.folder / PROVENANCE).exists():
+            write_text(plan.folder / PROVENANCE, describe_provenance(argv, plan.setup.project))
+        settings = plan.setup.typed(next(iter(plan.configs.values())))
+        data = load_data(settings)
+        with connect(settings.ray.address, plan.setup.project, begun):
+            confirm = plan_confirm(plan.setup, plan.configs, plan.candidates, plan.seeds, data)
+            runs = _run_phase(confirm, plan.confirm_folder, argv, make_tracker)
+            verdict = _judge(plan, runs, len(data["val"]))
+            for sentence in verdict.sentences():
+                logger.info(sentence)
+            winner = _find_winner(plan, verdict, runs)
+            of_winner = [run for run in runs if run.params["candidate"] == winner]
+            config = _extend(plan.configs[winner], of_winner, plan.setup.objective, settings, data["train"])
+            training = plan_training(plan.setup, winner, config, plan.training_seeds, _join(data, settings))
+            models = _run_phase(training, plan.models_folder, argv, make_tracker)
+        for model in models:
+            if model.outcome is not Outcome.complete:
+                raise SesemiSearchError(
+                    f"{plan.models_folder}: the final training of {winner} ended as {model.outcome}: {model.message}"
+                )
+        return _finish(plan, winner, verdict, runs, models)
+
+
+def _run_phase(plan: Plan, directory: Path, argv: Sequence[str], make_tracker: MakeTracker) -> list[TrialRecord]:
+    """Runs the trials of a phase that are left, and returns all of them."""
+    tracker = make_tracker(plan, directory)
+    result = search(plan, directory, argv, tracker, resume=holds_search(directory))
+    if result.stop is None:
+        return result.records
+    logger.info(f"go on with it:  {plan.resume_command(directory)}")
+    if result.stop.kind is StopKind.signal:
+        raise KeyboardInterrupt
+    raise SesemiSearchError(result.stop.text)
+
+
+def _judge(plan: FinalPlan, runs: Sequence[TrialRecord], num_val_images: int) -> Verdict:
+    objective = plan.setup.objective
+    return judge(
+        plan.candidates,
+        score_table(runs, list(plan.configs), plan.seeds),
+        num_seeds=len(plan.seeds),
+        num_images=num_val_images if objective.name in _SHARES else None,
+        higher_is_better=objective.maximize,
+    )
+
+
+def _find_winner(plan: FinalPlan, verdict: Verdict, runs: Sequence[TrialRecord]) -> str:
+    """Returns the candidate to take: the one that was asked for, else the one that confirm chose."""
+    failed = {each.name for each in verdict.scores if each.is_failed}
+    winner = plan.chosen or verdict.winner
+    if winner is None or winner in failed:
+        messages = [f"{run.outcome}: {run.message}" for run in runs if run.outcome is not Outcome.complete]
+        raise SesemiSearchError(f"{plan.confirm_folder}: no candidate could be trained to the end. {messages[0]}")
+    if winner != verdict.winner:
+        logger.info(f"{winner} is trained, as asked for")
+    return winner
+
+
+def _extend(
+    config: Written, runs: Sequence[TrialRecord], objective: Objective, data: ExperimentConfig, train: ImageSplit
+) -> Written:
+    """Returns the winner's config for all images: normalized as in confirm, of as many epochs as confirm found best.
+
+    A schedule spans the run, and an epoch before its end is not what a shorter run would come to, so it keeps its
+    length. At a constant rate it is, and the epoch is taken at which the mean over the seeds was best.
+    """
+    resolved = resolve(config)
+    num_epochs = resolved["run"]["num_epochs"]
+    if resolved["learner"]["hparams"]["lr_scheduler"]["scheduler"] is None:
+        curves = [run.values for run in runs if run.outcome is Outcome.complete]
+        sign = 1 if objective.maximize else -1
+        num_epochs = max(range(1, num_epochs + 1), key=lambda epoch: sign * sum(curve[epoch] for curve in curves))
+    section = config["data"]
+    if resolved["data"]["mean"] is None or resolved["data"]["std"] is None:
+        filled = fill_normalization(data.data, train, quiet=True)
+        section = {**section, "mean": filled.mean, "std": filled.std}
+    return Written({**config, "run": {**config["run"], "num_epochs": num_epochs}, "data": section})
+
+
+def _join(data: Mapping[str, ImageSplit], settings: ExperimentConfig) -> dict[str, ImageSplit]:
+    """Returns the training and the validation images as one split."""
+    assert settings.data.image_size is not None
+    return {"train": join_splits(data["train"], data["val"], settings.data.image_size, settings.data.channels)}
+
+
+@user_code()
+def _finish(
+    plan: FinalPlan,
+    winner: str,
+    verdict: Verdict,
+    runs: Sequence[TrialRecord],
+    models: Sequence[TrialRecord],
+) -> FinalRun:
+    """Scores the models on the test split, and writes what is left of a final run; `metrics.json` is the last."""
+    folders = [trial_dir(plan.models_folder, model.number) for model in models]
+    configs = [type_experiment(load_experiment(folder / "config.yaml")) for folder in folders]
+    weights = [eval_weights(load_checkpoint(folder / "checkpoint.pt")) for folder in folders]
+    save_checkpoint(plan.folder / "model.pt", weights[0])
+    text = (folders[0] / "config.yaml").read_text().split("\n", 1)[1]
+    write_text(plan.folder / "config.yaml", f"# {winner} of {plan.stored.name}, as its final run trained it.\n{text}")
+    opened = datetime.now(UTC).isoformat(timespec="seconds")
+    scores = _score_test(configs, weights)
+    metrics = {
+        "outcome": "complete",
+        "search": plan.stored.name,
+        "winner": winner,
+        "metric": plan.setup.objective.name,
+        "verdict": {**verdict.as_dict(), "sentences": verdict.sentences()},
+        "confirm": [_describe_run(run, plan.setup.objective.name) for run in runs],
+        "num_epochs": configs[0].run.num_epochs,
+        "models": [
+            {**_describe_run(model, "train/loss"), "test/top1": each.top1}
+            for model, each in zip(models, scores, strict=True)
+        ],
+        "opened": opened,
+        "test": scores[0].to_json(),
+    }
+    metrics = _without_nan(metrics)
+    write_card(plan, FinalRun(plan.folder, winner, verdict.sentences(), metrics["test"], opened, metrics), configs[0])
+    write_text(plan.folder / METRICS, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    over = read_final(plan.folder)
+    assert over is not None
+    return over
+
+
+def _score_test(configs: Sequence[ExperimentConfig], weights: Sequence[Mapping[str, Tensor]]) -> list[Scores]:
+    """Opens the test split and scores each model on it."""
+    run, data = configs[0].run, configs[0].data
+    placement = resolve_device(run.accelerator, run.gpus)
+    make_deterministic(placement.device, run.num_threads)
+    split = load_splits(data, Path(run.data_root), ("test",), run.memory_share)["test"]
+    dtype = autocast_dtype(run.precision, placement.device)
+    scores = []
+    for config, each in zip(configs, weights, strict=True):
+        hparams = config.learner.hparams
+        model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes)
+        load_strictly(model, each, "the weights do not fit their own model")
+        images = open_images("test", split, config.data, run, placement.device)
+        with torch.random.fork_rng():
+            probabilities = predict(model.to(placement.device), images, run.batch_size_per_gpu, dtype)
+        scores.append(score(probabilities, split.labels))
+    return scores
+
+
+def _describe_run(run: TrialRecord, metric: str) -> dict[str, Any]:
+    """Returns a training of a phase as JSON has it."""
+    return {
+        "trial": run.number,
+        "candidate": run.params["candidate"],
+        "seed": run.params["seed"],
+        "outcome": run.outcome.value,
+        metric: run.value,
+        "epochs": run.epochs,
+        "seconds": run.seconds,
+    }
+
+
+def _without_nan(value: Any) -> Any:
+    """Returns a value with null for NaN and infinity, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(child) for child in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
