@@ -1,7 +1,7 @@
 """Hyperparameter and architecture search for image classifiers.
 
-`run`, `resume`, `run_final` and `train` do what the verbs of the command line do, `open_search` reads a search. All else
-is imported from its own module.
+`run`, `resume`, `run_final` and `train` do what the verbs of the command line do, `open_search` reads a search. All
+else is imported from its own module.
 """
 
 import importlib

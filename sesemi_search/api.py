@@ -18,8 +18,8 @@ from sesemi_search.commands.trial_request import request_trial
 from sesemi_search.config.compose import Request
 from sesemi_search.config.keywords import write_overrides
 from sesemi_search.errors import ConfigError
-from sesemi_search.final.train import FinalResult
 from sesemi_search.final.result import FinalRun
+from sesemi_search.final.train import FinalResult
 from sesemi_search.report.search import Search, open_search
 
 __all__ = ["resume", "run", "run_final", "train"]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from sesemi_search.atomic import remove_torn, write_text
-from sesemi_search.config.experiment import Complete, Written, load_experiment, resolve, type_experiment
+from sesemi_search.config.experiment import Written, load_experiment, resolve, type_experiment
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import load_splits, open_images
 from sesemi_search.data.normalization import fill_normalization

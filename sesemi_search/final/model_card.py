@@ -60,7 +60,7 @@ def _card(plan: FinalPlan, run: FinalRun, config: ExperimentConfig) -> Iterator[
     yield f"Python {provenance['python']}, {versions}; {provenance['platform']}."
     yield f"The search is in `{shlex.quote(str(plan.stored.directory))}`."
     yield from ("", "## Limits", "")
-    yield "- The interval of the test score is about the number of test images. Other kinds of images may give anything."
+    yield "- The interval of the test score is about the number of test images. Images of another kind may differ."
     yield "- The model gives one of its classes to every image, to one that is of none as well."
     yield "- Its probabilities are as far off as the calibration error says, on images like those of the test."
 
