@@ -16,7 +16,9 @@ from torch.nn import functional
 
 from sesemi_search.errors import ConfigError
 
-__all__ = ["decode_file", "decode_value", "fit_square", "to_channels", "to_size"]
+__all__ = ["StoredShape", "decode_file", "decode_value", "fit_square", "to_channels", "to_size"]
+
+StoredShape = tuple[int, int, int]  # channels, height and width
 
 _Pixels = npt.NDArray[np.uint8]
 _CHUNK = 4096
@@ -25,8 +27,15 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _ORIENTATION = 0x0112  # EXIF: how a camera was held
 
 
-def decode_file(path: Path, size: int, channels: int) -> _Pixels:
+def decode_file(path: Path, size: int, channels: int, stored: StoredShape | None = None) -> _Pixels:
     """Reads an image file: its middle square, as (channels, size, size).
+
+    Args:
+        path: The file.
+        size: Height and width to reach.
+        channels: Channels to reach.
+        stored: Of a model of images that a source held in arrays, the shape that they had there: the file gets it
+            first, and from there goes the way that they went, so that one of gray images keeps 1 channel.
 
     Raises:
         OSError, SyntaxError, ValueError: It is no image, is cut short or has pixels without a range. PIL's other errors
@@ -37,11 +46,11 @@ def decode_file(path: Path, size: int, channels: int) -> _Pixels:
         raise ValueError("it is no regular file")  # a pipe would be waited for
     with Image.open(path) as image:
         # A JPEG decodes at a half, a quarter or an eighth of its size in less time; never below the size asked for.
-        image.draft(None, (size, size))
-        return _from_pil(image, size, channels)
+        image.draft(None, (size, size) if stored is None else (stored[2], stored[1]))
+        return _from_pil(image, size, channels, stored)
 
 
-def decode_value(value: Any, size: int, channels: int) -> _Pixels:
+def decode_value(value: Any, size: int, channels: int, stored: StoredShape | None = None) -> _Pixels:
     """Converts what a data set gives for an image.
 
     Args:
@@ -49,6 +58,7 @@ def decode_value(value: Any, size: int, channels: int) -> _Pixels:
             floats lie in [0, 1].
         size: Height and width to reach.
         channels: Channels to reach; of a gray image, 1 stays 1.
+        stored: As of `decode_file`.
 
     Returns:
         (C, size, size), 0 to 255.
@@ -58,7 +68,7 @@ def decode_value(value: Any, size: int, channels: int) -> _Pixels:
         ConfigError: A PIL image, to be read with other channels than 1 or 3.
     """
     if isinstance(value, Image.Image):
-        return _from_pil(value, size, channels)
+        return _from_pil(value, size, channels, stored)
     if isinstance(value, Tensor):
         array = value.detach().cpu().numpy()
     elif isinstance(value, np.ndarray):
@@ -72,7 +82,10 @@ def decode_value(value: Any, size: int, channels: int) -> _Pixels:
         raise ValueError(
             f"got shape {tuple(value.shape)}; a tensor is (C, H, W) or (H, W), an array (H, W, C) or (H, W)"
         )
-    return fit_square(to_channels(_to_uint8(array)[None], channels)[0], size)
+    pixels = _to_uint8(array)
+    if stored is not None:
+        return _from_pil(_to_pil(to_channels(pixels[None], stored[0])[0]), size, channels, stored)
+    return fit_square(to_channels(pixels[None], channels)[0], size)
 
 
 def to_size(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
@@ -132,9 +145,10 @@ def to_channels(images: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.
     return gray
 
 
-def _from_pil(image: Image.Image, size: int, channels: int) -> _Pixels:
-    """Converts a PIL image of any mode to (channels, size, size)."""
-    if channels not in (1, 3):
+def _from_pil(image: Image.Image, size: int, channels: int, stored: StoredShape | None) -> _Pixels:
+    """Converts a PIL image of any mode to (channels, size, size), by way of the stored shape where there is one."""
+    kept, height, width = stored or (channels, size, size)
+    if channels not in (1, 3) or kept not in (1, 3):
         raise ConfigError("data.channels", f"got {channels}; image files are read with 1 or 3 channels.")
     if image.mode == "F":
         raise ValueError("its pixels are floats, which have no fixed range")
@@ -143,9 +157,16 @@ def _from_pil(image: Image.Image, size: int, channels: int) -> _Pixels:
         upright = Image.fromarray(_to_uint8(_as_16_bit(np.asarray(upright))))
     elif upright.mode == "P" and "transparency" in upright.info:
         upright = upright.convert("RGBA")
-    pixels = upright.convert("L" if channels == 1 else "RGB")
-    square = np.asarray(ImageOps.fit(pixels, (size, size), Image.Resampling.BILINEAR))
-    return np.ascontiguousarray(square[None] if channels == 1 else square.transpose(2, 0, 1))
+    pixels = upright.convert("L" if kept == 1 else "RGB")
+    fitted = np.asarray(ImageOps.fit(pixels, (width, height), Image.Resampling.BILINEAR))
+    array = np.ascontiguousarray(fitted[None] if kept == 1 else fitted.transpose(2, 0, 1))
+    sized: _Pixels = to_size(to_channels(array[None], channels), size)[0]
+    return sized
+
+
+def _to_pil(pixels: _Pixels) -> Image.Image:
+    """Returns gray or red, green and blue pixels (C, H, W) as a PIL image."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
 
 
 def _upright(image: Image.Image) -> Image.Image:

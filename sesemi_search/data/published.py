@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from sesemi_search.data.decode import StoredShape
 from sesemi_search.data.download import provide
 from sesemi_search.data.stored import LabelledImages
 from sesemi_search.errors import ConfigError
@@ -24,6 +25,7 @@ class MNIST5k:
 
     num_train: ClassVar[int] = 5_000
     num_classes: ClassVar[int] = 10
+    image_shape: ClassVar[StoredShape] = (1, 28, 28)
 
     def train(self) -> LabelledImages:
         """Returns all 5,000 digits: (5000, 1, 28, 28)."""
@@ -46,6 +48,7 @@ class MNIST:
 
     num_train: ClassVar[int] = 60_000
     num_classes: ClassVar[int] = 10
+    image_shape: ClassVar[StoredShape] = (1, 28, 28)
     _name: ClassVar[str] = "MNIST"  # torchvision's class
 
     def __init__(self, data_root: str | Path = "./data") -> None:
@@ -86,6 +89,11 @@ class FashionMNIST(MNIST):
     """
 
     num_classes: ClassVar[int] = 10
+    image_shape = MNIST.image_shape
+    classes: ClassVar[tuple[str, ...]] = (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    )
     _name = "FashionMNIST"
 
 
@@ -103,6 +111,11 @@ class CIFAR10:
 
     num_train: ClassVar[int] = 50_000
     num_classes: ClassVar[int] = 10
+    image_shape: ClassVar[StoredShape] = (3, 32, 32)
+    classes: ClassVar[tuple[str, ...]] = (
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    )
     _name: ClassVar[str] = "CIFAR10"  # torchvision's class
 
     def __init__(self, data_root: str | Path = "./data") -> None:
@@ -143,6 +156,18 @@ class CIFAR100(CIFAR10):
     """
 
     num_classes: ClassVar[int] = 100
+    image_shape = CIFAR10.image_shape
+    classes: ClassVar[tuple[str, ...]] = tuple(
+        """
+        apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
+        castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
+        elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster
+        man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
+        pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk
+        skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
+        tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+        """.split()
+    )
     _name = "CIFAR100"
 
 
@@ -161,6 +186,11 @@ class STL10:
     num_train: ClassVar[int] = 5_000
     num_classes: ClassVar[int] = 10
     num_images: ClassVar[dict[str, int]] = {"train": num_train, "test": 8_000}
+    image_shape: ClassVar[StoredShape] = (3, 96, 96)
+    classes: ClassVar[tuple[str, ...]] = (
+        *("airplane", "bird", "car", "cat", "deer"),
+        *("dog", "horse", "monkey", "ship", "truck"),
+    )
 
     def __init__(self, data_root: str | Path = "./data") -> None:
         self.data_root = Path(data_root)

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import nn
 
 from sesemi_search.atomic import remove_torn, write_text
 from sesemi_search.config.experiment import Written, load_experiment, resolve, type_experiment
@@ -29,6 +28,7 @@ from sesemi_search.final.phases import plan_confirm, plan_training, score_table
 from sesemi_search.final.result import FinalRun, read_final
 from sesemi_search.final.test_scores import Scores, predict, score
 from sesemi_search.final.verdict import Verdict, judge
+from sesemi_search.inference import save_model
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.models.weights import load_strictly
 from sesemi_search.project.project import METRICS, PROVENANCE
@@ -42,7 +42,7 @@ from sesemi_search.search.ray_tune.driver import search
 from sesemi_search.search.ray_tune.local_ray import LocalRay
 from sesemi_search.search.stopping import StopKind
 from sesemi_search.tracking.tracker import Tracker
-from sesemi_search.training import eval_weights, load_checkpoint, resolve_device, save_checkpoint
+from sesemi_search.training import eval_weights, load_checkpoint, resolve_device
 from sesemi_search.training.device import autocast_dtype, make_deterministic
 
 __all__ = ["MakeTracker", "run_final"]
@@ -166,12 +166,12 @@ def _finish(
     """Scores the models on the test split, and writes what is left of a final run; `metrics.json` is the last."""
     folders = [trial_dir(plan.models_folder, model.number) for model in models]
     configs = [type_experiment(load_experiment(folder / "config.yaml")) for folder in folders]
-    weights = [eval_weights(load_checkpoint(folder / "checkpoint.pt")) for folder in folders]
-    save_checkpoint(plan.folder / "model.pt", weights[0])
+    classifiers = [_load(config, folder) for config, folder in zip(configs, folders, strict=True)]
+    save_model(plan.folder, classifiers[0], configs[0])
     text = (folders[0] / "config.yaml").read_text().split("\n", 1)[1]
     write_text(plan.folder / "config.yaml", f"# {winner} of {plan.stored.name}, as its final run trained it.\n{text}")
     opened = datetime.now(UTC).isoformat(timespec="seconds")
-    scores = _score_test(configs, weights)
+    scores = _score_test(configs, classifiers)
     metrics = {
         "outcome": "complete",
         "search": plan.stored.name,
@@ -195,7 +195,16 @@ def _finish(
     return over
 
 
-def _score_test(configs: Sequence[ExperimentConfig], weights: Sequence[Mapping[str, Tensor]]) -> list[Scores]:
+def _load(config: ExperimentConfig, folder: Path) -> nn.Module:
+    """Returns the model that a trial of the final training came to."""
+    hparams = config.learner.hparams
+    model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes)
+    weights = eval_weights(load_checkpoint(folder / "checkpoint.pt"))
+    load_strictly(model, weights, "the weights do not fit their own model")
+    return model
+
+
+def _score_test(configs: Sequence[ExperimentConfig], models: Sequence[nn.Module]) -> list[Scores]:
     """Opens the test split and scores each model on it."""
     run, data = configs[0].run, configs[0].data
     placement = resolve_device(run.accelerator, run.gpus)
@@ -203,13 +212,9 @@ def _score_test(configs: Sequence[ExperimentConfig], weights: Sequence[Mapping[s
     split = load_splits(data, Path(run.data_root), ("test",), run.memory_share)["test"]
     dtype = autocast_dtype(run.precision, placement.device)
     scores = []
-    for config, each in zip(configs, weights, strict=True):
-        hparams = config.learner.hparams
-        model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes)
-        load_strictly(model, each, "the weights do not fit their own model")
+    for config, model in zip(configs, models, strict=True):
         images = open_images("test", split, config.data, run, placement.device)
-        with torch.random.fork_rng():
-            probabilities = predict(model.to(placement.device), images, run.batch_size_per_gpu, dtype)
+        probabilities = predict(model.to(placement.device), images, run.batch_size_per_gpu, dtype)
         scores.append(score(probabilities, split.labels))
     return scores
 

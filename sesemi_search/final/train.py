@@ -2,8 +2,8 @@
 
 The search and its choice rest on train and val; this is the one place that opens the test split, after training and
 once. Its files, where it has any, are tried before training: a broken one must not cost a training. The run's folder
-gets last.pt and best.pt (whole states, to go on from), model.pt (the scored weights), metrics.json and, where some
-steps are profiled, their trace; its config is the caller's to write.
+gets last.pt and best.pt (whole states, to go on from), the scored weights with what is needed to use them (see
+`inference.save`), metrics.json and, where some steps are profiled, their trace; its config is the caller's to write.
 """
 
 import json
@@ -23,6 +23,7 @@ from sesemi_search.data import Images, fill_normalization, load_splits, open_ima
 from sesemi_search.data.splits import count_train_images, describe_classes
 from sesemi_search.errors import raise_problems, user_code
 from sesemi_search.final.start import begin, best_epoch
+from sesemi_search.inference import save_model
 from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.project.project import METRICS
 from sesemi_search.tracking.tracker import RunStart, Tracker
@@ -61,7 +62,7 @@ class FinalResult:
     """A final run that trained all its epochs.
 
     Attributes:
-        run_dir: Its folder: last.pt, best.pt, model.pt and metrics.json, and trace.json.gz where it is profiled.
+        run_dir: Its folder: last.pt, best.pt, the model, metrics.json, and trace.json.gz where it is profiled.
         num_epochs: Epochs trained.
         best_epoch: The first epoch with the best val/top1.
         best_top1: That val/top1, in [0, 1].
@@ -217,14 +218,13 @@ def _profile_epoch(fit: Fit, trace: Path) -> dict[str, float]:
 
 
 def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) -> FinalScore:
-    """Writes the weights of the chosen checkpoint as model.pt and scores them on the test split."""
+    """Saves the model with the weights of the chosen checkpoint and scores them on the test split."""
     name = f"{config.run.test_checkpoint.value}.pt"
     # The last epoch is in memory, and on disk only if this attempt trained one.
     state = fit.state_dict() if name == "last.pt" else load_checkpoint(run_dir / name)
     model = copy_model(fit.eval_model)
     model.load_state_dict(eval_weights(state))
-    # From the CPU: a plain torch.load on a machine without a GPU refuses what was saved from one.
-    save_checkpoint(run_dir / "model.pt", {name: value.cpu() for name, value in model.state_dict().items()})
+    save_model(run_dir, model, config)
     scores = fit.evaluate(_load(config, ("test",), device)["test"], "test", model)
     return FinalScore(name, state["epoch"], scores["test/loss"], scores["test/top1"])
 

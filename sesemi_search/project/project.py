@@ -18,6 +18,10 @@ from sesemi_search.project import sesemi_modules
 
 __all__ = [
     "METRICS",
+    "MODEL_FILES",
+    "MODEL_JSON",
+    "MODEL_PT",
+    "MODEL_SAFETENSORS",
     "PROVENANCE",
     "Project",
     "activate",
@@ -31,6 +35,9 @@ __all__ = [
 
 PROVENANCE = "provenance.json"
 METRICS = "metrics.json"  # of a final run
+# Of a model: its weights, of which the first file that is there is read, and what it is built from.
+MODEL_SAFETENSORS, MODEL_PT = MODEL_FILES = ("model.safetensors", "model.pt")
+MODEL_JSON = "model.json"
 
 
 @dataclass(frozen=True)

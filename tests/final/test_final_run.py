@@ -26,7 +26,7 @@ from sesemi_search.models import build_classifier
 from sesemi_search.models.heads import LinearHead
 from sesemi_search.training import Diverged, load_checkpoint
 
-FILES = ["best.pt", "last.pt", "metrics.json", "model.pt"]
+FILES = ["best.pt", "last.pt", "metrics.json", "model.json", "model.pt", "model.safetensors"]
 Run = Callable[..., Any]
 Finished = tuple[final.FinalResult, Path]
 
