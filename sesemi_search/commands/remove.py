@@ -16,6 +16,8 @@ from sesemi_search.search.directory import (
     LOCK,
     SEARCH_LOG,
     SEARCH_YAML,
+    count_finals,
+    final_dir,
     holds_search,
     lock_directory,
     lock_holder,
@@ -26,7 +28,8 @@ __all__ = ["remove_command"]
 
 # What a search and a final run write into their folders; the ledger last, so that what was cut short is still a search.
 _SEARCH = ("trials", "wandb", "best.yaml", SEARCH_LOG, PROVENANCE, f"{JOURNAL}.lock", JOURNAL, SEARCH_YAML, LOCK)
-_FINAL = ("wandb", "last.pt", "best.pt", *MODEL_FILES, MODEL_JSON, METRICS, PROVENANCE, "config.yaml")
+_PHASES = ("confirm", "models", "README.md", LOCK)  # of the final run of a search
+_FINAL = ("wandb", "last.pt", "best.pt", *MODEL_FILES, MODEL_JSON, METRICS, PROVENANCE, "config.yaml", *_PHASES)
 
 
 def remove_command(arguments: Sequence[str], yes: bool) -> int:
@@ -46,14 +49,15 @@ def remove_command(arguments: Sequence[str], yes: bool) -> int:
         raise ConfigError("remove", f"{directory} holds no search and no final run.")
     if directory.is_symlink():
         raise ConfigError("remove", f"{directory} is a link; name the folder itself, {directory.resolve()}.")
-    if holder := lock_holder(directory):
+    finals = [final_dir(directory, number + 1) for number in range(count_finals(directory))] if is_search else []
+    if holder := next(filter(None, map(lock_holder, [directory, *finals])), None):
         raise ConfigError("remove", f"{directory} is in use by {holder}; it can be removed when the search ends.")
     if not yes and not _confirm(directory):
         print_text("nothing was removed")
         return 1
     with lock_directory(directory) if is_search else nullcontext():
         remove_torn(directory)
-        for name in _SEARCH if is_search else _FINAL:
+        for name in (*(each.name for each in finals), *_SEARCH) if is_search else _FINAL:
             _remove(directory / name)
     left = sorted(path.name for path in directory.iterdir())
     if left:

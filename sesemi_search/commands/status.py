@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from sesemi_search.console import make_console, print_text
+from sesemi_search.final.result import read_final
 from sesemi_search.formatting import format_metrics, format_params, format_path, format_seconds, quote_path
 from sesemi_search.report.failures import describe_failures
 from sesemi_search.report.search_end import compare_with_baseline
 from sesemi_search.report.summary import State, Summary, summarize
 from sesemi_search.report.table import print_trials, render_outcomes, varied_params
-from sesemi_search.search.directory import only_directory
+from sesemi_search.search.directory import count_finals, final_dir, only_directory
 from sesemi_search.search.stored_search import read_search
 
 __all__ = ["status_command"]
@@ -23,7 +25,7 @@ def status_command(arguments: Sequence[str], as_json: bool) -> int:
         print_text(json.dumps({**summary.to_json(), "running": running}, indent=1, default=str))
         return 0
     console = make_console()
-    for line in _describe(summary):
+    for line in (*_describe(summary), *_describe_final(summary.directory)):
         console.print(line, soft_wrap=True)
     if summary.running:
         console.print()
@@ -49,6 +51,16 @@ def _describe(summary: Summary) -> Iterator[str]:
     yield f"search directory: {format_path(summary.directory)}"
     if summary.state is State.stopped:
         yield f"go on with it:  sesemi-search resume {quote_path(summary.directory)}"
+
+
+def _describe_final(directory: Path) -> Iterator[str]:
+    """Yields what the last final run of a search came to, nothing where there is none."""
+    if count := count_finals(directory):
+        run = read_final(final_dir(directory, count))
+        if run is None:
+            yield f"final run: not over; go on with it: sesemi-search final {quote_path(directory)}"
+        else:
+            yield f"final run: {run.winner}, {run.describe_test()}: {quote_path(run.directory)}"
 
 
 def _describe_best(summary: Summary) -> str:

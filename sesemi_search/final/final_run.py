@@ -9,6 +9,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from torch import nn
 
 from sesemi_search.atomic import remove_torn, write_text
-from sesemi_search.config.experiment import Written, load_experiment, resolve, type_experiment
+from sesemi_search.config.experiment import Complete, Written, load_experiment, resolve, type_experiment
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import load_splits, open_images
 from sesemi_search.data.normalization import fill_normalization
@@ -41,7 +42,8 @@ from sesemi_search.search.ray_tune.cluster import connect
 from sesemi_search.search.ray_tune.driver import search
 from sesemi_search.search.ray_tune.local_ray import LocalRay
 from sesemi_search.search.stopping import StopKind
-from sesemi_search.tracking.tracker import Tracker
+from sesemi_search.tracking.choose import result_tracker
+from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import eval_weights, load_checkpoint, resolve_device
 from sesemi_search.training.device import autocast_dtype, make_deterministic
 
@@ -188,6 +190,7 @@ def _finish(
         "test": scores[0].to_json(),
     }
     metrics = _without_nan(metrics)
+    _track(plan, winner, load_experiment(folders[0] / "config.yaml"), metrics)
     write_card(plan, FinalRun(plan.folder, winner, verdict.sentences(), metrics["test"], opened, metrics), configs[0])
     write_text(plan.folder / METRICS, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     over = read_final(plan.folder)
@@ -217,6 +220,21 @@ def _score_test(configs: Sequence[ExperimentConfig], models: Sequence[nn.Module]
         probabilities = predict(model.to(placement.device), images, run.batch_size_per_gpu, dtype)
         scores.append(score(probabilities, split.labels))
     return scores
+
+
+def _track(plan: FinalPlan, winner: str, config: Complete, metrics: Mapping[str, Any]) -> None:
+    """Shows what came of it as a run of its own, beside those of its trainings."""
+    settings = plan.setup.typed(next(iter(plan.configs.values())))
+    confirmed = next(each for each in metrics["verdict"]["scores"] if each["name"] == winner)
+    test = {f"test/{name}": value for name, value in metrics["test"].items() if isinstance(value, float)}
+    low, high = metrics["test"]["interval"]
+    of_confirm = {f"confirm/{name}": confirmed[name] for name in ("mean", "std", "num_seeds")}
+    summary = {"winner": winner, **test, "test/top1/low": low, "test/top1/high": high, **of_confirm}
+    with closing(result_tracker(settings.tracking, plan.folder)) as tracker:
+        run_id = f"{plan.setup.study}-final-test"
+        num_epochs = metrics["num_epochs"]
+        tracker.start(RunStart(0, run_id, "final", "final", plan.setup.group, {}, config, num_epochs))
+        tracker.end(0, "complete", summary)
 
 
 def _describe_run(run: TrialRecord, metric: str) -> dict[str, Any]:

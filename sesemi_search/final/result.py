@@ -51,6 +51,8 @@ def read_final(folder: Path) -> FinalRun | None:
     try:
         metrics = json.loads(file_inside(folder, path).read_text())
         sentences = metrics["verdict"]["sentences"]
-        return FinalRun(folder, metrics["winner"], sentences, metrics["test"], metrics["opened"], metrics)
+        run = FinalRun(folder, metrics["winner"], sentences, metrics["test"], metrics["opened"], metrics)
+        run.describe_test()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError("", f"cannot be read ({type(error).__name__}).", file=path) from error
+    return run

@@ -77,6 +77,7 @@ def _print_next(result: SearchResult, rows: Sequence[TrialRow], objectives: Obje
         console.print(f"go on with it:  sesemi-search resume {directory}", soft_wrap=True, markup=False)
     if result.best is not None:
         console.print(f"train the best: sesemi-search train {directory}", soft_wrap=True, markup=False)
+        console.print(f"its final run:  sesemi-search final {directory}", soft_wrap=True, markup=False)
 
 
 def _rule(objectives: Objectives) -> str:

@@ -12,7 +12,7 @@ from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
 from sesemi_search.tracking.tracker import Tracker, Trackers
 from sesemi_search.tracking.weights_and_biases import WandbTracker
 
-__all__ = ["disabling_variable", "run_tracker", "search_tracker", "wandb_tracker"]
+__all__ = ["disabling_variable", "result_tracker", "run_tracker", "search_tracker", "wandb_tracker"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,11 @@ def search_tracker(
     """
     progress = TerminalProgress(console, metric, mode, settings.search.num_trials, ended, best)
     return _with_wandb(progress, settings.tracking, directory)
+
+
+def result_tracker(tracking: TrackingConfig, directory: Path) -> Tracker:
+    """Returns what shows the result of a search's final run beside the terminal."""
+    return _with_wandb(Trackers([]), tracking, directory)
 
 
 def run_tracker(tracking: TrackingConfig, directory: Path, console: Console) -> Tracker:
