@@ -119,12 +119,13 @@ def _compose_own(
     stored: StoredSearch, baseline: TrialRecord | None, compose: Callable[[Path], Experiment]
 ) -> Experiment | None:
     """Returns the experiment's own config, None where it leaves to the space what a model needs."""
-    if baseline is not None:
-        return compose(trial_dir(stored.directory, baseline.number))
-    with tempfile.TemporaryDirectory(prefix="sesemi-search-") as folder:
-        Path(folder, "config.yaml").write_text(to_yaml(stored.experiment))
+    folder = None if baseline is None else trial_dir(stored.directory, baseline.number)
+    if folder is not None and (folder / "config.yaml").is_file():  # else its model could not be built in the search
+        return compose(folder)
+    with tempfile.TemporaryDirectory(prefix="sesemi-search-") as temporary:
+        Path(temporary, "config.yaml").write_text(to_yaml(stored.experiment))
         try:
-            return compose(Path(folder))
+            return compose(Path(temporary))
         except ConfigError as error:
             logger.info(f"the experiment's own config is no candidate: {error}")
             return None

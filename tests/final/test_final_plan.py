@@ -187,12 +187,8 @@ def test_confirm_goes_on_after_a_kill_and_no_run_is_run_twice(plan: Callable[...
     while sittings < 50:
         # Each sitting is one driver, which tells what two trials came to and dies with others in its slots.
         confirm = plan_confirm(made.setup, made.configs, made.candidates, made.seeds, data)
-        opened = resume_ledger if sittings else begin_ledger
-        ledger = (
-            begin_ledger(confirm, made.confirm_folder, [])
-            if opened is begin_ledger
-            else resume_ledger(confirm, made.confirm_folder)
-        )
+        folder = made.confirm_folder
+        ledger = resume_ledger(confirm, folder) if sittings else begin_ledger(confirm, folder, [])
         session = open_phase(confirm, made.confirm_folder, ledger)
         started = []
         while isinstance(number := session.next_trial(), int):
