@@ -16,11 +16,14 @@ from sesemi_search.config.interpolations import keep_interpolations
 from sesemi_search.console import make_console
 from sesemi_search.data.classes import check_classes, follow_classes
 from sesemi_search.errors import ConfigError
+from sesemi_search.final.openings import describe_openings, earlier_openings
 from sesemi_search.final.train import FinalResult, train
+from sesemi_search.formatting import quote_path
 from sesemi_search.models.expected_input import describe_followed, follow_backbone
 from sesemi_search.preflight.branches import check_experiment
 from sesemi_search.project.project import PROVENANCE, activate, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
+from sesemi_search.search.directory import find_search
 from sesemi_search.tracking import run_tracker
 
 __all__ = ["train_command", "train_config"]
@@ -35,7 +38,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
 
 
 def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
-    """Trains one config, scores it on the test split and prints what came of it."""
+    """Trains one config, scores it on the test split where it is to, and prints what came of it."""
     console = make_console()
     composed = compose_config(request)
     config, project = composed.config, composed.project
@@ -46,6 +49,8 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
     runs = project_path(project, run.dir) / run.id
     check_writable(runs, "run.dir")
     folder = _new_folder(runs)
+    search = None if request.config_dir is None else find_search(project_path(None, str(request.config_dir)))
+    note_openings = [*filter(None, [search]), runs.parent]
     data_root = project_path(project, run.data_root)
     run.data_root = str(data_root)
     for key in ("resume_from_checkpoint", "pretrained_checkpoint_path"):
@@ -59,6 +64,8 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
         typed = type_experiment(experiment)
         check_classes(typed)
         notes = [*describe_followed(resolved, experiment), *check_experiment(experiment)]
+    if typed.run.test and (opened := describe_openings(earlier_openings(note_openings, typed.data))):
+        notes.append(opened)
     for note in notes:
         logger.info(note)
     tracker = run_tracker(to_typed(config).tracking, folder, console)
@@ -75,7 +82,7 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
     try:
-        result = train(typed, folder, tracker, begin)
+        result = train(typed, folder, tracker, begin, note_openings)
     finally:
         tracker.close()
     _print_result(result, console)
@@ -90,10 +97,15 @@ def _new_folder(parent: Path) -> Path:
 
 
 def _print_result(result: FinalResult, console: Console) -> None:
-    test = result.test
     console.print(
         f"val/top1   {result.last_top1:.4f} after {result.num_epochs} epochs, "
         f"best {result.best_top1:.4f} in epoch {result.best_epoch}"
     )
-    console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
+    if (test := result.test) is None:
+        again = f"--config-dir {quote_path(result.run_dir)} --config-name config run.test=true"
+        last = f"run.resume_from_checkpoint={quote_path(result.run_dir / 'last.pt')}"
+        console.print("test       not opened: run.test is false. To score this model on it:")
+        console.print(f"  sesemi-search train {again} {last}", soft_wrap=True)
+    else:
+        console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
     console.print(f"run directory: {result.run_dir}", soft_wrap=True)
