@@ -14,10 +14,13 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import to_typed, to_yaml
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
+from sesemi_search.final.openings import describe_openings, earlier_openings
 from sesemi_search.final.train import FinalResult, train
+from sesemi_search.formatting import quote_path
 from sesemi_search.preflight.experiment import settle_experiment
 from sesemi_search.project.project import PROVENANCE, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
+from sesemi_search.search.directory import find_search
 from sesemi_search.tracking import run_tracker
 
 __all__ = ["train_command", "train_config"]
@@ -32,7 +35,7 @@ def train_command(request: Request, argv: Sequence[str]) -> int:
 
 
 def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
-    """Trains one config, scores it on the test split and prints what came of it."""
+    """Trains one config, scores it on the test split where it is to, and prints what came of it."""
     console = make_console()
     composed = compose_config(request)
     config, project = composed.config, composed.project
@@ -42,11 +45,16 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
     runs = project_path(project, run.dir) / run.id
     check_writable(runs, "run.dir")
     folder = _new_folder(runs)
+    search = None if request.config_dir is None else find_search(project_path(None, str(request.config_dir)))
+    note_openings = [*filter(None, [search]), runs.parent]
     for key in ("resume_from_checkpoint", "pretrained_checkpoint_path"):
         if run[key]:  # as typed on the command line, from here; config.yaml is to be used from anywhere
             run[key] = str(project_path(None, run[key]))
     experiment = settle_experiment(composed)
+    typed = experiment.typed
     for note in experiment.notes:
+        logger.info(note)
+    if typed.run.test and (note := describe_openings(earlier_openings(note_openings, typed.data))):
         logger.info(note)
     tracker = run_tracker(to_typed(config).tracking, folder, console)
 
@@ -63,7 +71,7 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
     try:
-        result = train(experiment.typed, folder, tracker, begin)
+        result = train(typed, folder, tracker, begin, note_openings)
     finally:
         tracker.close()
     _print_result(result, console)
@@ -78,10 +86,15 @@ def _new_folder(parent: Path) -> Path:
 
 
 def _print_result(result: FinalResult, console: Console) -> None:
-    test = result.test
     console.print(
         f"val/top1   {result.last_top1:.4f} after {result.num_epochs} epochs, "
         f"best {result.best_top1:.4f} in epoch {result.best_epoch}"
     )
-    console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
+    if (test := result.test) is None:
+        again = f"--config-dir {quote_path(result.run_dir)} --config-name config run.test=true"
+        last = f"run.resume_from_checkpoint={quote_path(result.run_dir / 'last.pt')}"
+        console.print("test       not opened: run.test is false. To score this model on it:")
+        console.print(f"  sesemi-search train {again} {last}", soft_wrap=True)
+    else:
+        console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
     console.print(f"run directory: {result.run_dir}", soft_wrap=True)

@@ -32,4 +32,7 @@ def request_trial(request: Request, number: int | None) -> Request:
     search = open_search(given)
     folder = trial_dir(search.directory, search.find_trial(number).number)
     file_inside(search.directory, folder / "config.yaml")
-    return replace(request, overrides=request.overrides[1:], config_dir=folder, config_name="config")
+    # The best is what a search is for, as best.yaml is; another trial is a trial.
+    opens_test = ["run.test=true"] if number is None else []
+    overrides = [*opens_test, *request.overrides[1:]]
+    return replace(request, overrides=overrides, config_dir=folder, config_name="config")

@@ -133,6 +133,8 @@ class RunConfig:
         data_root: Where data sets are kept; a relative path starts at the project.
         resume_from_checkpoint: A `last.pt` or `best.pt` to go on from (weights, optimizer, epoch).
         pretrained_checkpoint_path: A `model.pt` whose weights to begin with (weights only, every key must match).
+        test: Whether `train` opens the test split, once it has trained; of a trial's own config false, so that trying
+            trials leaves it closed.
         test_checkpoint: Which checkpoint is scored on the test split.
         profile: Whether `train` says where the time of some steps goes, and leaves a trace of them.
     """
@@ -168,6 +170,7 @@ class RunConfig:
     data_root: str = key("./data", takes=_FOLDER, holds=is_text, effect=Effect.none, is_shared=True)
     resume_from_checkpoint: str | None = key(None, takes=_FILE_OR_NULL, holds=is_text, is_shared=True)
     pretrained_checkpoint_path: str | None = key(None, takes=_FILE_OR_NULL, holds=is_text, is_shared=True)
+    test: bool = key(True, effect=Effect.none, is_shared=True)
     # No trial opens the test split; it stays a part of a trial's identity, which stored searches have with it.
     test_checkpoint: TestCheckpoint = key(TestCheckpoint.best, effect=Effect.machine)
     profile: bool = key(False, effect=Effect.none, is_shared=True)

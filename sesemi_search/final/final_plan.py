@@ -14,6 +14,7 @@ from sesemi_search.config.schema import FinalConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.candidates import Configs, choose_configs, describe_candidates, find_record, trial_name
 from sesemi_search.final.confirm import Candidate, num_runs_at_most
+from sesemi_search.final.openings import describe_openings, earlier_openings
 from sesemi_search.final.phases import PhaseSetup, fresh_seeds, read_configs
 from sesemi_search.final.result import FinalRun, read_final
 from sesemi_search.formatting import format_metric, format_seconds, quote_path
@@ -92,7 +93,9 @@ class FinalPlan:
         count = len(self.training_seeds)
         models = f"{count} model{'s' * (count != 1)}"
         yield f"final: {models} on train + validation{self._describe_time(count, num_slots)}"
-        yield "test: opened once, at the end"
+        data = self.setup.typed(next(iter(self.configs.values()))).data
+        opened = describe_openings(earlier_openings([self.stored.directory], data))
+        yield f"test: opened once, at the end{f'; {opened}' if opened else ''}"
 
     def _describe_time(self, num_runs: int, num_slots: int) -> str:
         """Says how long so many trainings take, by the epochs of the search."""

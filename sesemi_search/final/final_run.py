@@ -10,7 +10,6 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ from torch import nn
 
 from sesemi_search.atomic import remove_torn, write_text
 from sesemi_search.config.experiment import Complete, Written, load_experiment, resolve, type_experiment
-from sesemi_search.config.schema import ExperimentConfig
+from sesemi_search.config.schema import DataConfig, ExperimentConfig
 from sesemi_search.data import load_splits, open_images
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit, join_splits
 from sesemi_search.errors import SesemiSearchError, user_code
 from sesemi_search.final.final_plan import FinalPlan
 from sesemi_search.final.model_card import write_card
+from sesemi_search.final.openings import count_opening, earlier_openings
 from sesemi_search.final.phases import plan_confirm, plan_training, score_table
 from sesemi_search.final.result import FinalRun, read_final
 from sesemi_search.final.test_scores import Scores, predict, score
@@ -172,7 +172,7 @@ def _finish(
     save_model(plan.folder, classifiers[0], configs[0])
     text = (folders[0] / "config.yaml").read_text().split("\n", 1)[1]
     write_text(plan.folder / "config.yaml", f"# {winner} of {plan.stored.name}, as its final run trained it.\n{text}")
-    opened = datetime.now(UTC).isoformat(timespec="seconds")
+    opened = _note_opening(plan, configs[0].data)
     scores = _score_test(configs, classifiers)
     metrics = {
         "outcome": "complete",
@@ -205,6 +205,16 @@ def _load(config: ExperimentConfig, folder: Path) -> nn.Module:
     weights = eval_weights(load_checkpoint(folder / "checkpoint.pt"))
     load_strictly(model, weights, "the weights do not fit their own model")
     return model
+
+
+def _note_opening(plan: FinalPlan, data: DataConfig) -> str:
+    """Notes that the test split is opened, once however often its scoring is cut off; returns when that was."""
+    folders = [plan.stored.directory]
+    noted = [each.when for each in earlier_openings(folders, data) if each.run == str(plan.folder)]
+    if not noted:
+        count_opening(folders, data, plan.folder)
+        noted = [each.when for each in earlier_openings(folders, data)][-1:]
+    return noted[0]
 
 
 def _score_test(configs: Sequence[ExperimentConfig], models: Sequence[nn.Module]) -> list[Scores]:

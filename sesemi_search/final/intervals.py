@@ -92,4 +92,4 @@ class TwoWay:
         parts = [(self._by_seed / num_candidates, self._seed_freedom)]
         if self._freedom:
             parts.append(((num_candidates - 1) * self._noise / num_candidates, self._freedom))
-        return self.run_variance**2 / sum(part**2 / freedom for part, freedom in parts)
+        return float(self.run_variance**2 / sum(part**2 / freedom for part, freedom in parts))

@@ -1,9 +1,10 @@
 """One final run from config to test score.
 
-The search and its choice rest on train and val; this is the one place that opens the test split, after training and
-once. Its files, where it has any, are tried before training: a broken one must not cost a training. The run's folder
-gets last.pt and best.pt (whole states, to go on from), the scored weights with what is needed to use them (see
-`inference.save`), metrics.json and, where some steps are profiled, their trace; its config is the caller's to write.
+The search and its choice rest on train and val; this is the one place that opens the test split: after training, once,
+where `run.test` says so, and noted before (`openings.py`). Its files, where it has any, are tried before training: a
+broken one must not cost a training. The run's folder gets last.pt and best.pt (whole states, to go on from), the chosen
+weights with what is needed to use them (see `inference.save`), metrics.json and, where some steps are profiled, their
+trace; its config is the caller's to write.
 """
 
 import json
@@ -11,10 +12,12 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from sesemi_search.atomic import atomic_file
 from sesemi_search.config.experiment import Complete
@@ -22,6 +25,7 @@ from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import Images, fill_normalization, load_splits, open_images
 from sesemi_search.data.splits import count_train_images, describe_classes
 from sesemi_search.errors import raise_problems, user_code
+from sesemi_search.final.openings import count_opening
 from sesemi_search.final.start import begin, best_epoch
 from sesemi_search.inference import save_model
 from sesemi_search.preflight.schedule import Schedules
@@ -49,12 +53,14 @@ class FinalScore:
         epoch: Epoch that it is of.
         loss: Mean loss of the test images.
         top1: Share of test images that are right, in [0, 1].
+        openings_before: How often this test split is known to have been opened before.
     """
 
     checkpoint: str
     epoch: int
     loss: float
     top1: float
+    openings_before: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class FinalResult:
         best_epoch: The first epoch with the best val/top1.
         best_top1: That val/top1, in [0, 1].
         last_top1: val/top1 of the last epoch, in [0, 1].
-        test: The test score.
+        test: The test score, None where `run.test` is false.
     """
 
     run_dir: Path
@@ -75,18 +81,16 @@ class FinalResult:
     best_epoch: int
     best_top1: float
     last_top1: float
-    test: FinalScore
+    test: FinalScore | None
 
     def summary(self) -> dict[str, float | str]:
         """Returns the last words of the run, by metric name, for a tracker."""
+        test = {} if self.test is None else {f"test/{name}": value for name, value in asdict(self.test).items()}
         return {
             "val/top1": self.last_top1,
             "val/top1/best": self.best_top1,
             "best_epoch": self.best_epoch,
-            "test/loss": self.test.loss,
-            "test/top1": self.test.top1,
-            "test/checkpoint": self.test.checkpoint,
-            "test/epoch": self.test.epoch,
+            **test,
         }
 
 
@@ -96,8 +100,9 @@ def train(
     run_dir: Path,
     tracker: Tracker,
     before_start: Callable[[], None] | None = None,
+    note_openings: Sequence[Path] = (),
 ) -> FinalResult:
-    """Trains a config in full, keeps its checkpoints, and scores one of them on the test split.
+    """Trains a config in full, keeps its checkpoints, and scores one of them on the test split if it is to.
 
     Args:
         config: The experiment, with absolute paths. Normalization that it leaves open is filled in.
@@ -105,6 +110,8 @@ def train(
         tracker: Gets the start, every epoch (those before a resumed one too) and the end. It is not closed.
         before_start: Called once, when all is built and before the first file is written: a mistake in the config comes
             out earlier.
+        note_openings: Where openings of the test split are noted (see `count_opening`); by default the folder that the
+            run's own is in.
 
     Raises:
         ConfigError: Something in the config cannot be built or read; nothing was written.
@@ -114,7 +121,7 @@ def train(
     placement = resolve_device(run.accelerator, run.gpus)
     if placement.note is not None:
         logger.info(placement.note)
-    images = _load(config, ("train", "val"), placement.device.type, later=("test",))
+    images = _load(config, ("train", "val"), placement.device.type, later=("test",) if run.test else ())
     if count_train_images(config.data) is None:  # else the check before has seen it
         schedule = Schedules(len(images["train"])).check(Complete(asdict(config, dict_factory=_plain)))
         raise_problems(schedule.problems)
@@ -136,7 +143,8 @@ def train(
         profiled = min(fit.epoch + 2, fit.num_epochs) if run.profile else None
         while fit.epoch < fit.num_epochs:
             _train_epoch(fit, run_dir, tracker, is_profiled=fit.epoch + 1 == profiled)
-        test = _score_test(config, fit, run_dir, placement.device.type)
+        chosen = _keep_model(config, fit, run_dir)
+        test = _score_test(config, fit, chosen, run_dir, note_openings or [run_dir.parent]) if run.test else None
         result = _result(fit, run_dir, test)
         write_metrics(run_dir / METRICS, "complete", fit.history, test)
         ended.update(result.summary())
@@ -217,16 +225,33 @@ def _profile_epoch(fit: Fit, trace: Path) -> dict[str, float]:
     return metrics
 
 
-def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) -> FinalScore:
-    """Saves the model with the weights of the chosen checkpoint and scores them on the test split."""
+@dataclass(frozen=True)
+class _Chosen:
+    """The model of the checkpoint that is scored, with the checkpoint's name and epoch."""
+
+    checkpoint: str
+    epoch: int
+    model: nn.Module
+
+
+def _keep_model(config: ExperimentConfig, fit: Fit, run_dir: Path) -> _Chosen:
+    """Saves the model with the weights of the chosen checkpoint."""
     name = f"{config.run.test_checkpoint.value}.pt"
     # The last epoch is in memory, and on disk only if this attempt trained one.
     state = fit.state_dict() if name == "last.pt" else load_checkpoint(run_dir / name)
     model = copy_model(fit.eval_model)
     model.load_state_dict(eval_weights(state))
     save_model(run_dir, model, config)
-    scores = fit.evaluate(_load(config, ("test",), device)["test"], "test", model)
-    return FinalScore(name, state["epoch"], scores["test/loss"], scores["test/top1"])
+    return _Chosen(name, state["epoch"], model)
+
+
+def _score_test(
+    config: ExperimentConfig, fit: Fit, chosen: _Chosen, run_dir: Path, note_openings: Sequence[Path]
+) -> FinalScore:
+    """Opens the test split, having noted that, and scores the chosen model."""
+    earlier = count_opening(note_openings, config.data, run_dir)
+    scores = fit.evaluate(_load(config, ("test",), fit.device.type)["test"], "test", chosen.model)
+    return FinalScore(chosen.checkpoint, chosen.epoch, scores["test/loss"], scores["test/top1"], len(earlier))
 
 
 def write_metrics(
@@ -249,7 +274,7 @@ def write_metrics(
         file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
-def _result(fit: Fit, run_dir: Path, test: FinalScore) -> FinalResult:
+def _result(fit: Fit, run_dir: Path, test: FinalScore | None) -> FinalResult:
     """Sums up a run whose epochs are all behind it."""
     best = best_epoch(fit.history)
     return FinalResult(

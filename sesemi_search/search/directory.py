@@ -31,6 +31,7 @@ __all__ = [
     "error_file",
     "file_inside",
     "final_dir",
+    "find_search",
     "given_directory",
     "holds_search",
     "lock_directory",
@@ -79,6 +80,11 @@ def holds_search(directory: Path) -> bool:
         return (directory / JOURNAL).exists() or (directory / SEARCH_YAML).exists()
     except PermissionError:
         return False
+
+
+def find_search(folder: Path) -> Path | None:
+    """Returns the search directory that a folder of configs belongs to: it is one, or a trial's folder in one."""
+    return next((each for each in (folder, folder.parent.parent) if holds_search(each)), None)
 
 
 def refuse_used(directory: Path) -> None:

@@ -264,6 +264,7 @@ class Session:
         folder = trial_dir(self._directory, number)
         folder.mkdir(parents=True, exist_ok=True)
         stored = keep_interpolations(sampled, config)
+        stored["run"]["test"] = False  # trying a trial is no reason to open the test split
         # After a power cut it is written again: the trial is not over yet.
         text = to_yaml(stored, f"Trial {number:04d} of {self._ledger.name}.")
         write_text(folder / "config.yaml", text, wait_for_disk=False)

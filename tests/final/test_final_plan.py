@@ -15,12 +15,14 @@ from sesemi_search.final.final_plan import FinalPlan, plan_final
 from sesemi_search.final.phases import plan_confirm, plan_training, read_configs, score_table
 from sesemi_search.final.result import FinalRun
 from sesemi_search.search.directory import lock_directory
+from sesemi_search.search.initial.baseline import find_baseline
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.records import Outcome, TrialReport
+from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialReport
 from sesemi_search.search.open_ledger import begin_ledger, resume_ledger
 from sesemi_search.search.plan import Plan, load_data
 from sesemi_search.search.session import Next, Session
 from sesemi_search.search.stopping import Budget
+from sesemi_search.search.stored_search import read_search
 from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.tracking.tracker import Trackers
 from tests.search.conftest import copy_project
@@ -35,7 +37,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A search of five complete trials and one that was stopped; to copy, not to change."""
     folder = tmp_path_factory.mktemp("told")
     overrides = ("search.baseline=true", "search.num_trials=6", "search/pruner=none", "search/sampler=random")
-    session, _ = open_session(copy_project(folder), folder / "search", *overrides)
+    session, ledger = open_session(copy_project(folder), folder / "search", *overrides)
+    stored = read_search(folder / "search")
+    ledger.begin((), [Given(find_baseline(stored.space, stored.experiment), Origin.baseline)])
     for number, value in enumerate(VALUES):
         assert session.next_trial() == number
         for epoch in (1, 2):

@@ -14,13 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from sesemi_search import final
 from sesemi_search.config import schema
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import InMemoryImages, Preparation, load_splits
 from sesemi_search.errors import ConfigError, UserCodeExit
 from sesemi_search.final.start import best_epoch
-from sesemi_search.final.train import write_metrics
+from sesemi_search.final.train import FinalResult, train, write_metrics
 from sesemi_search.metrics import METRICS
 from sesemi_search.models import build_classifier
 from sesemi_search.models.heads import LinearHead
@@ -28,7 +27,7 @@ from sesemi_search.training import Diverged, load_checkpoint
 
 FILES = ["best.pt", "last.pt", "metrics.json", "model.json", "model.pt", "model.safetensors"]
 Run = Callable[..., Any]
-Finished = tuple[final.FinalResult, Path]
+Finished = tuple[FinalResult, Path]
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -444,10 +443,10 @@ def test_the_caller_writes_first_and_only_when_all_is_built(
     good = experiment.learner.hparams.optimizer
     experiment.learner.hparams.optimizer = {"_target_": "torch.optim.SGD", "lr": -1.0}
     with pytest.raises(ConfigError, match="Invalid learning rate"):
-        final.train(experiment, folder, tracker, write_config)
+        train(experiment, folder, tracker, write_config)
     assert calls == []
     experiment.learner.hparams.optimizer = good
-    final.train(experiment, folder, tracker, write_config)
+    train(experiment, folder, tracker, write_config)
     assert calls == ["written"]
 
 

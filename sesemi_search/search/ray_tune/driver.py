@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ray
+from omegaconf import DictConfig, OmegaConf
 from optuna.exceptions import StorageInternalError
 from ray import tune
 
 from sesemi_search.atomic import write_text
+from sesemi_search.config.experiment import to_yaml
 from sesemi_search.errors import SesemiSearchError
 from sesemi_search.search.directory import lock_directory, trial_dir
 from sesemi_search.search.ledger.journal import open_storage, repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.open_ledger import begin_ledger, open_ledger, release_trials, resume_ledger
 from sesemi_search.search.plan import Plan
@@ -87,7 +88,7 @@ def search(
             outcomes = ", ".join(f"{n} {name}" for name, n in Counter(r.outcome.value for r in records).items())
             logger.debug(f"the search ends after {seconds:.1f} s: {outcomes}")
             if best is not None and plan.phase is None:
-                _write_best(directory, best, plan.objectives)
+                _write_best(plan, directory, best)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
     return SearchResult(
         directory, records, copied, best, session.stop, ledger.is_exhausted, seconds, earlier_s, trained, slots.count
@@ -192,10 +193,12 @@ def _say_placement(plan: Plan, slots: Slots) -> None:
     logger.info(f"{trials}, {where}{slots.cpus} CPU thread{'s' * (slots.cpus != 1)} each")
 
 
-def _write_best(directory: Path, best: TrialRecord, objectives: Objectives) -> None:
-    """Copies the best trial's config."""
-    text = (trial_dir(directory, best.number) / "config.yaml").read_text()
-    values = ", ".join(f"{name} {value:.6g}" for name, value in objectives.by_name(best).items())
-    head = f"# Trial {best.number:04d}, {values} after {best.epochs} epochs. The final run:\n"
-    command = f"#   sesemi-search train --config-dir {shlex.quote(str(directory))} --config-name best\n"
-    write_text(directory / "best.yaml", head + command + text.split("\n", 1)[1])
+def _write_best(plan: Plan, directory: Path, best: TrialRecord) -> None:
+    """Copies the best trial's config, for a run that opens the test split if the experiment's own does."""
+    config = OmegaConf.load(trial_dir(directory, best.number) / "config.yaml")
+    assert isinstance(config, DictConfig)
+    config.run.test = plan.settings.run.test
+    values = ", ".join(f"{name} {value:.6g}" for name, value in plan.objectives.by_name(best).items())
+    head = f"Trial {best.number:04d}, {values} after {best.epochs} epochs. The final run:"
+    command = f"  sesemi-search train --config-dir {shlex.quote(str(directory))} --config-name best"
+    write_text(directory / "best.yaml", to_yaml(config, head, command))
