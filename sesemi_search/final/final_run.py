@@ -37,6 +37,7 @@ from sesemi_search.project.provenance import describe_provenance
 from sesemi_search.search.directory import holds_search, lock_directory, trial_dir
 from sesemi_search.search.ledger.objectives import Objective
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.open_ledger import save_config
 from sesemi_search.search.plan import Plan, load_data
 from sesemi_search.search.ray_tune.cluster import connect
 from sesemi_search.search.ray_tune.driver import search
@@ -90,7 +91,8 @@ def run_final(plan: FinalPlan, argv: Sequence[str], make_tracker: MakeTracker, b
         for model in models:
             if model.outcome is not Outcome.complete:
                 raise SesemiSearchError(
-                    f"{plan.models_folder}: the final training of {winner} ended as {model.outcome}: {model.message}"
+                    f"{plan.models_folder}: the final training of {winner} ended as {model.outcome}: {model.message} "
+                    "With other settings, --again begins another final run."
                 )
         return _finish(plan, winner, verdict, runs, models)
 
@@ -100,6 +102,8 @@ def _run_phase(plan: Plan, directory: Path, argv: Sequence[str], make_tracker: M
     tracker = make_tracker(plan, directory)
     result = search(plan, directory, argv, tracker, resume=holds_search(directory))
     if result.stop is None:
+        plan.config.search.num_trials = len(result.records)  # candidates that went left some unasked for
+        save_config(plan, directory)
         return result.records
     logger.info(f"go on with it:  {plan.resume_command(directory)}")
     if result.stop.kind is StopKind.signal:

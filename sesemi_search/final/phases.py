@@ -30,7 +30,7 @@ from sesemi_search.search.directory import holds_search
 from sesemi_search.search.initial.initial_trials import InitialTrials
 from sesemi_search.search.ledger.objectives import Objective, Objectives
 from sesemi_search.search.ledger.records import Given, Origin, Outcome, TrialRecord
-from sesemi_search.search.phase import Phase
+from sesemi_search.search.phase import CANDIDATE, SEED, Phase
 from sesemi_search.search.plan import Plan
 from sesemi_search.search.stored_search import read_search
 from sesemi_search.space.domains import Choice, Tree
@@ -39,7 +39,7 @@ from sesemi_search.space.write import to_plain
 
 __all__ = ["PhaseSetup", "fresh_seeds", "plan_confirm", "plan_training", "read_configs", "read_records", "score_table"]
 
-_CANDIDATE, _SEED, _CANDIDATES = "candidate", "seed", "candidates"
+_CANDIDATES = "candidates"
 _SEEDS_OF_A_FINAL_RUN = 1000
 _TRAINING_OBJECTIVE = Objective("train/loss", maximize=False)  # the only one there is without validation images
 
@@ -55,8 +55,8 @@ class CandidateSpace(Space):
             experiment: The configs by candidate, below `candidates`.
             params: What `sample` returned.
         """
-        config = copy.deepcopy(experiment[_CANDIDATES][params[_CANDIDATE]])
-        config["run"]["seed"] = params[_SEED]
+        config = copy.deepcopy(experiment[_CANDIDATES][params[CANDIDATE]])
+        config["run"]["seed"] = params[SEED]
         return Sampled(config)
 
 
@@ -123,7 +123,7 @@ def plan_confirm(
 
     def propose(records: Sequence[TrialRecord]) -> Given | None:
         results = score_table(records, list(configs), seeds)
-        asked = {(r.params[_CANDIDATE], r.params[_SEED]) for r in records}
+        asked = {(r.params[CANDIDATE], r.params[SEED]) for r in records}
         due = next_runs(candidates, results, len(seeds), setup.objective.maximize)
         return _first_new(((name, seeds[index]) for name, index in due), asked)
 
@@ -142,7 +142,7 @@ def plan_training(
     """Returns the plan of the final training: the winner on all images of `train`, a model for each seed."""
 
     def propose(records: Sequence[TrialRecord]) -> Given | None:
-        asked = {(r.params[_CANDIDATE], r.params[_SEED]) for r in records}
+        asked = {(r.params[CANDIDATE], r.params[SEED]) for r in records}
         return _first_new(((name, seed) for seed in seeds), asked)
 
     phase = Phase("final", setup.group, setup.command, propose)
@@ -171,7 +171,7 @@ def score_table(
     records: Sequence[TrialRecord], names: Sequence[str], seeds: Sequence[int]
 ) -> dict[str, list[float | None]]:
     """Returns by candidate its score with each seed: NaN where it failed for good, None where it is not over."""
-    by_pair = {(r.params[_CANDIDATE], r.params[_SEED]): r for r in records}
+    by_pair = {(r.params[CANDIDATE], r.params[SEED]): r for r in records}
     return {name: [_score(by_pair.get((name, seed))) for seed in seeds] for name in names}
 
 
@@ -190,7 +190,7 @@ def fresh_seeds(stored_seeds: set[int], attempt: int, count: int) -> list[int]:
 def _first_new(pairs: Iterator[tuple[str, int]], asked: set[tuple[str, int]]) -> Given | None:
     for name, seed in pairs:
         if (name, seed) not in asked:
-            return Given({_CANDIDATE: name, _SEED: seed}, Origin.enqueued)
+            return Given({CANDIDATE: name, SEED: seed}, Origin.enqueued)
     return None
 
 
@@ -209,7 +209,7 @@ def _plan(
     objective: Objective,
     **search: Any,
 ) -> Plan:
-    space = CandidateSpace(Tree({_CANDIDATE: Choice(tuple(configs)), _SEED: Choice(tuple(seeds))}))
+    space = CandidateSpace(Tree({CANDIDATE: Choice(tuple(configs)), SEED: Choice(tuple(seeds))}))
     first = next(iter(configs.values()))
     search |= {"metric": objective.name, "mode": objective.mode, "study": f"{setup.study}-{phase.job_type}"}
     config = setup.compose(first, to_plain(space.root), **search)

@@ -20,7 +20,7 @@ from sesemi_search.search.ledger.journal import repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.plan import Plan
 
-__all__ = ["begin_ledger", "open_ledger", "release_trials", "resume_ledger"]
+__all__ = ["begin_ledger", "open_ledger", "release_trials", "resume_ledger", "save_config"]
 
 _NO_PRUNER = {"_target_": "optuna.pruners.NopPruner"}
 
@@ -38,7 +38,7 @@ def begin_ledger(plan: Plan, directory: Path, argv: Sequence[str]) -> Ledger:
     for name in (PROVENANCE, SEARCH_YAML):  # of a driver that was killed before there was a search
         remove_torn(directory, name)
     write_text(directory / PROVENANCE, describe_provenance(argv, plan.project))
-    _save_config(plan, directory)
+    save_config(plan, directory)
     return _create_ledger(plan, directory)
 
 
@@ -85,7 +85,7 @@ def resume_ledger(plan: Plan, directory: Path) -> Ledger:
             + "; ".join(changes)
             + f". A changed search is a new one: sesemi-search run space=... search.warm_start=[{directory}]",
         )
-    _save_config(plan, directory)
+    save_config(plan, directory)
     _fill(ledger, plan)
     return ledger
 
@@ -132,7 +132,8 @@ def _parts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _save_config(plan: Plan, directory: Path) -> None:
+def save_config(plan: Plan, directory: Path) -> None:
+    """Writes the config of a search into its directory."""
     write_text(directory / SEARCH_YAML, to_yaml(plan.config, plan.resume_command(directory)))
 
 

@@ -3,9 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from omegaconf import DictConfig
+
 from sesemi_search.search.ledger.records import Given, TrialRecord
 
-__all__ = ["Phase"]
+__all__ = ["CANDIDATE", "SEED", "Phase", "is_phase"]
+
+# The dimensions of a phase, which no space over an experiment has.
+CANDIDATE, SEED = "candidate", "seed"
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,8 @@ class Phase:
     group: str
     command: str
     propose: Callable[[Sequence[TrialRecord]], Given | None]
+
+
+def is_phase(config: DictConfig) -> bool:
+    """Whether the config of a search directory is that of a phase of a final run."""
+    return isinstance(config.space, DictConfig) and set(config.space) == {CANDIDATE, SEED}

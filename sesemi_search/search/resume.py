@@ -13,10 +13,12 @@ from sesemi_search.config.layers import Source
 from sesemi_search.config.overrides import override_config, parse_overrides
 from sesemi_search.config.schema import SearchExperimentConfig
 from sesemi_search.config.source_lines import SourceLines
+from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import PROVENANCE, Project, find_project
 from sesemi_search.project.provenance import package_versions, project_files
 from sesemi_search.search.directory import SEARCH_YAML, file_inside, given_directory, trial_dir
 from sesemi_search.search.ledger.records import Outcome
+from sesemi_search.search.phase import is_phase
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
 
 __all__ = ["changeable_keys", "compose_resumed", "describe_resume", "find_drift", "resume_directory"]
@@ -51,7 +53,13 @@ def compose_resumed(request: Request) -> Composed:
     """
     directory, source_lines = resume_directory(request), _source_lines(request)
     with source_lines.added():
-        config = override_config(load_search_yaml(directory), request.overrides[1:], changeable_keys())
+        stored = load_search_yaml(directory)
+        if is_phase(stored):
+            raise ConfigError(
+                "resume",
+                f"{directory} belongs to a final run; go on with that: sesemi-search final {directory.parents[1]}",
+            )
+        config = override_config(stored, request.overrides[1:], changeable_keys())
     project = find_project(request.project, directory)
     for line in find_drift(directory, project):
         logger.info(line)
