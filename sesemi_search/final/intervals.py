@@ -1,13 +1,14 @@
 """Intervals for what a few trainings and a finite number of images can tell."""
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtr, stdtrit
 
-__all__ = ["Interval", "TwoWay", "wilson_interval"]
+__all__ = ["Interval", "Noise", "residuals", "wilson_interval"]
 
 
 class Interval(NamedTuple):
@@ -15,6 +16,60 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How far a score varies from seed to seed, as normal noise that is estimated from few.
+
+    Attributes:
+        variance: Variance of one score; NaN of one seed.
+        freedom: Degrees of freedom that it is estimated with.
+    """
+
+    variance: float
+    freedom: float
+
+    @classmethod
+    def of(cls, scores: NDArray[np.float64]) -> "Noise":
+        """Estimates it from scores (candidates, seeds), each candidate's as noisy as the others'.
+
+        What a seed gives to all of them counts as noise and is seen once, not once for each candidate: the variance is
+        put together of two mean squares, its degrees of freedom are Satterthwaite's (1946).
+        """
+        num_candidates, num_seeds = scores.shape
+        if num_seeds < 2:
+            return cls(math.nan, math.nan)
+        by_seed = scores.mean(axis=0) - scores.mean()
+        parts = [((by_seed**2).sum(), num_seeds - 1)]
+        if num_candidates > 1:
+            rest = residuals(scores)
+            parts.append(((rest**2).sum() / num_candidates, (num_candidates - 1) * (num_seeds - 1)))
+        shares = [(float(squares) / (num_seeds - 1), freedom) for squares, freedom in parts]
+        variance = sum(share for share, _ in shares)
+        spread = sum(share**2 / freedom for share, freedom in shares)
+        return cls(variance, variance**2 / spread if spread > 0 else num_seeds - 1)
+
+    def error(self, num_seeds: int) -> float:
+        """Returns the standard error of a mean over `num_seeds` seeds."""
+        return math.sqrt(self.variance / num_seeds)
+
+    def interval(self, mean: float, num_seeds: int, level: float) -> Interval:
+        """Returns Student's interval of what a mean over `num_seeds` seeds estimates."""
+        half = float(stdtrit(self.freedom, (1 + level) / 2)) * self.error(num_seeds)
+        return Interval(mean - half, mean + half)
+
+    def p_value(self, mean: float, num_seeds: int) -> float:
+        """Returns how often a mean over `num_seeds` seeds is as far from 0, either way, where 0 is the truth."""
+        error = self.error(num_seeds)
+        if error == 0:  # seeds that change nothing
+            return 0.0 if mean else 1.0
+        return 2 * float(stdtr(self.freedom, -abs(mean) / error))
+
+
+def residuals(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns scores (candidates, seeds) without what is their candidate's and what is their seed's."""
+    return scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0) + scores.mean()
 
 
 def wilson_interval(num_right: int, num_images: int, level: float = 0.95) -> Interval:
@@ -27,69 +82,8 @@ def wilson_interval(num_right: int, num_images: int, level: float = 0.95) -> Int
         num_images: Images, at least 1.
         level: How often such an interval holds the share, in (0, 1).
     """
-    z = float(stats.norm.ppf((1 + level) / 2))
-    share, shrink = num_right / num_images, 1 + z * z / num_images
-    middle = (share + z * z / (2 * num_images)) / shrink
-    half = z / shrink * math.sqrt(share * (1 - share) / num_images + z * z / (4 * num_images**2))
+    z = float(ndtri((1 + level) / 2))
+    share, stretch = num_right / num_images, 1 + z * z / num_images
+    middle = (share + z * z / (2 * num_images)) / stretch
+    half = z / stretch * math.sqrt(share * (1 - share) / num_images + z * z / (4 * num_images**2))
     return Interval(max(0.0, middle - half), min(1.0, middle + half))
-
-
-class TwoWay:
-    """Scores of some candidates over the same seeds, and how much of them is noise (a two-way layout).
-
-    A score is that of its candidate, plus what its seed gives to all, plus noise. A difference of two candidates over
-    the same seeds has the noise alone; a candidate's mean has both. Noise is taken to be as large for each candidate:
-    five seeds of one tell too little.
-
-    Attributes:
-        scores: The scores (candidates, seeds), at least one of each.
-    """
-
-    def __init__(self, scores: NDArray[np.float64]) -> None:
-        self.scores = scores
-        num_candidates, num_seeds = scores.shape
-        by_seed = scores.mean(axis=0) - scores.mean()
-        residuals = scores - scores.mean(axis=1, keepdims=True) - by_seed
-        self._seed_freedom = num_seeds - 1
-        self._freedom = (num_candidates - 1) * (num_seeds - 1)
-        self._noise = float((residuals**2).sum() / self._freedom) if self._freedom else 0.0  # mean squares
-        self._by_seed = float(num_candidates * (by_seed**2).sum() / self._seed_freedom) if self._seed_freedom else 0.0
-
-    @property
-    def run_variance(self) -> float:
-        """Variance of a candidate's score from seed to seed; NaN with one seed."""
-        num_candidates = len(self.scores)
-        if not self._seed_freedom:
-            return math.nan
-        return (self._by_seed + (num_candidates - 1) * self._noise) / num_candidates
-
-    def mean_interval(self, mean: float, num_seeds: int, level: float) -> Interval:
-        """Returns the interval of a candidate's score with a seed like these, of its mean over `num_seeds` of them."""
-        variance = self.run_variance
-        half = stats.t.ppf((1 + level) / 2, self._run_freedom()) * math.sqrt(variance / num_seeds)
-        return Interval(mean - float(half), mean + float(half))
-
-    def difference_interval(self, difference: float, num_seeds: int, level: float) -> Interval:
-        """Returns the interval of the difference of two candidates, of its mean over `num_seeds` seeds."""
-        half = stats.t.ppf((1 + level) / 2, self._freedom) * self._difference_error(num_seeds)
-        return Interval(difference - float(half), difference + float(half))
-
-    def p_value(self, difference: float, num_seeds: int) -> float:
-        """Returns how often luck alone makes a mean difference over `num_seeds` seeds that is as large, in [0, 1]."""
-        error = self._difference_error(num_seeds)
-        if error == 0:  # seeds that change nothing
-            return 0.0 if difference > 0 else 1.0
-        return float(stats.t.sf(difference / error, self._freedom))
-
-    def _difference_error(self, num_seeds: int) -> float:
-        return math.sqrt(2 * self._noise / num_seeds)
-
-    def _run_freedom(self) -> float:
-        """Degrees of freedom of `run_variance` (Satterthwaite 1946)."""
-        if self._by_seed == self._noise == 0:
-            return float(max(self._seed_freedom, 1))
-        num_candidates = len(self.scores)
-        parts = [(self._by_seed / num_candidates, self._seed_freedom)]
-        if self._freedom:
-            parts.append(((num_candidates - 1) * self._noise / num_candidates, self._freedom))
-        return float(self.run_variance**2 / sum(part**2 / freedom for part, freedom in parts))

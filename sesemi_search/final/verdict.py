@@ -1,7 +1,10 @@
-"""What the runs of confirm say, in numbers and in words: who is taken, how good it is, and what is not known.
+"""What the runs of confirm say in numbers: which config is taken, how good it is, what is not known.
 
-The finalists' numbers come from the seeds that did not choose them. An interval is over seeds, on the validation images
-that there are; how far these images alone could be off is said beside it.
+The two finalists are compared over all their seeds, and the better one is taken, or the smaller one where it is less
+than a standard error behind (Breiman et al. 1984). Its number comes from the seeds that chose no finalist, and of these
+each scores what the other seeds would have taken: none measures what it helped to choose. The two are told apart by the
+same seeds. An interval is over seeds, on the validation images that there are; how far off these alone may be is a
+number of its own. The words are in `verdict_words.py`.
 """
 
 import math
@@ -10,31 +13,38 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sesemi_search.final.confirm import Candidate, Results, has_failed, score_table, stand
-from sesemi_search.final.intervals import Interval, TwoWay
+from sesemi_search.final.confirm import Candidate, Results, Standing, score_table, stand
+from sesemi_search.final.intervals import Interval, Noise
+from sesemi_search.final.verdict_words import describe_verdict
 
 __all__ = ["Comparison", "Score", "Verdict", "judge"]
 
-_LEVEL = 0.9  # of intervals, so that a difference is shown where it lies above zero: by luck in one of twenty
+_LEVEL = 0.9  # of the intervals
+_ALPHA = 0.05  # how often, at most, a verdict shows a difference that is not there
+_WITHIN = 1.0  # standard errors that a smaller model may be behind
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good a candidate is.
+    """How a candidate did.
 
     Attributes:
         name: The candidate.
-        mean: Mean over the seeds that did not choose; of one that went before, over all that it had. NaN if it failed.
-        std: Standard deviation over all its seeds; NaN of one seed.
+        num_params: Parameters of its model, None where not known.
+        mean: Mean over `num_seeds` seeds: of those that stayed to the end the seeds that chose no finalist, of the rest
+            all that they had. None of one that failed.
+        std: Standard deviation over all its seeds; None of one seed.
         num_seeds: Seeds that the mean is of.
-        interval: The 90% interval of the mean; None of one that went before or failed.
+        interval: 90% interval of the mean, of one that stayed to the end.
         is_failed: Whether one of its runs diverged or failed.
     """
 
     name: str
-    mean: float
-    std: float
+    num_params: int | None
+    mean: float | None
+    std: float | None
     num_seeds: int
     interval: Interval | None
     is_failed: bool
@@ -42,14 +52,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The winner against another candidate, over the same seeds.
+    """The config that is taken against another one, over the same seeds.
 
     Attributes:
         other: The other candidate.
-        difference: How much better the winner's mean is; below zero where it is worse.
-        interval: Its 90% interval.
-        p_value: How often luck alone would make as large a difference, in [0, 1], after Holm's correction.
-        is_tie: Whether the winner is not shown to be better.
+        difference: How much better the one taken is, in the unit of the score.
+        interval: 90% interval of the difference.
+        p_value: How often luck alone makes so large a difference, either way, in [0, 1], after Holm's correction.
+        is_tie: Whether the one taken is not shown to be better.
     """
 
     other: str
@@ -61,32 +71,43 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Who is taken and what is known of it.
+    """Which config is taken, and what is known of it.
 
     Attributes:
-        winner: Name of the candidate, None where every one failed.
-        is_smaller: Whether it was taken for being smaller than one that it is not shown to be better than.
-        scores: Every candidate, as given.
-        comparisons: With the other finalist and with the experiment's own config.
-        optimism: How much better the search's own number was than the confirmed one; None where there is none.
-        image_share: Share of the winner's uncertainty that comes from the number of validation images, in [0, 1]; None
-            where it is not known.
+        metric: What the scores are.
+        winner: Name of the candidate that is taken, None where every one failed.
+        mean: The score to expect of it with another seed, corrected for its having been chosen.
+        interval: 90% interval of that.
+        is_smaller: Whether it was taken for being smaller, though the other finalist did better.
+        num_seeds: Seeds that the mean and the comparisons are of.
+        num_images: Validation images; None where the score is no share of them.
+        scores: How each candidate did, in the order in which they were given.
+        comparisons: With the other finalist, then with the experiment's own config where that is another one.
+        reported: The search's own number for it, None where there is none.
+        optimism: How much better that number was than the mean.
+        image_share: Share of the mean's variance that comes from the number of images, in [0, 1].
     """
 
+    metric: str
     winner: str | None
+    mean: float | None
+    interval: Interval | None
     is_smaller: bool
+    num_seeds: int
+    num_images: int | None
     scores: tuple[Score, ...]
     comparisons: tuple[Comparison, ...]
+    reported: float | None
     optimism: float | None
     image_share: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns it as JSON takes it, but for NaN."""
+        """Returns it as JSON takes it."""
         return asdict(self)
 
     def sentences(self) -> list[str]:
         """Returns what it says, in words."""
-        return [f"{self.winner} is taken"]
+        return describe_verdict(self)
 
 
 def judge(
@@ -96,87 +117,138 @@ def judge(
     num_seeds: int,
     num_images: int | None,
     higher_is_better: bool = True,
+    metric: str = "score",
 ) -> Verdict:
-    """Judges a confirm whose rounds are over (`next_runs` has none).
+    """Judges a confirm whose rounds are over: `next_runs` has none for the same arguments.
 
     Args:
         candidates: All of them, the search's best first.
         results: Their scores.
         num_seeds: Seeds of the last two, at least 2.
-        num_images: Validation images, where the score is a share of those that are right; else None.
+        num_images: Validation images, where a score is the share of them that are right; else None.
         higher_is_better: Whether a higher score is a better one.
+        metric: What a score is, for the words.
     """
     standing = stand(candidates, results, num_seeds, higher_is_better)
     assert not standing.due, "confirm is not over"
-    able = [c for c in candidates if not has_failed(results[c.name])]
-    last = [*standing.finalists, *(c for c in able if c.is_baseline and c not in standing.finalists)]
-    fresh = num_seeds - standing.num_chosen_by
-    sign = 1 if higher_is_better else -1
-    scores = {c.name: _early_score(c, results) for c in candidates}
+    last = [*standing.finalists, *standing.others]
+    scores = tuple(_score(candidate, results, standing) for candidate in candidates)
+    fresh = num_seeds - standing.num_choosing
     if not last:
-        return Verdict(None, False, tuple(scores.values()), (), None, None)
-    table = TwoWay(score_table(last, results, range(num_seeds), higher_is_better))
-    means = table.scores[:, standing.num_chosen_by :].mean(axis=1)
-    for candidate, mean in zip(last, means, strict=True):
-        low, high = sorted(sign * end for end in table.mean_interval(float(mean), fresh, _LEVEL))
-        std = scores[candidate.name].std
-        scores[candidate.name] = Score(candidate.name, sign * float(mean), std, fresh, Interval(low, high), False)
-    winner, is_smaller = 0, False
-    if len(standing.finalists) > 1:
-        gap = float(means[0] - means[1])
-        if table.p_value(-gap, fresh) < 1 - (1 + _LEVEL) / 2:
-            winner = 1
-        elif table.p_value(gap, fresh) >= 1 - (1 + _LEVEL) / 2:
-            is_smaller = _size(last[1]) != _size(last[0])
-            winner = int(_size(last[1]) < _size(last[0]))
-    comparisons = _compare(last, means, winner, table, fresh)
-    taken = last[winner]
-    mean = scores[taken.name].mean
+        return Verdict(metric, None, None, None, False, fresh, num_images, scores, (), None, None, None)
+    sign = 1 if higher_is_better else -1
+    table = score_table(last, results, num_seeds, higher_is_better)
+    choice = _Choice.make(table[: len(standing.finalists)], standing)
+    noise = Noise.of(choice.scores)
+    low, high = sorted(sign * end for end in noise.interval(choice.mean, fresh, _LEVEL))
+    taken = last[choice.winner]
     return Verdict(
+        metric=metric,
         winner=taken.name,
-        is_smaller=is_smaller,
-        scores=tuple(scores.values()),
-        comparisons=comparisons,
-        optimism=None if taken.reported is None else sign * (taken.reported - mean),
-        image_share=None if num_images is None else _image_share(mean, num_images, table.run_variance / fresh),
+        mean=sign * choice.mean,
+        interval=Interval(low, high),
+        is_smaller=choice.is_smaller,
+        num_seeds=fresh,
+        num_images=num_images,
+        scores=scores,
+        comparisons=_compare(last, table, choice),
+        reported=taken.reported,
+        optimism=None if taken.reported is None else sign * taken.reported - choice.mean,
+        image_share=None if num_images is None else _image_share(choice.mean, num_images, noise.error(fresh)),
     )
 
 
-def _early_score(candidate: Candidate, results: Results) -> Score:
-    """Returns what is known of a candidate without the others."""
+def _score(candidate: Candidate, results: Results, standing: Standing) -> Score:
+    """Returns how a candidate did."""
+    is_failed, is_last = candidate in standing.failed, candidate in [*standing.finalists, *standing.others]
     done = np.array([score for score in results.get(candidate.name, ()) if score is not None], dtype=float)
-    std = float(done.std(ddof=1)) if len(done) > 1 else math.nan
-    mean = float(done.mean()) if len(done) else math.nan
-    return Score(candidate.name, mean, std, len(done), None, has_failed(list(done)))
-
-
-def _size(candidate: Candidate) -> float:
-    return math.inf if candidate.num_params is None else candidate.num_params
-
-
-def _compare(last: Sequence[Candidate], means: Any, winner: int, table: TwoWay, fresh: int) -> tuple[Comparison, ...]:
-    """Compares the winner with each other of the last, with Holm's correction (Holm 1979)."""
-    others = [i for i in range(len(last)) if i != winner]
-    gaps = {i: float(means[winner] - means[i]) for i in others}
-    p_values: dict[int, float] = {}
-    largest = 0.0
-    for rank, i in enumerate(sorted(others, key=lambda i: -gaps[i])):
-        largest = max(largest, min(1.0, (len(others) - rank) * table.p_value(gaps[i], fresh)))
-        p_values[i] = largest
-    return tuple(
-        Comparison(
-            last[i].name,
-            gaps[i],
-            table.difference_interval(gaps[i], fresh, _LEVEL),
-            p_values[i],
-            p_values[i] >= 1 - (1 + _LEVEL) / 2,
-        )
-        for i in others
+    noise, fresh = Noise.of(done[None]), done[standing.num_choosing if is_last else 0 :]
+    mean = float(fresh.mean()) if len(fresh) and not is_failed else None
+    return Score(
+        name=candidate.name,
+        num_params=candidate.num_params,
+        mean=mean,
+        std=None if is_failed or len(done) < 2 else math.sqrt(noise.variance),
+        num_seeds=len(fresh),
+        interval=noise.interval(mean, len(fresh), _LEVEL) if is_last and mean is not None else None,
+        is_failed=is_failed,
     )
 
 
-def _image_share(mean: float, num_images: int, seed_variance: float) -> float | None:
-    """Returns the share of the variance of a mean that the images' number makes, as of answers drawn one by one."""
+@dataclass(frozen=True)
+class _Choice:
+    """Which of the finalists is taken.
+
+    Attributes:
+        scores: Their scores (finalists, seeds), higher is better.
+        first: The first seed that chose no finalist.
+        winner: The row that is taken.
+        is_smaller: Whether the other row has the higher mean.
+        mean: The winner's score to expect, by the seeds that did not choose.
+    """
+
+    scores: NDArray[np.float64]
+    first: int
+    winner: int
+    is_smaller: bool
+    mean: float
+
+    @classmethod
+    def make(cls, scores: NDArray[np.float64], standing: Standing) -> "_Choice":
+        """Takes one of the finalists."""
+        sizes = [candidate.num_params for candidate in standing.finalists]
+        first = standing.num_choosing
+        winner = _take(scores, scores, sizes)
+        seeds = range(first, scores.shape[1])
+        fresh = [scores[_take(np.delete(scores, seed, axis=1), scores, sizes), seed] for seed in seeds]
+        is_behind = bool(scores[winner].mean() < scores.mean(axis=1).max())
+        return cls(scores, first, winner, is_behind, float(np.mean(fresh)))
+
+
+def _take(scores: NDArray[np.float64], all_scores: NDArray[np.float64], sizes: Sequence[int | None]) -> int:
+    """Returns the row of the finalists' scores that is taken, by the noise in all their scores."""
+    if len(scores) == 1:
+        return 0
+    lead = float((scores[0] - scores[1]).mean())
+    if None in sizes or sizes[0] == sizes[1]:
+        return int(lead < 0)
+    smaller = int(sizes[1] < sizes[0])  # type: ignore[operator]
+    behind = lead if smaller else -lead
+    error = Noise.of(all_scores[:1] - all_scores[1:]).error(scores.shape[1])
+    return smaller if behind <= _WITHIN * error else 1 - smaller
+
+
+def _compare(last: Sequence[Candidate], table: NDArray[np.float64], choice: _Choice) -> tuple[Comparison, ...]:
+    """Compares the one taken with each other one of the last (Holm 1979)."""
+    others = [row for row in range(len(last)) if row != choice.winner]
+    fresh = table[:, choice.first :].mean(axis=1)
+    num_seeds = table.shape[1] - choice.first
+    found = {}
+    for row in others:
+        is_finalist = row < len(choice.scores)
+        # Of two finalists the sign alone is chosen, and an interval covers either way; the mean would not be of both.
+        gap = float((fresh[choice.winner] if is_finalist else choice.mean) - fresh[row])
+        noise = Noise.of((table[choice.winner] - table[row])[None])
+        found[row] = gap, noise.interval(gap, num_seeds, _LEVEL), noise.p_value(gap, num_seeds)
+    corrected = _holm([p_value for _, _, p_value in found.values()])
+    return tuple(
+        Comparison(last[row].name, gap, interval, p_value, not (gap > 0 and p_value < _ALPHA))
+        for (row, (gap, interval, _)), p_value in zip(found.items(), corrected, strict=True)
+    )
+
+
+def _holm(p_values: Sequence[float]) -> list[float]:
+    """Returns the p-values corrected for their number (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        corrected[i] = largest
+    return corrected
+
+
+def _image_share(mean: float, num_images: int, error: float) -> float | None:
+    """Returns what the images add to a mean's variance beside the seeds, as answers drawn one by one would."""
     images = mean * (1 - mean) / num_images
-    total = images + seed_variance
+    total = images + error**2
     return images / total if total > 0 else None
