@@ -119,6 +119,7 @@ def _judge(plan: FinalPlan, runs: Sequence[TrialRecord], num_val_images: int) ->
         num_seeds=len(plan.seeds),
         num_images=num_val_images if objective.name in _SHARES else None,
         higher_is_better=objective.maximize,
+        metric=objective.name,
     )
 
 
