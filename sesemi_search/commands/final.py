@@ -54,8 +54,6 @@ def _print_plan(plan: FinalPlan, console: Console) -> None:
 def _print_run(run: FinalRun, console: Console) -> None:
     test = run.test
     console.print()
-    for line in run.sentences:
-        console.print(line, soft_wrap=True, markup=False)
     console.print(f"{run.winner}, trained on train + validation for {run.metrics['num_epochs']} epochs:")
     console.print(run.describe_test(), soft_wrap=True)
     console.print(

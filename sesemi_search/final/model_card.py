@@ -10,7 +10,8 @@ from sesemi_search.atomic import write_text
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.final.final_plan import FinalPlan
 from sesemi_search.final.result import FinalRun
-from sesemi_search.project.project import PROVENANCE
+from sesemi_search.inference.description import read_description
+from sesemi_search.project.project import MODEL_JSON, PROVENANCE
 
 __all__ = ["write_card"]
 
@@ -33,7 +34,10 @@ def _card(plan: FinalPlan, run: FinalRun, config: ExperimentConfig) -> Iterator[
         ("input", f"{data.channels} channels of {data.image_size} x {data.image_size} pixels in [0, 1]"),
         ("normalization", f"mean {data.mean}, standard deviation {data.std}"),
     )
-    yield from ("", "`config.yaml` is its whole config, `model.pt` its weights.", "", "## The data", "")
+    yield ""
+    yield "`config.yaml` is its whole config, `model.safetensors` and `model.pt` are its weights. `model.json` says how an"
+    yield "image is prepared and what the classes are called."
+    yield from ("", "## The data", "")
     yield from _table(
         ("source", f"`{json.dumps(data.source, default=str)}`"),
         ("trained on", f"train and validation images, {config.run.num_epochs} epochs, seed {config.run.seed}"),
@@ -47,8 +51,9 @@ def _card(plan: FinalPlan, run: FinalRun, config: ExperimentConfig) -> Iterator[
         ("calibration error", _share(test["calibration_error"])),
     )
     yield from ("", "The share of right answers of each class:", "", "| class | images | right |", "|---|---|---|")
-    for number, (right, row) in enumerate(zip(test["per_class"], test["confusion"], strict=True)):
-        yield f"| {number} | {sum(row)} | {'-' if right is None else _share(right)} |"
+    classes = read_description(run.directory / MODEL_JSON).classes
+    for name, right, row in zip(classes, test["per_class"], test["confusion"], strict=True):
+        yield f"| {name.replace('|', '/')} | {sum(row)} | {'-' if right is None else _share(right)} |"
     yield from ("", "## How it was chosen", "")
     yield f"By `{run.metrics['metric']}` on validation images, over seeds that the search did not use:"
     yield from ("", *(f"- {sentence}" for sentence in run.sentences))
