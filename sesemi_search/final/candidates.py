@@ -6,11 +6,11 @@ is derived from it and from the search.
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sesemi_search.config.compose import Request, compose_config
-from sesemi_search.config.experiment import Complete, Written, resolve, to_yaml
+from sesemi_search.config.experiment import Complete, Written, to_yaml
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.confirm import Candidate
 from sesemi_search.models.expected_input import follow_backbone
@@ -157,6 +157,5 @@ def _digest(complete: Complete) -> str:
 
 def _pin_split(experiment: Experiment) -> Written:
     """Returns a config whose splits stay as they are with other seeds, which `data.split_seed` may refer to."""
-    data: Mapping[str, object] = experiment.stored["data"]
-    split_seed = resolve(experiment.written)["data"]["split_seed"]
-    return Written({**experiment.stored, "data": {**data, "split_seed": split_seed}})
+    stored, split_seed = experiment.stored, experiment.complete["data"]["split_seed"]
+    return Written({**stored, "data": {**stored["data"], "split_seed": split_seed}})

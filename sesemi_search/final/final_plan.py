@@ -193,5 +193,5 @@ def _override(config: DictConfig, settings: Sequence[str], recorded: Configs | N
 
 def _seeds(stored: StoredSearch) -> set[int]:
     """Returns the seeds that a search has trained with."""
-    own = resolve(stored.experiment)["run"]["seed"]
+    own = stored.config.run.seed
     return {own, *(record.params.get(_SEED, own) for record in stored.records)}

@@ -35,8 +35,8 @@ def _card(plan: FinalPlan, run: FinalRun, config: ExperimentConfig) -> Iterator[
         ("normalization", f"mean {data.mean}, standard deviation {data.std}"),
     )
     yield ""
-    yield "`config.yaml` is its whole config, `model.safetensors` and `model.pt` are its weights. `model.json` says how an"
-    yield "image is prepared and what the classes are called."
+    yield "`config.yaml` is its whole config, `model.safetensors` and `model.pt` are its weights, and `model.json` says"
+    yield "how an image is prepared and what the classes are called."
     yield from ("", "## The data", "")
     yield from _table(
         ("source", f"`{json.dumps(data.source, default=str)}`"),
