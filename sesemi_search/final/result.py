@@ -49,10 +49,10 @@ def read_final(folder: Path) -> FinalRun | None:
     if not path.exists():
         return None
     try:
-        metrics = json.loads(file_inside(folder, path).read_text())
+        metrics = json.loads(file_inside(folder.parent, path).read_text())
         sentences = metrics["verdict"]["sentences"]
         run = FinalRun(folder, metrics["winner"], sentences, metrics["test"], metrics["opened"], metrics)
         run.describe_test()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError("", f"cannot be read ({type(error).__name__}).", file=path) from error
     return run
