@@ -63,6 +63,8 @@ def test_a_mistake_is_raised_and_nothing_is_begun(project: Path) -> None:
         sesemi_search.run()
     with pytest.raises(ConfigError, match="holds no search"):
         sesemi_search.resume("runs")
+    with pytest.raises(ConfigError, match="holds no search"):
+        sesemi_search.run_final("runs", trial=3)
     with pytest.raises(ConfigError, match="say which experiment to train"):
         sesemi_search.train()
     with pytest.raises(ConfigError, match="--trial: got 3; say which search"):
@@ -71,6 +73,6 @@ def test_a_mistake_is_raised_and_nothing_is_begun(project: Path) -> None:
 
 
 def test_what_is_at_the_top_is_said_and_imported_when_asked_for() -> None:
-    assert {"open_search", "resume", "run", "train", "Search"} <= set(dir(sesemi_search))
+    assert {"open_search", "resume", "run", "run_final", "train", "Search"} <= set(dir(sesemi_search))
     with pytest.raises(AttributeError):
         getattr(sesemi_search, "nothing")  # noqa: B009

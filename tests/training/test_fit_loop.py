@@ -68,6 +68,18 @@ def test_an_epoch_reports_every_metric(variant: ExperimentConfig, build_fit: Bui
     assert 0 <= metrics["val/top1"] <= 1
 
 
+def test_without_validation_images_it_trains_the_same_and_reports_none_of_their_metrics(
+    variant: ExperimentConfig, digits: dict[str, LabelledImages], build_fit: Build
+) -> None:
+    images = InMemoryImages(digits["train"], Preparation([0.1307] * 3, [0.3081] * 3, 3))
+    alone, beside = Fit(variant, images, None), build_fit(variant)
+    for fit in (alone, beside):
+        train(fit, 2)
+    assert all(torch.equal(a, b) for a, b in zip(weights(alone), weights(beside), strict=True))
+    assert set(alone.history[0]) == {name for name in METRICS if not name.startswith("val/")}
+    assert [m["train/loss"] for m in alone.history] == [m["train/loss"] for m in beside.history]
+
+
 def test_training_learns(experiment: ExperimentConfig, build_fit: Build) -> None:
     experiment.run.num_epochs = 8
     fit = train(build_fit(experiment))
