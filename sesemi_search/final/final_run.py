@@ -5,36 +5,24 @@ comes after them trains nothing, and is done anew. The test split is opened when
 left to choose.
 """
 
-import json
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import Any
-
-from torch import nn
 
 from sesemi_search.atomic import remove_torn, write_text
-from sesemi_search.config.experiment import Complete, Written, load_experiment, resolve, type_experiment
-from sesemi_search.config.schema import DataConfig, ExperimentConfig
-from sesemi_search.data import load_splits, open_images
+from sesemi_search.config.experiment import Written, resolve
+from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit, join_splits
-from sesemi_search.errors import SesemiSearchError, user_code
+from sesemi_search.errors import SesemiSearchError
 from sesemi_search.final.final_plan import FinalPlan
-from sesemi_search.final.model_card import write_card
-from sesemi_search.final.openings import count_opening, earlier_openings
+from sesemi_search.final.finish import finish
 from sesemi_search.final.phases import plan_confirm, plan_training, score_table
-from sesemi_search.final.result import FinalRun, read_final
-from sesemi_search.final.test_scores import Scores, predict, score
+from sesemi_search.final.result import FinalRun
 from sesemi_search.final.verdict import Verdict, judge
-from sesemi_search.inference import save_model
-from sesemi_search.models.classifier import build_classifier
-from sesemi_search.models.weights import load_strictly
-from sesemi_search.project.project import METRICS, PROVENANCE
+from sesemi_search.project.project import PROVENANCE
 from sesemi_search.project.provenance import describe_provenance
-from sesemi_search.search.directory import holds_search, lock_directory, trial_dir
+from sesemi_search.search.directory import holds_search, lock_directory
 from sesemi_search.search.ledger.objectives import Objective
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.open_ledger import save_config
@@ -43,10 +31,7 @@ from sesemi_search.search.ray_tune.cluster import connect
 from sesemi_search.search.ray_tune.driver import search
 from sesemi_search.search.ray_tune.local_ray import LocalRay
 from sesemi_search.search.stopping import StopKind
-from sesemi_search.tracking.choose import result_tracker
-from sesemi_search.tracking.tracker import RunStart, Tracker
-from sesemi_search.training import eval_weights, load_checkpoint, resolve_device
-from sesemi_search.training.device import autocast_dtype, make_deterministic
+from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["MakeTracker", "run_final"]
 
@@ -76,7 +61,7 @@ def run_final(plan: FinalPlan, argv: Sequence[str], make_tracker: MakeTracker, b
         if not (plan.folder / PROVENANCE).exists():
             write_text(plan.folder / PROVENANCE, describe_provenance(argv, plan.setup.project))
         settings = plan.setup.typed(next(iter(plan.configs.values())))
-        data = load_data(settings)
+        data = load_data(settings, later=("test",))
         with connect(settings.ray.address, plan.setup.project, begun):
             confirm = plan_confirm(plan.setup, plan.configs, plan.candidates, plan.seeds, data)
             runs = _run_phase(confirm, plan.confirm_folder, argv, make_tracker)
@@ -94,7 +79,7 @@ def run_final(plan: FinalPlan, argv: Sequence[str], make_tracker: MakeTracker, b
                     f"{plan.models_folder}: the final training of {winner} ended as {model.outcome}: {model.message} "
                     "With other settings, --again begins another final run."
                 )
-        return _finish(plan, winner, verdict, runs, models)
+        return finish(plan, winner, verdict, runs, models)
 
 
 def _run_phase(plan: Plan, directory: Path, argv: Sequence[str], make_tracker: MakeTracker) -> list[TrialRecord]:
@@ -160,115 +145,3 @@ def _join(data: Mapping[str, ImageSplit], settings: ExperimentConfig) -> dict[st
     """Returns the training and the validation images as one split."""
     assert settings.data.image_size is not None
     return {"train": join_splits(data["train"], data["val"], settings.data.image_size, settings.data.channels)}
-
-
-@user_code()
-def _finish(
-    plan: FinalPlan,
-    winner: str,
-    verdict: Verdict,
-    runs: Sequence[TrialRecord],
-    models: Sequence[TrialRecord],
-) -> FinalRun:
-    """Scores the models on the test split, and writes what is left of a final run; `metrics.json` is the last."""
-    folders = [trial_dir(plan.models_folder, model.number) for model in models]
-    configs = [type_experiment(load_experiment(folder / "config.yaml")) for folder in folders]
-    classifiers = [_load(config, folder) for config, folder in zip(configs, folders, strict=True)]
-    save_model(plan.folder, classifiers[0], configs[0])
-    text = (folders[0] / "config.yaml").read_text().split("\n", 1)[1]
-    write_text(plan.folder / "config.yaml", f"# {winner} of {plan.stored.name}, as its final run trained it.\n{text}")
-    opened = _note_opening(plan, configs[0].data)
-    scores = _score_test(configs, classifiers)
-    metrics = {
-        "outcome": "complete",
-        "search": plan.stored.name,
-        "winner": winner,
-        "metric": plan.setup.objective.name,
-        "verdict": {**verdict.as_dict(), "sentences": verdict.sentences()},
-        "confirm": [_describe_run(run, plan.setup.objective.name) for run in runs],
-        "num_epochs": configs[0].run.num_epochs,
-        "models": [
-            {**_describe_run(model, "train/loss"), "test/top1": each.top1}
-            for model, each in zip(models, scores, strict=True)
-        ],
-        "opened": opened,
-        "test": scores[0].to_json(),
-    }
-    metrics = _without_nan(metrics)
-    _track(plan, winner, load_experiment(folders[0] / "config.yaml"), metrics)
-    write_card(plan, FinalRun(plan.folder, winner, verdict.sentences(), metrics["test"], opened, metrics), configs[0])
-    write_text(plan.folder / METRICS, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
-    over = read_final(plan.folder)
-    assert over is not None
-    return over
-
-
-def _load(config: ExperimentConfig, folder: Path) -> nn.Module:
-    """Returns the model that a trial of the final training came to."""
-    hparams = config.learner.hparams
-    model = build_classifier(hparams.model.backbone, hparams.model.head, hparams.num_classes)
-    weights = eval_weights(load_checkpoint(folder / "checkpoint.pt"))
-    load_strictly(model, weights, "the weights do not fit their own model")
-    return model
-
-
-def _note_opening(plan: FinalPlan, data: DataConfig) -> str:
-    """Notes that the test split is opened, once however often its scoring is cut off; returns when that was."""
-    folders = [plan.stored.directory]
-    noted = [each.when for each in earlier_openings(folders, data) if each.run == str(plan.folder)]
-    if not noted:
-        count_opening(folders, data, plan.folder)
-        noted = [each.when for each in earlier_openings(folders, data)][-1:]
-    return noted[0]
-
-
-def _score_test(configs: Sequence[ExperimentConfig], models: Sequence[nn.Module]) -> list[Scores]:
-    """Opens the test split and scores each model on it."""
-    run, data = configs[0].run, configs[0].data
-    placement = resolve_device(run.accelerator, run.gpus)
-    make_deterministic(placement.device, run.num_threads)
-    split = load_splits(data, Path(run.data_root), ("test",), run.memory_share)["test"]
-    dtype = autocast_dtype(run.precision, placement.device)
-    scores = []
-    for config, model in zip(configs, models, strict=True):
-        images = open_images("test", split, config.data, run, placement.device)
-        probabilities = predict(model.to(placement.device), images, run.batch_size_per_gpu, dtype)
-        scores.append(score(probabilities, split.labels))
-    return scores
-
-
-def _track(plan: FinalPlan, winner: str, config: Complete, metrics: Mapping[str, Any]) -> None:
-    """Shows what came of it as a run of its own, beside those of its trainings."""
-    settings = plan.setup.typed(next(iter(plan.configs.values())))
-    confirmed = next(each for each in metrics["verdict"]["scores"] if each["name"] == winner)
-    test = {f"test/{name}": value for name, value in metrics["test"].items() if isinstance(value, float)}
-    low, high = metrics["test"]["interval"]
-    of_confirm = {f"confirm/{name}": confirmed[name] for name in ("mean", "std", "num_seeds")}
-    summary = {"winner": winner, **test, "test/top1/low": low, "test/top1/high": high, **of_confirm}
-    with closing(result_tracker(settings.tracking, plan.folder)) as tracker:
-        run_id = f"{plan.setup.study}-final-test"
-        num_epochs = metrics["num_epochs"]
-        tracker.start(RunStart(0, run_id, "final", "final", plan.setup.group, {}, config, num_epochs))
-        tracker.end(0, "complete", summary)
-
-
-def _describe_run(run: TrialRecord, metric: str) -> dict[str, Any]:
-    """Returns a training of a phase as JSON has it."""
-    return {
-        "trial": run.number,
-        "candidate": run.params["candidate"],
-        "seed": run.params["seed"],
-        "outcome": run.outcome.value,
-        metric: run.value,
-        "epochs": run.epochs,
-        "seconds": run.seconds,
-    }
-
-
-def _without_nan(value: Any) -> Any:
-    """Returns a value with null for NaN and infinity, which JSON does not have."""
-    if isinstance(value, Mapping):
-        return {key: _without_nan(child) for key, child in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(child) for child in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

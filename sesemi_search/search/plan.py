@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,10 +149,15 @@ def check_schedules(checked: Checked, num_images: int) -> list[Problem]:
     return list(dict.fromkeys(remarks))
 
 
-def load_data(settings: ExperimentConfig) -> dict[str, ImageSplit]:
-    """Loads what a search sees. The test split stays closed."""
+def load_data(settings: ExperimentConfig, later: Sequence[str] = ()) -> dict[str, ImageSplit]:
+    """Loads what a search sees. The test split stays closed.
+
+    Args:
+        settings: The experiment.
+        later: Splits that will be opened later, of whose files the broken ones are found now (see `load_splits`).
+    """
     run = settings.run
-    data = load_splits(settings.data, Path(run.data_root), ("train", "val"), run.memory_share)
+    data = load_splits(settings.data, Path(run.data_root), ("train", "val"), run.memory_share, later)
     for split in data.values():
         check_labels(split, settings.learner.hparams.num_classes)
     if (note := describe_classes(data["train"].labels, settings.learner.hparams.num_classes)) is not None:
