@@ -84,12 +84,16 @@ def test_a_trial_that_is_asked_for_is_the_only_candidate_beside_it(plan: Callabl
 
 
 def test_an_override_is_in_every_candidate_and_what_it_makes_equal_is_one(plan: Callable[..., FinalPlan]) -> None:
-    made = plan("run.num_epochs=7")
+    made = plan("run.num_epochs=7", "final.top_k=2")
     assert {config["run"]["num_epochs"] for config in made.configs.values()} == {7}
     model = "learner.hparams.model"
     head = f"{model}.head={{_target_: sesemi_search.models.heads.LinearHead, dropout: 0.0}}"
     equal = plan(
-        head, f"{model}.head.dropout=0.0", f"{model}.backbone.out_features=9", "learner.hparams.optimizer.lr=1"
+        "final.top_k=2",
+        head,
+        f"{model}.head.dropout=0.0",
+        f"{model}.backbone.out_features=9",
+        "learner.hparams.optimizer.lr=1",
     )
     assert len(equal.configs) < len(made.configs)
 
@@ -97,11 +101,11 @@ def test_an_override_is_in_every_candidate_and_what_it_makes_equal_is_one(plan: 
 def test_seeds_are_none_of_the_searchs_and_others_in_another_attempt(
     plan: Callable[..., FinalPlan], directory: Path
 ) -> None:
-    first = plan("final.num_models=2")
+    first = plan("final.top_k=1", "final.num_models=2")
     assert 42 not in (*first.seeds, *first.training_seeds)
     assert len({*first.seeds, *first.training_seeds}) == 7
     (directory / "final").mkdir()
-    second = plan("final.num_models=2", again=True)
+    second = plan("final.top_k=1", "final.num_models=2", again=True)
     assert second.folder == directory / "final-2"
     assert not {*first.seeds, *first.training_seeds} & {*second.seeds, *second.training_seeds}
 
@@ -156,7 +160,7 @@ def test_a_final_run_that_is_over_is_told_and_another_takes_again(
     assert "--again" in said[-1]
     with pytest.raises(ConfigError, match="other settings are another final run"):
         plan("run.num_epochs=5")
-    assert plan("run.num_epochs=5", again=True).folder == directory / "final-2"
+    assert plan("run.num_epochs=5", "final.top_k=1", again=True).folder == directory / "final-2"
 
 
 def open_phase(plan: Plan, directory: Path, ledger: Ledger) -> Session:
@@ -221,11 +225,11 @@ def test_confirm_goes_on_after_a_kill_and_no_run_is_run_twice(plan: Callable[...
 
 
 def test_a_final_run_goes_on_as_it_began(plan: Callable[..., FinalPlan], directory: Path) -> None:
-    made = plan("final.top_k=2", "run.num_epochs=4")
+    made = plan("final.top_k=1", "run.num_epochs=4")
     data = load_data(made.setup.typed(next(iter(made.configs.values()))))
     made.confirm_folder.mkdir(parents=True)
     begin_ledger(plan_confirm(made.setup, made.configs, made.candidates, made.seeds, data), made.confirm_folder, [])
-    for same in ((), ("run.num_epochs=4",), ("final.top_k=2", "run.num_epochs=4")):
+    for same in ((), ("final.top_k=1", "run.num_epochs=4")):
         again = plan(*same)
         assert (again.configs, again.seeds, again.candidates) == (made.configs, made.seeds, made.candidates)
     with pytest.raises(ConfigError, match="was begun with other configs"):
@@ -235,7 +239,7 @@ def test_a_final_run_goes_on_as_it_began(plan: Callable[..., FinalPlan], directo
 
 
 def test_a_final_training_has_a_model_for_each_seed_and_no_validation(plan: Callable[..., FinalPlan]) -> None:
-    made = plan("final.num_models=2")
+    made = plan("final.top_k=1", "final.num_models=2")
     name, config = next(iter(made.configs.items()))
     data = load_data(made.setup.typed(config))
     training = plan_training(made.setup, name, config, made.training_seeds, {"train": data["train"]})
