@@ -1,11 +1,12 @@
 """A phase of a final run: what it does otherwise than a search, of which it is one in a directory of its own."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omegaconf import DictConfig
 
 from sesemi_search.search.ledger.records import Given, TrialRecord
+from sesemi_search.tracking.tracker import RunStart
 
 __all__ = ["CANDIDATE", "SEED", "Phase", "is_phase"]
 
@@ -29,6 +30,10 @@ class Phase:
     group: str
     command: str
     propose: Callable[[Sequence[TrialRecord]], Given | None]
+
+    def label(self, run: RunStart) -> RunStart:
+        """Returns the beginning of a trial's run as one of this phase."""
+        return replace(run, job_type=self.job_type, group=self.group)
 
 
 def is_phase(config: DictConfig) -> bool:

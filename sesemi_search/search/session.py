@@ -269,10 +269,10 @@ class Session:
         text = to_yaml(stored, f"Trial {number:04d} of {self._ledger.name}.")
         write_text(folder / "config.yaml", text, wait_for_disk=False)
         self._num_epochs[number] = config["run"]["num_epochs"]
-        run = run_start(self._ledger.name, record, self._space, config, self._phase)
+        run = run_start(self._ledger.name, record, self._space, config)
         facts = {"run_id": run.run_id, "digest": digest}
         self._ledger.describe(number, **facts, num_params=measured.num_params, flops=measured.flops)
-        self._tracker.start(run)
+        self._tracker.start(self._phase.label(run) if self._phase else run)
         logger.debug(f"trial {number} begins, attempt {record.attempts}, after epoch {record.epochs}: {run.params}")
         return True
 

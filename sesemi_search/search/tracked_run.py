@@ -6,7 +6,6 @@ from typing import Any
 
 from sesemi_search.search.ledger.objectives import COSTS, Objectives
 from sesemi_search.search.ledger.records import TrialRecord
-from sesemi_search.search.phase import Phase
 from sesemi_search.search.stopping import error_line
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import RunStart
@@ -14,9 +13,7 @@ from sesemi_search.tracking.tracker import RunStart
 __all__ = ["run_start", "run_summary"]
 
 
-def run_start(
-    study: str, record: TrialRecord, space: Space, config: Mapping[str, Any], phase: Phase | None = None
-) -> RunStart:
+def run_start(study: str, record: TrialRecord, space: Space, config: Mapping[str, Any]) -> RunStart:
     """Returns the beginning of a trial's run.
 
     Args:
@@ -24,14 +21,13 @@ def run_start(
         record: The trial; the epochs that it has are the run's history.
         space: Names its parameters for people.
         config: Its resolved config.
-        phase: The phase of a final run that the trial is of; None of a search's.
     """
     return RunStart(
         number=record.number,
         run_id=f"{study}-{record.number:04d}",
         name=f"{record.number:04d}",
-        job_type=phase.job_type if phase else "trial",
-        group=phase.group if phase else study,
+        job_type="trial",
+        group=study,
         params=space.shorten(record.params),
         config=config,
         num_epochs=config["run"]["num_epochs"],
