@@ -96,9 +96,13 @@ def test_a_final_run_goes_on_after_any_end_and_opens_the_test_split_once(project
     output = end(driver)
     assert driver.returncode == 0, output
     assert "Traceback" not in output
-    opened = Counter(read for read in search.reads() if read not in seen)
-    assert (len(opened), set(opened.values())) == (NUM_TEST, {1})
-    assert set(search.reads()[-NUM_TEST:]) == set(opened)
+    reads = search.reads()
+    opened = [read for read in reads if read not in seen]
+    assert len(set(opened)) == NUM_TEST
+    assert len(opened) == NUM_TEST + 1, "each once, after one that is tried before all"
+    assert reads[-len(opened) :] == opened
+    (opening,) = (directory / "test_openings.jsonl").read_text().splitlines()
+    assert json.loads(opening)["run"] == str(search.final)
 
     confirm, models = read_trials(search.final / "confirm"), read_trials(search.final / "models")
     assert [trial for trial in confirm if trial.number in {each.number for each in ended}] == ended
@@ -110,14 +114,13 @@ def test_a_final_run_goes_on_after_any_end_and_opens_the_test_split_once(project
     slots = os.cpu_count() or 1
     assert search.epochs_begun() - begun_by_search - search.epochs_recorded() <= 2 * slots
 
-    num_reads = len(search.reads())
     metrics = json.loads((search.final / "metrics.json").read_text())
     assert metrics["test"]["num_images"] == NUM_TEST
     driver = search.start_final()
     output = end(driver)
     assert driver.returncode == 0
     assert f"the test split was opened on {metrics['opened']}" in output
-    assert len(search.reads()) == num_reads
+    assert search.reads() == reads
     driver = search.start_final("run.num_epochs=5")
     assert "other settings are another final run" in end(driver)
     assert driver.returncode == 2
