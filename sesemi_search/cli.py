@@ -24,6 +24,8 @@ _VERBS = {
     "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
     "train": "train one config and score it on the test split: sesemi-search train DIR [--trial NUMBER] "
     "[KEY=VALUE ...], or train --config-name NAME [KEY=VALUE ...]",
+    "reproduce": "run a trial again and compare it with the ledger, epoch by epoch: sesemi-search reproduce DIR "
+    "[trial=NUMBER]",
     "spaces": "list the spaces there are: sesemi-search spaces [--project DIR]",
     "show": "print a space, overrides applied, and its size: sesemi-search show space=NAME [space.PATH=VALUE ...]",
 }
@@ -42,7 +44,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--dry-run": (("resume",), {"action": "store_true", "help": "say what it would do, write and run nothing"}),
     "--measure": (("check",), {"action": "store_true", "help": "also load the data and train a few steps"}),
     "--trial": (
-        ("train",),
+        ("train", "reproduce"),
         {"metavar": "NUMBER", "type": int, "help": "the trial whose config to train; by default the best"},
     ),
     "--sort": (("trials",), {"metavar": "KEY", "help": "a column, smallest first; --sort=-KEY for largest first"}),
@@ -131,7 +133,7 @@ def _make_parser(verb: str | None = None) -> _Parser:
     parser = _Parser(
         prog="sesemi-search",
         description="Hyperparameter and architecture search for image classifiers.\n\n"
-        + "\n".join(f"  {name:8}{text}" for name, text in _VERBS.items()),
+        + "\n".join(f"  {name:11}{text}" for name, text in _VERBS.items()),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
@@ -233,6 +235,10 @@ def _dispatch_composing(parsed: argparse.Namespace, arguments: Sequence[str]) ->
         from sesemi_search.commands.train import train_command
 
         return train_command(request, arguments)
+    if parsed.verb == "reproduce":
+        from sesemi_search.commands.reproduce import reproduce_command
+
+        return reproduce_command(request, parsed.trial)
     if parsed.verb == "run":
         from sesemi_search.commands.run import run_command
 

@@ -24,7 +24,9 @@ def run_all(
     while due := next_runs(given, results, num_seeds, **options):
         for name, seed in due:
             assert len(results[name]) == seed, "one seed after another"
-            results[name].append(truth[name] + float(np.random.default_rng([seed, sum(map(ord, name))]).normal(0, 0.001)))
+            results[name].append(
+                truth[name] + float(np.random.default_rng([seed, sum(map(ord, name))]).normal(0, 0.001))
+            )
     return results
 
 
