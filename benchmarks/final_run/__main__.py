@@ -44,6 +44,7 @@ accuracy; ± is a standard error. {versions}.
   of the search's best, where nothing is chosen.
 - gain: how much better the config taken is than the search's best; "of two" is what the best of the same candidates by
   two fresh seeds gains; "more" their difference in the same replays.
+- stays: how often the config taken is the search's best.
 - shown: how often the config taken was shown to be better than the other finalist; "falsely", where it is not.
 """
 _WORLD_HEADS = {
@@ -62,7 +63,7 @@ as uneven and as shared as in the table, but not the same four values again.
 }
 _COLUMNS = (
     "table", "search too high", "confirmed too high", "holds", "second", "own", "plain", "gain", "of two", "more",
-    "shown", "falsely", "trainings",
+    "stays", "shown", "falsely", "trainings",
 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def _tell(name: str, rows: list[Row]) -> str:
             *(_share(rows, each) for each in ("covers", "covers_second", "covers_own", "covers_plain")),
             *(_mean(column(rows, each)) for each in ("gain", "gain_of_two")),
             _mean(more),
-            *(_share(rows, each) for each in ("shown", "shown_falsely")),
+            *(_share(rows, each) for each in ("stays", "shown", "shown_falsely")),
             f"{column(rows, 'trainings').mean():.1f}",
         ]
     )

@@ -58,7 +58,7 @@ class Row:
         shown: Whether the one taken was shown to be better than the other finalist.
         shown_falsely: ... which it is not.
         trainings: Trainings that confirm took.
-        taken: Place of the config taken among the candidates, 0 for the search's best.
+        stays: Whether the config taken is the search's best.
     """
 
     reported_above: float
@@ -73,7 +73,7 @@ class Row:
     shown: bool
     shown_falsely: bool
     trainings: int
-    taken: int
+    stays: bool
 
 
 def _pick(table: Table, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -153,7 +153,7 @@ def _confirm(searched: Searched) -> Row:
         shown=not second.is_tie,
         shown_falsely=not second.is_tie and gap <= 0,
         trainings=sum(map(len, results.values())),
-        taken=list(trials).index(verdict.winner),
+        stays=trials[verdict.winner] == best,
     )
 
 
