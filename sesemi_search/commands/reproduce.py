@@ -1,7 +1,8 @@
 """The verb `reproduce`: runs a trial again and says whether its numbers come out the same."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from rich.console import Console
 
@@ -41,25 +42,36 @@ def reproduce_command(request: Request, trial: int | None) -> int:
     logger.info(
         f"trial {number} again: {len(record.metrics)} epochs, {record.outcome.value}; it stops where it differs"
     )
-    epochs: list[EpochAgain] = []
-    with show_progress() as show:
-        for epoch in reproduce_trial(directory, record, project):
-            epochs.append(epoch)
-            show(f"epoch {epoch.epoch} of {len(record.metrics)}")
-            if not epoch.is_equal:
-                break
-    last = epochs[-1]
+    with closing(reproduce_trial(directory, record, project)) as epochs:
+        last = _compare(epochs, len(record.metrics))
     if last.is_equal:
-        names = ", ".join(last.compared)
-        console.print(f"equal to the bit in all {len(epochs)} epochs: {names}")
+        console.print(f"equal to the bit in all {len(record.metrics)} epochs: {', '.join(last.compared)}")
     else:
         _print_difference(last, console)
-    differences = find_differences(directory, record, project)
-    for line in differences:
-        console.print(f"- {line}")
-    if not differences and not last.is_equal:
-        console.print("no package, no file of the project and nothing noted of the machine has changed since it began")
+    _print_changes(find_differences(directory, record, project), console)
     return 0 if last.is_equal else 1
+
+
+def _compare(epochs: Iterator[EpochAgain], num_epochs: int) -> EpochAgain:
+    """Returns the first epoch that differs, else the last one."""
+    with show_progress() as show:
+        show(f"epoch 1 of {num_epochs}")
+        for epoch in epochs:
+            if not epoch.is_equal:
+                break
+            show(f"epoch {epoch.epoch + 1} of {num_epochs}")
+    return epoch
+
+
+def _print_changes(changes: Sequence[str], console: Console) -> None:
+    if not changes:
+        console.print(
+            "since the search began no package, no file of the project and nothing of the machine has changed"
+        )
+        return
+    console.print("what has changed since the search began:")
+    for change in changes:
+        console.print(f"- {change}")
 
 
 def _read_trial(words: Sequence[str], trial: int | None) -> int | None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class EpochAgain:
         return bool(self.compared) and not self.differing
 
 
-def reproduce_trial(directory: Path, record: TrialRecord, project: Project | None) -> Iterator[EpochAgain]:
+def reproduce_trial(directory: Path, record: TrialRecord, project: Project | None) -> Generator[EpochAgain]:
     """Trains a trial again, as a worker does, and yields each epoch that the ledger has; close it to stop earlier.
 
     Args:
@@ -83,7 +83,10 @@ def reproduce_trial(directory: Path, record: TrialRecord, project: Project | Non
             report = again.step()
             yield EpochAgain(epoch, _comparable(record.metrics[epoch]), _measured(report, epoch), report.message)
             if report.outcome is not None:
-                return
+                break
+        for later in [each for each in sorted(record.metrics) if each > epoch]:
+            ended = f"the trial is {report.outcome} after epoch {report.epoch}"
+            yield EpochAgain(later, _comparable(record.metrics[later]), {}, ended)
 
 
 def find_differences(directory: Path, record: TrialRecord, project: Project | None) -> list[str]:
