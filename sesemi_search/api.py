@@ -112,7 +112,7 @@ def train(
     project: str | Path | None = None,
     **config: Any,
 ) -> FinalResult:
-    """Trains one config in full and scores it on the test split, as `sesemi-search train` does.
+    """Trains one config in full and scores it on the test split if `run.test` says so, as `sesemi-search train` does.
 
     Args:
         search: The search whose trial it is, its directory or what `open_search` returned; None with `config_name`.

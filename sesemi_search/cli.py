@@ -5,6 +5,7 @@ import difflib
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ _VERBS = {
     "[KEY=VALUE ...], or train --config-name NAME [KEY=VALUE ...]",
     "final": "confirm the best of a search over fresh seeds, train the winner on all images and test it once: "
     "sesemi-search final DIR [trial=NUMBER] [KEY=VALUE ...]",
+    "reproduce": "run a trial again and compare it with the ledger, epoch by epoch: sesemi-search reproduce DIR "
+    "[trial=NUMBER]",
     "spaces": "list the spaces there are: sesemi-search spaces [--project DIR]",
     "show": "print a space, overrides applied, and its size: sesemi-search show space=NAME [space.PATH=VALUE ...]",
 }
@@ -44,7 +47,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--dry-run": (("resume", "final"), {"action": "store_true", "help": "say what it would do, write and run nothing"}),
     "--measure": (("check",), {"action": "store_true", "help": "also load the data and train a few steps"}),
     "--trial": (
-        ("train",),
+        ("train", "final", "reproduce"),
         {"metavar": "NUMBER", "type": int, "help": "the trial whose config to train; by default the best"},
     ),
     "--sort": (("trials",), {"metavar": "KEY", "help": "a column, smallest first; --sort=-KEY for largest first"}),
@@ -138,7 +141,7 @@ def _make_parser(verb: str | None = None) -> _Parser:
     parser = _Parser(
         prog="sesemi-search",
         description="Hyperparameter and architecture search for image classifiers.\n\n"
-        + "\n".join(f"  {name:8}{text}" for name, text in _VERBS.items()),
+        + "\n".join(f"  {name:11}{text}" for name, text in _VERBS.items()),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
@@ -243,7 +246,13 @@ def _dispatch_composing(parsed: argparse.Namespace, arguments: Sequence[str]) ->
     if parsed.verb == "final":
         from sesemi_search.commands.final import final_command
 
+        given = [] if parsed.trial is None else [f"trial={parsed.trial}"]
+        request = replace(request, overrides=[*request.overrides, *given])
         return final_command(request, arguments, parsed.dry_run, parsed.again)
+    if parsed.verb == "reproduce":
+        from sesemi_search.commands.reproduce import reproduce_command
+
+        return reproduce_command(request, parsed.trial)
     if parsed.verb == "run":
         from sesemi_search.commands.run import run_command
 

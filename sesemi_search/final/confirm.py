@@ -138,10 +138,10 @@ def _due(field: Sequence[Candidate], results: Results, num_seeds: int) -> list[t
 def _stay(scores: NDArray[np.float64], is_last: bool) -> list[int]:
     """Returns the rows of scores (three or more, seeds) that stay, the best first: two or more, at last two."""
     means = scores.mean(axis=1)
-    order = np.argsort(-means, kind="stable")
+    order: list[int] = np.argsort(-means, kind="stable").tolist()
     if is_last:
-        return order[:_NUM_FINALISTS].tolist()
+        return order[:_NUM_FINALISTS]
     freedom = (scores.shape[0] - 1) * (scores.shape[1] - 1)
     error = math.sqrt(2 * (residuals(scores) ** 2).sum() / freedom / scores.shape[1])
     lag = (means[order[0]] - means) / error if error else np.where(means < means[order[0]], np.inf, 0.0)
-    return [i for rank, i in enumerate(order.tolist()) if rank < _NUM_FINALISTS or stdtr(freedom, -lag[i]) >= _CLEAR]
+    return [i for rank, i in enumerate(order) if rank < _NUM_FINALISTS or stdtr(freedom, -lag[i]) >= _CLEAR]

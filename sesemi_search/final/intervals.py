@@ -69,7 +69,8 @@ class Noise:
 
 def residuals(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns scores (candidates, seeds) without what is their candidate's and what is their seed's."""
-    return scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0) + scores.mean()
+    rest: NDArray[np.float64] = scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0) + scores.mean()
+    return rest
 
 
 def wilson_interval(num_right: int, num_images: int, level: float = 0.95) -> Interval:

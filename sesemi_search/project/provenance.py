@@ -16,7 +16,7 @@ from typing import Any
 
 from sesemi_search.project.project import Project
 
-__all__ = ["describe_provenance", "package_versions", "project_files"]
+__all__ = ["describe_machine", "describe_provenance", "package_versions", "project_files"]
 
 _PACKAGES = ("sesemi-search", "torch", "torchvision", "ray", "optuna", "hydra-core", "wandb", "numpy")
 
@@ -33,15 +33,22 @@ def describe_provenance(argv: Sequence[str], project: Project | None) -> str:
         "project": str(project.root) if project else None,
         "git": _git_state(project.root if project else Path.cwd()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
         "packages": package_versions(),
         "files": project_files(project),
+        **describe_machine(),
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def describe_machine() -> dict[str, Any]:
+    """Returns what is noted of the machine and its Python, as plain JSON."""
+    return {
+        "python": platform.python_version(),
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "gpus": _gpus(),
     }
-    return json.dumps(content, indent=1) + "\n"
 
 
 def package_versions() -> dict[str, str | None]:
