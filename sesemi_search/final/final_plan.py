@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from sesemi_search.config.compose import Request
 from sesemi_search.config.experiment import plain, resolve
 from sesemi_search.config.overrides import override_config, parse_overrides
@@ -132,25 +130,26 @@ def plan_final(request: Request, again: bool = False) -> FinalPlan | FinalRun:
     attempt = count + 1 if again or not count else count
     folder = final_dir(directory, attempt)
     there = read_final(folder)
-    if there is not None:
-        if settings or overrides:
-            raise ConfigError("final", f"{_describe_opening(there)}; other settings are another final run. {_AGAIN}")
-        logger.info(f"{_describe_opening(there)}. {_AGAIN}")
-        return there
-    check_writable(folder, "search.dir")
+    state = "without overrides it goes on" if there is None else _describe_opening(there)
     project = find_project(request.project, directory)
     activate(project)
-    for line in find_drift(directory, project):
-        logger.info(line)
     recorded = read_configs(folder / "confirm")
-    config = _override(stored.config if recorded is None else load_search_yaml(folder / "confirm"), settings, recorded)
+    began = stored.config if recorded is None else load_search_yaml(folder / "confirm")
+    config = override_config(began.copy(), settings, changeable_keys())
+    if recorded is not None and config.final != began.final:
+        raise ConfigError("final", f"{folder} was begun with {plain(began.final)}; {state}. {_AGAIN}")
     options = FinalConfig(**plain(config.final))
-    if recorded is None or overrides:
+    configs = recorded
+    if configs is None or overrides:
         configs = choose_configs(stored, project, overrides, options.top_k, options.trial)
         if recorded not in (None, configs):
-            raise ConfigError("final", f"{folder} was begun with other configs; without overrides it goes on. {_AGAIN}")
-    else:
-        configs = recorded
+            raise ConfigError("final", f"{folder} was begun with other configs; {state}. {_AGAIN}")
+    if there is not None:
+        logger.info(f"{state}. {_AGAIN}")
+        return there
+    check_writable(folder, "search.dir")
+    for line in find_drift(directory, project):
+        logger.info(line)
     study = stored.name if attempt == 1 else f"{stored.name}-{attempt}"
     command = f"sesemi-search final {quote_path(directory)}"
     setup = PhaseSetup(config, study, stored.name, stored.objectives.first, project, command, Architectures())
@@ -176,19 +175,6 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     sections = [override.key_or_group.split(".")[0] for override in parse_overrides(words)]
     pairs = list(zip(words, sections, strict=True))
     return [w for w, section in pairs if section in _SETTINGS], [w for w, section in pairs if section not in _SETTINGS]
-
-
-def _override(config: DictConfig, settings: Sequence[str], recorded: Configs | None) -> DictConfig:
-    """Returns the config with settings changed; those that decide what is run stay as a final run began.
-
-    Raises:
-        ConfigError: They do not.
-    """
-    began = plain(config.final)
-    changed = override_config(config.copy(), settings, changeable_keys())
-    if recorded is not None and plain(changed.final) != began:
-        raise ConfigError("final", f"the final run was begun with {began}; without final.* it goes on. {_AGAIN}")
-    return changed
 
 
 def _seeds(stored: StoredSearch) -> set[int]:

@@ -122,5 +122,5 @@ def test_a_final_run_goes_on_after_any_end_and_opens_the_test_split_once(project
     assert f"the test split was opened on {metrics['opened']}" in output
     assert search.reads() == reads
     driver = search.start_final("run.num_epochs=5")
-    assert "other settings are another final run" in end(driver)
+    assert "was begun with other configs" in end(driver)
     assert driver.returncode == 2

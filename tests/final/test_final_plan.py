@@ -145,20 +145,30 @@ def test_a_dry_run_tells_the_cost_and_writes_nothing(
     assert not (directory / "final").exists()
 
 
+def begin_confirm(made: FinalPlan) -> None:
+    data = load_data(made.setup.typed(next(iter(made.configs.values()))))
+    made.confirm_folder.mkdir(parents=True)
+    begin_ledger(plan_confirm(made.setup, made.configs, made.candidates, made.seeds, data), made.confirm_folder, [])
+
+
 def test_a_final_run_that_is_over_is_told_and_another_takes_again(
     plan: Callable[..., FinalPlan], directory: Path, said: list[str]
 ) -> None:
     folder = directory / "final"
-    folder.mkdir()
+    begin_confirm(plan("final.top_k=1"))
+    said.clear()
     test = {"top1": 0.9, "interval": [0.88, 0.92], "num_images": 500}
     content = {"winner": "trial 2", "verdict": {"sentences": ["so"]}, "test": test, "opened": "2026-01-01T00:00:00"}
     (folder / "metrics.json").write_text(json.dumps(content))
-    there = plan_final(Request(search=True, overrides=[str(directory)]))
-    assert isinstance(there, FinalRun)
-    assert there.winner == "trial 2"
+    for same in ((), ("tracking=none", "final.top_k=1")):
+        there = plan_final(
+            Request(search=True, overrides=[str(directory), *same], project=folder.parents[1] / "project")
+        )
+        assert isinstance(there, FinalRun)
+        assert there.winner == "trial 2"
     assert "the test split was opened on 2026-01-01T00:00:00" in said[-1]
     assert "--again" in said[-1]
-    with pytest.raises(ConfigError, match="other settings are another final run"):
+    with pytest.raises(ConfigError, match="was begun with other configs; the test split was opened on 2026"):
         plan("run.num_epochs=5")
     assert plan("run.num_epochs=5", "final.top_k=1", again=True).folder == directory / "final-2"
 
@@ -226,15 +236,13 @@ def test_confirm_goes_on_after_a_kill_and_no_run_is_run_twice(plan: Callable[...
 
 def test_a_final_run_goes_on_as_it_began(plan: Callable[..., FinalPlan], directory: Path) -> None:
     made = plan("final.top_k=1", "run.num_epochs=4")
-    data = load_data(made.setup.typed(next(iter(made.configs.values()))))
-    made.confirm_folder.mkdir(parents=True)
-    begin_ledger(plan_confirm(made.setup, made.configs, made.candidates, made.seeds, data), made.confirm_folder, [])
+    begin_confirm(made)
     for same in ((), ("final.top_k=1", "run.num_epochs=4")):
         again = plan(*same)
         assert (again.configs, again.seeds, again.candidates) == (made.configs, made.seeds, made.candidates)
     with pytest.raises(ConfigError, match="was begun with other configs"):
         plan("run.num_epochs=5")
-    with pytest.raises(ConfigError, match="the final run was begun with"):
+    with pytest.raises(ConfigError, match="was begun with {.*'num_seeds': 5"):
         plan("final.num_seeds=9")
 
 
