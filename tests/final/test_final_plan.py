@@ -242,7 +242,7 @@ def test_a_final_run_goes_on_as_it_began(plan: Callable[..., FinalPlan], directo
         assert (again.configs, again.seeds, again.candidates) == (made.configs, made.seeds, made.candidates)
     with pytest.raises(ConfigError, match="was begun with other configs"):
         plan("run.num_epochs=5")
-    with pytest.raises(ConfigError, match="was begun with {.*'num_seeds': 5"):
+    with pytest.raises(ConfigError, match=r"was begun with \{.*'num_seeds': 5"):
         plan("final.num_seeds=9")
 
 
