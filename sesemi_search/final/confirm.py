@@ -121,7 +121,7 @@ def _num_choosing(num_seeds: int) -> int:
 
 
 def _has_failed(scores: Sequence[float | None]) -> bool:
-    return any(score is not None and math.isnan(score) for score in scores)
+    return any(score is not None and not math.isfinite(score) for score in scores)
 
 
 def _due(field: Sequence[Candidate], results: Results, num_seeds: int) -> list[tuple[str, int]]:
