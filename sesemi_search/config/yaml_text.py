@@ -25,7 +25,8 @@ def yaml_loader() -> Any:
 
 def dump_yaml(content: Mapping[str, Any]) -> str:
     """Returns plain containers as YAML, keys in their order."""
-    return yaml.dump(content, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, sort_keys=False)
+    text: str = yaml.dump(content, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, sort_keys=False)
+    return text
 
 
 @functools.cache
