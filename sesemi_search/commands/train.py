@@ -22,6 +22,7 @@ from sesemi_search.preflight.branches import check_experiment
 from sesemi_search.project.project import PROVENANCE, activate, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
 from sesemi_search.tracking import run_tracker
+from sesemi_search.training.evaluation import settle_metrics
 
 __all__ = ["train_command", "train_config"]
 
@@ -53,6 +54,7 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
             run[key] = str(project_path(None, run[key]))
     with composed.source_lines.added():
         follow_classes(config, data_root)
+        settle_metrics(config, run.best_metric)
         written = written_experiment(config)
         resolved = resolve(written)
         experiment = follow_backbone(written, resolved)
@@ -90,10 +92,12 @@ def _new_folder(parent: Path) -> Path:
 
 
 def _print_result(result: FinalResult, console: Console) -> None:
-    test = result.test
+    test, metric = result.test, result.metric
     console.print(
-        f"val/top1   {result.last_top1:.4f} after {result.num_epochs} epochs, "
-        f"best {result.best_top1:.4f} in epoch {result.best_epoch}"
+        f"{metric:<9}  {result.last[metric]:.4f} after {result.num_epochs} epochs, "
+        f"best {result.best[metric]:.4f} in epoch {result.best_epoch}"
     )
-    console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
+    further = "".join(f", test/{name} {value:.4f}" for name, value in test.others.items())
+    scored = f"({test.checkpoint}, epoch {test.epoch})"
+    console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f}{further} {scored}", soft_wrap=True)
     console.print(f"run directory: {result.run_dir}", soft_wrap=True)

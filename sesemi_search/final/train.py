@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import Images, fill_normalization, load_splits, open_images
 from sesemi_search.data.splits import count_train_images, describe_classes
 from sesemi_search.errors import raise_problems, user_code
-from sesemi_search.final.start import begin, best_epoch
+from sesemi_search.final.start import begin, best_epoch, epoch_objective
+from sesemi_search.metrics import Objective
 from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.project.project import METRICS
 from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
 from sesemi_search.training.build import copy_model
+from sesemi_search.training.evaluation import describe_absent
 from sesemi_search.training.step_profile import StepProfile
 from sesemi_search.training.step_times import describe_steps
 
@@ -48,12 +50,18 @@ class FinalScore:
         epoch: Epoch that it is of.
         loss: Mean loss of the test images.
         top1: Share of test images that are right, in [0, 1].
+        others: What `learner.metrics` has on, by name.
     """
 
     checkpoint: str
     epoch: int
     loss: float
     top1: float
+    others: Mapping[str, float] = field(default_factory=dict)
+
+    def by_name(self) -> dict[str, float]:
+        """Returns what was measured, by the metrics' names."""
+        return {f"test/{name}": value for name, value in {"loss": self.loss, "top1": self.top1, **self.others}.items()}
 
 
 @dataclass(frozen=True)
@@ -63,27 +71,38 @@ class FinalResult:
     Attributes:
         run_dir: Its folder: last.pt, best.pt, model.pt and metrics.json, and trace.json.gz where it is profiled.
         num_epochs: Epochs trained.
-        best_epoch: The first epoch with the best val/top1.
-        best_top1: That val/top1, in [0, 1].
-        last_top1: val/top1 of the last epoch, in [0, 1].
+        best_epoch: The first epoch that is the best by `metric`.
+        metric: `run.best_metric`.
+        best: Metrics of that epoch.
+        last: Metrics of the last epoch.
         test: The test score.
     """
 
     run_dir: Path
     num_epochs: int
     best_epoch: int
-    best_top1: float
-    last_top1: float
+    metric: str
+    best: Mapping[str, float]
+    last: Mapping[str, float]
     test: FinalScore
+
+    @property
+    def best_top1(self) -> float:
+        """val/top1 of the best epoch, in [0, 1]."""
+        return self.best["val/top1"]
+
+    @property
+    def last_top1(self) -> float:
+        """val/top1 of the last epoch, in [0, 1]."""
+        return self.last["val/top1"]
 
     def summary(self) -> dict[str, float | str]:
         """Returns the last words of the run, by metric name, for a tracker."""
         return {
-            "val/top1": self.last_top1,
-            "val/top1/best": self.best_top1,
+            **{name: value for name, value in self.last.items() if name.startswith("val/") and name != "val/loss"},
+            f"{self.metric}/best": self.best[self.metric],
             "best_epoch": self.best_epoch,
-            "test/loss": self.test.loss,
-            "test/top1": self.test.top1,
+            **self.test.by_name(),
             "test/checkpoint": self.test.checkpoint,
             "test/epoch": self.test.epoch,
         }
@@ -120,9 +139,14 @@ def train(
         for remark in schedule.remarks:
             logger.info(str(remark))
     fit = Fit(config, images["train"], images["val"])
-    if (note := describe_classes(images["train"].labels, config.learner.hparams.num_classes)) is not None:
-        logger.info(note)
-    best = begin(fit, run)
+    num_classes = config.learner.hparams.num_classes
+    for note in (
+        describe_classes(images["train"].labels, num_classes),
+        describe_absent("val", images["val"].labels, config.learner.metrics, num_classes),
+    ):
+        if note is not None:
+            logger.info(note)
+    best, objective = begin(fit, config), epoch_objective(config)
     if fit.epoch:
         logger.info(f"going on from {run.resume_from_checkpoint} after epoch {fit.epoch} of {fit.num_epochs}")
     if before_start is not None:
@@ -134,9 +158,9 @@ def train(
         # Not the first epoch, in which memory is found yet and a GPU's libraries choose their kernels.
         profiled = min(fit.epoch + 2, fit.num_epochs) if run.profile else None
         while fit.epoch < fit.num_epochs:
-            _train_epoch(fit, run_dir, tracker, is_profiled=fit.epoch + 1 == profiled)
+            _train_epoch(fit, objective, run_dir, tracker, is_profiled=fit.epoch + 1 == profiled)
         test = _score_test(config, fit, run_dir, placement.device.type)
-        result = _result(fit, run_dir, test)
+        result = _result(fit, objective, run_dir, test)
         write_metrics(run_dir / METRICS, "complete", fit.history, test)
         ended.update(result.summary())
     return result
@@ -193,13 +217,13 @@ def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit
             tracker.end(_NUMBER, outcome, summary or (fit.history[-1] if fit.history else {}))
 
 
-def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker, is_profiled: bool) -> None:
+def _train_epoch(fit: Fit, objective: Objective, run_dir: Path, tracker: Tracker, is_profiled: bool) -> None:
     """Trains one epoch and puts it on disk."""
     metrics = _profile_epoch(fit, run_dir / _TRACE) if is_profiled else fit.train_epoch()
     state = fit.state_dict()
     # last.pt first: after a crash between the two, the state to go on from still knows that it is the best itself.
     save_checkpoint(run_dir / "last.pt", state)
-    if best_epoch(fit.history) == fit.epoch:
+    if best_epoch(fit.history, objective) == fit.epoch:
         save_checkpoint(run_dir / "best.pt", state)
     write_metrics(run_dir / METRICS, "running", fit.history)
     tracker.log(_NUMBER, fit.epoch, metrics)
@@ -226,7 +250,8 @@ def _score_test(config: ExperimentConfig, fit: Fit, run_dir: Path, device: str) 
     # From the CPU: a plain torch.load on a machine without a GPU refuses what was saved from one.
     save_checkpoint(run_dir / "model.pt", {name: value.cpu() for name, value in model.state_dict().items()})
     scores = fit.evaluate(_load(config, ("test",), device)["test"], "test", model)
-    return FinalScore(name, state["epoch"], scores["test/loss"], scores["test/top1"])
+    measured = {metric.removeprefix("test/"): value for metric, value in scores.items()}
+    return FinalScore(name, state["epoch"], measured.pop("loss"), measured.pop("top1"), measured)
 
 
 def write_metrics(
@@ -243,21 +268,28 @@ def write_metrics(
     content = {
         "outcome": outcome,
         "epochs": [{"epoch": number, **_finite(metrics)} for number, metrics in enumerate(history, start=1)],
-        "test": None if test is None else _finite(asdict(test)),
+        "test": None if test is None else _describe_test(test),
     }
     with atomic_file(path) as file:
         file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
-def _result(fit: Fit, run_dir: Path, test: FinalScore) -> FinalResult:
+def _describe_test(test: FinalScore) -> dict[str, object]:
+    """Returns a test score as `metrics.json` has it, every metric beside the others."""
+    content = asdict(test)
+    return _finite({**content, **content.pop("others")})
+
+
+def _result(fit: Fit, objective: Objective, run_dir: Path, test: FinalScore) -> FinalResult:
     """Sums up a run whose epochs are all behind it."""
-    best = best_epoch(fit.history)
+    best = best_epoch(fit.history, objective)
     return FinalResult(
         run_dir=run_dir,
         num_epochs=fit.epoch,
         best_epoch=best,
-        best_top1=fit.history[best - 1]["val/top1"],
-        last_top1=fit.history[-1]["val/top1"],
+        metric=objective.name,
+        best=fit.history[best - 1],
+        last=fit.history[-1],
         test=test,
     )
 
