@@ -291,7 +291,7 @@ class LearnerConfig:
     """
 
     hparams: HParamsConfig = field(default_factory=HParamsConfig)
-    metrics: dict[str, Any] = key(factory=dict, effect=Effect.none, is_shared=True)
+    metrics: dict[str, Any] = key(factory=dict, takes="a mapping, {macro_f1: true}", effect=Effect.none, is_shared=True)
 
 
 @dataclass

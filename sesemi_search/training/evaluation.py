@@ -158,8 +158,10 @@ def settle_metrics(config: DictConfig, *names: str | None) -> None:
     Raises:
         ConfigError: A custom one cannot be built, to be asked.
     """
-    for name in filter(None, names):
-        last = str(name).removeprefix("val/")
+    for name in names:
+        split, _, last = str(name).partition("/")
+        if split != "val":
+            continue
         setting = config.learner.metrics.get(last)
         if last in SPLIT_METRICS and not setting:
             OmegaConf.update(config, f"{METRICS_KEY}.{last}", True, force_add=True)
@@ -177,8 +179,9 @@ def note_direction(config: DictConfig, objective: Objective) -> None:
         config: Changed in place.
         objective: The objective.
     """
-    key = f"{METRICS_KEY}.{objective.name.removeprefix('val/')}"
-    if isinstance(OmegaConf.select(config, key), DictConfig):
+    split, _, last = objective.name.partition("/")
+    key = f"{METRICS_KEY}.{last}"
+    if split == "val" and isinstance(OmegaConf.select(config, key), DictConfig):
         OmegaConf.update(config, f"{key}.{_DIRECTION}", objective.maximize, force_add=True)
 
 
