@@ -277,7 +277,8 @@ def write_metrics(
 def _describe_test(test: FinalScore) -> dict[str, object]:
     """Returns a test score as `metrics.json` has it, every metric beside the others."""
     content = asdict(test)
-    return _finite({**content, **content.pop("others")})
+    others = content.pop("others")
+    return _finite({**content, **others})
 
 
 def _result(fit: Fit, objective: Objective, run_dir: Path, test: FinalScore) -> FinalResult:
