@@ -86,9 +86,10 @@ def _new_folder(parent: Path) -> Path:
 
 
 def _print_result(result: FinalResult, console: Console) -> None:
+    metric = result.metric
     console.print(
-        f"val/top1   {result.last_top1:.4f} after {result.num_epochs} epochs, "
-        f"best {result.best_top1:.4f} in epoch {result.best_epoch}"
+        f"{metric:<9}  {result.last[metric]:.4f} after {result.num_epochs} epochs, "
+        f"best {result.best[metric]:.4f} in epoch {result.best_epoch}"
     )
     if (test := result.test) is None:
         again = f"--config-dir {quote_path(result.run_dir)} --config-name config run.test=true"
@@ -96,5 +97,7 @@ def _print_result(result: FinalResult, console: Console) -> None:
         console.print("test       not opened: run.test is false. To score this model on it:")
         console.print(f"  sesemi-search train {again} {last}", soft_wrap=True)
     else:
-        console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
+        further = "".join(f", test/{name} {value:.4f}" for name, value in test.others.items())
+        scored = f"({test.checkpoint}, epoch {test.epoch})"
+        console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f}{further} {scored}", soft_wrap=True)
     console.print(f"run directory: {result.run_dir}", soft_wrap=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 import yaml
 from omegaconf.errors import OmegaConfBaseException, ValidationError
@@ -85,7 +85,8 @@ def check_key(schema: type, key: str) -> Iterator[Problem]:
     for depth, part in enumerate(parts):
         parent = ".".join(parts[:depth]) or "the config"
         if not is_dataclass(node):
-            if node is not Any and not (part.isdecimal() and element_annotation(node)):
+            is_open = node is Any or get_origin(node) is dict
+            if not is_open and not (part.isdecimal() and element_annotation(node)):
                 yield Problem(key, f"{parent} is one value, without keys; set {parent} itself.")
             return
         known = {f.name: f.type for f in fields(node)}

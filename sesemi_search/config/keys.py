@@ -30,7 +30,7 @@ class Effect(Enum):
 
     `result` decides it. `machine` says on what a trial runs: it changes last bits and is the same all through a search,
     but does not keep a trial out of another one. `none` says where files lie, how they are read, how steps are
-    launched.
+    launched, what is measured besides.
     """
 
     result = "result"

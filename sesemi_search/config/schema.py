@@ -48,6 +48,7 @@ OPEN_NODES = (
     "data.source",
     "data.test_source",
     "data.train_transforms",
+    "learner.metrics",
     "learner.hparams.model.backbone",
     "learner.hparams.model.head",
     "learner.hparams.model.loss",
@@ -136,6 +137,8 @@ class RunConfig:
         test: Whether `train` opens the test split, once it has trained; of a trial's own config false, so that trying
             trials leaves it closed.
         test_checkpoint: Which checkpoint is scored on the test split.
+        best_metric: The metric of the validation split that says which epoch is the best: val/loss, val/top1 or one of
+            `learner.metrics`; null is val/top1, and of a search its first objective of that split.
         profile: Whether `train` says where the time of some steps goes, and leaves a trace of them.
     """
 
@@ -173,6 +176,7 @@ class RunConfig:
     test: bool = key(True, effect=Effect.none, is_shared=True)
     # No trial opens the test split; it stays a part of a trial's identity, which stored searches have with it.
     test_checkpoint: TestCheckpoint = key(TestCheckpoint.best, effect=Effect.machine)
+    best_metric: str | None = key(None, effect=Effect.none, is_shared=True)
     profile: bool = key(False, effect=Effect.none, is_shared=True)
 
 
@@ -282,9 +286,16 @@ class HParamsConfig:
 
 @dataclass
 class LearnerConfig:
-    """Holder of the hyperparameters, as in SESEMI."""
+    """Holder of the hyperparameters, as in SESEMI.
+
+    Attributes:
+        metrics: What is measured on the validation and the test split besides loss and top1: `NAME: true` for top5,
+            balanced_accuracy, macro_f1, auroc and calibration_error, and under a name of its own the `_target_` of a
+            `torchmetrics.Metric`, with `higher_is_better` where its class does not say that.
+    """
 
     hparams: HParamsConfig = field(default_factory=HParamsConfig)
+    metrics: dict[str, Any] = key(factory=dict, takes="a mapping, {macro_f1: true}", effect=Effect.none, is_shared=True)
 
 
 @dataclass
@@ -354,7 +365,7 @@ class SearchConfig:
         study: Name of the Optuna study and of the W&B group; null makes one up, unique to the search.
         num_trials: Trials to finish, at least 1.
         metric: What to optimize, as a trial reports it; a list of several, the first of which the pruner judges by.
-        mode: `max` or `min`, whether more or less of it is better; a list for several.
+        mode: `max` or `min`, whether more or less of it is better, a list for several; null is what the metric says.
         best_within: Of several objectives: how much worse than the best a trial may be in the first, at most, to be
             taken as the best for being better in the next.
         max_concurrent: Most trials at once; null takes what the machine holds.
@@ -382,7 +393,7 @@ class SearchConfig:
     study: str | None = key(None, takes=f"{_NAME}, or null", holds=is_name)
     num_trials: int = key(50, takes=_FROM_1, holds=at_least(1), is_changeable=True)
     metric: Any = "val/top1"
-    mode: Any = "max"
+    mode: Any = None
     best_within: float = key(0.0, takes="a number of at least 0, in the unit of the first metric", holds=at_least(0))
     max_concurrent: int | None = key(
         None,

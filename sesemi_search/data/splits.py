@@ -21,7 +21,7 @@ from sesemi_search.data.sources import SOURCE_KEY, TEST_SOURCE_KEY, Source, Sour
 from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, LabelledImages
 from sesemi_search.errors import ConfigError, Problem, raise_problems, user_code
 
-__all__ = ["SPLITS", "check_labels", "count_train_images", "describe_classes", "load_splits"]
+__all__ = ["SPLITS", "check_labels", "count_train_images", "describe_balance", "describe_classes", "load_splits"]
 
 SPLITS = ("train", "val", "test")
 _MAX_LISTED = 20  # classes that are named one by one
@@ -113,6 +113,19 @@ def describe_classes(labels: npt.NDArray[np.int64], num_classes: int) -> str | N
     elif absent.tolist() == [0]:
         advice = "; where labels begin at 1, let the data set subtract 1 from them"
     return f"learner.hparams.num_classes={num_classes}, but no training image is of class {shown}{advice}"
+
+
+def describe_balance(labels: npt.NDArray[np.int64]) -> str | None:
+    """Returns how many images the smallest and the largest class have, None where they differ by less than ten times.
+
+    Args:
+        labels: (N,) the training images' classes; those without images do not count.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    few, many = counts.argmin(), counts.argmax()
+    if 10 * counts[few] >= counts[many]:
+        return None
+    return f"class {classes[few]} has {counts[few]:,} training images and class {classes[many]} {counts[many]:,}"
 
 
 def _sizes(data: DataConfig) -> dict[str, int | float | None]:

@@ -1,17 +1,19 @@
 """Where a final run begins: from its seed, from a checkpoint of its own, or from other weights."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sesemi_search.config.schema import RunConfig, TestCheckpoint
+from sesemi_search.config.schema import ExperimentConfig, TestCheckpoint
 from sesemi_search.errors import ConfigError, SesemiSearchError
+from sesemi_search.metrics import BEST_METRIC, Objective, is_more_better
 from sesemi_search.models.classifier import BACKBONE_KEY
 from sesemi_search.models.weights import are_weights
 from sesemi_search.training import Fit, load_checkpoint
 from sesemi_search.training.checkpoint import CheckpointError
 
-__all__ = ["begin", "best_epoch"]
+__all__ = ["begin", "best_epoch", "epoch_objective"]
 
 _RESUME_KEY = "run.resume_from_checkpoint"
 _PRETRAINED_KEY = "run.pretrained_checkpoint_path"
@@ -21,12 +23,12 @@ _STATE = {"model", "optimizer", "epoch", "num_epochs", "history"}  # some of wha
 _FOR_BACKBONES = f"To begin with a backbone alone, set {BACKBONE_KEY}.checkpoint."
 
 
-def begin(fit: Fit, run: RunConfig) -> dict[str, Any] | None:
+def begin(fit: Fit, config: ExperimentConfig) -> dict[str, Any] | None:
     """Brings a new Fit to where its run begins. Nothing is written.
 
     Args:
         fit: A Fit that has not trained.
-        run: The run config, which may name a checkpoint or weights.
+        config: The experiment, whose `run` may name a checkpoint or weights.
 
     Returns:
         The state of the best epoch so far, or None where no epoch is behind.
@@ -34,6 +36,7 @@ def begin(fit: Fit, run: RunConfig) -> dict[str, Any] | None:
     Raises:
         ConfigError: The file is missing, broken or another experiment's.
     """
+    run = config.run
     if run.resume_from_checkpoint and run.pretrained_checkpoint_path:
         raise ConfigError(
             "",
@@ -43,17 +46,27 @@ def begin(fit: Fit, run: RunConfig) -> dict[str, Any] | None:
     if run.pretrained_checkpoint_path:
         _load_pretrained(fit, Path(run.pretrained_checkpoint_path))
     if run.resume_from_checkpoint:
-        return _resume(fit, Path(run.resume_from_checkpoint), run.test_checkpoint)
+        return _resume(fit, config, Path(run.resume_from_checkpoint))
     return None
 
 
-def best_epoch(history: list[dict[str, float]]) -> int:
-    """Returns the first epoch (from 1 on) whose val/top1 is the best; 0 of an empty history."""
-    top1 = [metrics["val/top1"] for metrics in history]
-    return top1.index(max(top1)) + 1 if top1 else 0
+def epoch_objective(config: ExperimentConfig) -> Objective:
+    """Returns by what the best epoch of a run is the best: `run.best_metric`, which the check before has seen."""
+    name = config.run.best_metric or BEST_METRIC
+    return Objective(name, is_more_better(name, config.learner.metrics) is not False)
 
 
-def _resume(fit: Fit, path: Path, test_checkpoint: TestCheckpoint) -> dict[str, Any] | None:
+def best_epoch(history: Sequence[Mapping[str, float]], objective: Objective) -> int:
+    """Returns the first epoch (from 1 on) that is the best by an objective, NaN being worst; 0 of an empty history."""
+
+    def rank(epoch: int) -> tuple[bool, float]:
+        value = history[epoch - 1][objective.name]
+        return not math.isnan(value), value if objective.maximize else -value
+
+    return max(range(1, len(history) + 1), key=rank, default=0)
+
+
+def _resume(fit: Fit, config: ExperimentConfig, path: Path) -> dict[str, Any] | None:
     """Loads a full state, and finds the best one of the epochs behind it."""
     try:
         state = load_checkpoint(path)
@@ -67,7 +80,10 @@ def _resume(fit: Fit, path: Path, test_checkpoint: TestCheckpoint) -> dict[str, 
         fit.load_state_dict(state)
     except SesemiSearchError as error:
         raise ConfigError(_RESUME_KEY, f"got {str(path)!r}; {error}") from error
-    best = best_epoch(fit.history)
+    objective = epoch_objective(config)
+    if any(objective.name not in metrics for metrics in fit.history):
+        raise ConfigError(_RESUME_KEY, f"got {str(path)!r}, whose epochs have no {objective.name} (run.best_metric).")
+    best = best_epoch(fit.history, objective)
     if best == fit.epoch:
         return state
     beside = path.with_name("best.pt")
@@ -77,7 +93,7 @@ def _resume(fit: Fit, path: Path, test_checkpoint: TestCheckpoint) -> dict[str, 
         candidate = {}
     if candidate.get("history") == fit.history[:best]:
         return candidate
-    if test_checkpoint is TestCheckpoint.last:
+    if config.run.test_checkpoint is TestCheckpoint.last:
         return None
     raise ConfigError(
         _RESUME_KEY,

@@ -26,13 +26,15 @@ from sesemi_search.data import Images, fill_normalization, load_splits, open_ima
 from sesemi_search.data.splits import count_train_images, describe_classes
 from sesemi_search.errors import raise_problems, user_code
 from sesemi_search.final.openings import count_opening
-from sesemi_search.final.start import begin, best_epoch
+from sesemi_search.final.start import begin, best_epoch, epoch_objective
 from sesemi_search.inference import save_model
+from sesemi_search.metrics import Objective
 from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.project.project import METRICS
 from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
 from sesemi_search.training.build import copy_model
+from sesemi_search.training.evaluation import describe_absent
 from sesemi_search.training.step_profile import StepProfile
 from sesemi_search.training.step_times import describe_steps
 
@@ -53,6 +55,7 @@ class FinalScore:
         epoch: Epoch that it is of.
         loss: Mean loss of the test images.
         top1: Share of test images that are right, in [0, 1].
+        others: What `learner.metrics` has on, by name.
         openings_before: How often this test split is known to have been opened before.
     """
 
@@ -60,7 +63,21 @@ class FinalScore:
     epoch: int
     loss: float
     top1: float
+    others: Mapping[str, float] = field(default_factory=dict)
     openings_before: int = field(default=0, compare=False)
+
+    def by_name(self) -> dict[str, float]:
+        """Returns what was measured, by the metrics' names."""
+        return {f"test/{name}": value for name, value in {"loss": self.loss, "top1": self.top1, **self.others}.items()}
+
+    def summary(self) -> dict[str, float | str]:
+        """Returns all of it, by metric name, for a tracker."""
+        return {
+            **self.by_name(),
+            "test/checkpoint": self.checkpoint,
+            "test/epoch": self.epoch,
+            "test/openings_before": self.openings_before,
+        }
 
 
 @dataclass(frozen=True)
@@ -70,27 +87,38 @@ class FinalResult:
     Attributes:
         run_dir: Its folder: last.pt, best.pt, the model, metrics.json, and trace.json.gz where it is profiled.
         num_epochs: Epochs trained.
-        best_epoch: The first epoch with the best val/top1.
-        best_top1: That val/top1, in [0, 1].
-        last_top1: val/top1 of the last epoch, in [0, 1].
+        best_epoch: The first epoch that is the best by `metric`.
+        metric: `run.best_metric`.
+        best: Metrics of that epoch.
+        last: Metrics of the last epoch.
         test: The test score, None where `run.test` is false.
     """
 
     run_dir: Path
     num_epochs: int
     best_epoch: int
-    best_top1: float
-    last_top1: float
+    metric: str
+    best: Mapping[str, float]
+    last: Mapping[str, float]
     test: FinalScore | None
+
+    @property
+    def best_top1(self) -> float:
+        """val/top1 of the best epoch, in [0, 1]."""
+        return self.best["val/top1"]
+
+    @property
+    def last_top1(self) -> float:
+        """val/top1 of the last epoch, in [0, 1]."""
+        return self.last["val/top1"]
 
     def summary(self) -> dict[str, float | str]:
         """Returns the last words of the run, by metric name, for a tracker."""
-        test = {} if self.test is None else {f"test/{name}": value for name, value in asdict(self.test).items()}
         return {
-            "val/top1": self.last_top1,
-            "val/top1/best": self.best_top1,
+            **{name: value for name, value in self.last.items() if name.startswith("val/") and name != "val/loss"},
+            f"{self.metric}/best": self.best[self.metric],
             "best_epoch": self.best_epoch,
-            **test,
+            **({} if self.test is None else self.test.summary()),
         }
 
 
@@ -128,9 +156,14 @@ def train(
         for remark in schedule.remarks:
             logger.info(str(remark))
     fit = Fit(config, images["train"], images["val"])
-    if (note := describe_classes(images["train"].labels, config.learner.hparams.num_classes)) is not None:
-        logger.info(note)
-    best = begin(fit, run)
+    num_classes = config.learner.hparams.num_classes
+    for note in (
+        describe_classes(images["train"].labels, num_classes),
+        describe_absent("val", images["val"].labels, config.learner.metrics, num_classes),
+    ):
+        if note is not None:
+            logger.info(note)
+    best, objective = begin(fit, config), epoch_objective(config)
     if fit.epoch:
         logger.info(f"going on from {run.resume_from_checkpoint} after epoch {fit.epoch} of {fit.num_epochs}")
     if before_start is not None:
@@ -142,10 +175,10 @@ def train(
         # Not the first epoch, in which memory is found yet and a GPU's libraries choose their kernels.
         profiled = min(fit.epoch + 2, fit.num_epochs) if run.profile else None
         while fit.epoch < fit.num_epochs:
-            _train_epoch(fit, run_dir, tracker, is_profiled=fit.epoch + 1 == profiled)
+            _train_epoch(fit, objective, run_dir, tracker, is_profiled=fit.epoch + 1 == profiled)
         chosen = _keep_model(config, fit, run_dir)
         test = _score_test(config, fit, chosen, run_dir, note_openings or [run_dir.parent]) if run.test else None
-        result = _result(fit, run_dir, test)
+        result = _result(fit, objective, run_dir, test)
         write_metrics(run_dir / METRICS, "complete", fit.history, test)
         ended.update(result.summary())
     return result
@@ -202,13 +235,13 @@ def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit
             tracker.end(_NUMBER, outcome, summary or (fit.history[-1] if fit.history else {}))
 
 
-def _train_epoch(fit: Fit, run_dir: Path, tracker: Tracker, is_profiled: bool) -> None:
+def _train_epoch(fit: Fit, objective: Objective, run_dir: Path, tracker: Tracker, is_profiled: bool) -> None:
     """Trains one epoch and puts it on disk."""
     metrics = _profile_epoch(fit, run_dir / _TRACE) if is_profiled else fit.train_epoch()
     state = fit.state_dict()
     # last.pt first: after a crash between the two, the state to go on from still knows that it is the best itself.
     save_checkpoint(run_dir / "last.pt", state)
-    if best_epoch(fit.history) == fit.epoch:
+    if best_epoch(fit.history, objective) == fit.epoch:
         save_checkpoint(run_dir / "best.pt", state)
     write_metrics(run_dir / METRICS, "running", fit.history)
     tracker.log(_NUMBER, fit.epoch, metrics)
@@ -251,7 +284,9 @@ def _score_test(
     """Opens the test split, having noted that, and scores the chosen model."""
     earlier = count_opening(note_openings, config.data, run_dir)
     scores = fit.evaluate(_load(config, ("test",), fit.device.type)["test"], "test", chosen.model)
-    return FinalScore(chosen.checkpoint, chosen.epoch, scores["test/loss"], scores["test/top1"], len(earlier))
+    measured = {metric.removeprefix("test/"): value for metric, value in scores.items()}
+    loss, top1 = measured.pop("loss"), measured.pop("top1")
+    return FinalScore(chosen.checkpoint, chosen.epoch, loss, top1, measured, len(earlier))
 
 
 def write_metrics(
@@ -268,21 +303,29 @@ def write_metrics(
     content = {
         "outcome": outcome,
         "epochs": [{"epoch": number, **_finite(metrics)} for number, metrics in enumerate(history, start=1)],
-        "test": None if test is None else _finite(asdict(test)),
+        "test": None if test is None else _describe_test(test),
     }
     with atomic_file(path) as file:
         file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
-def _result(fit: Fit, run_dir: Path, test: FinalScore | None) -> FinalResult:
+def _describe_test(test: FinalScore) -> dict[str, object]:
+    """Returns a test score as `metrics.json` has it, every metric beside the others."""
+    content = asdict(test)
+    others = content.pop("others")
+    return _finite({**content, **others})
+
+
+def _result(fit: Fit, objective: Objective, run_dir: Path, test: FinalScore | None) -> FinalResult:
     """Sums up a run whose epochs are all behind it."""
-    best = best_epoch(fit.history)
+    best = best_epoch(fit.history, objective)
     return FinalResult(
         run_dir=run_dir,
         num_epochs=fit.epoch,
         best_epoch=best,
-        best_top1=fit.history[best - 1]["val/top1"],
-        last_top1=fit.history[-1]["val/top1"],
+        metric=objective.name,
+        best=fit.history[best - 1],
+        last=fit.history[-1],
         test=test,
     )
 

@@ -29,6 +29,7 @@ from sesemi_search.space.corners import branch_ends, choices_of, count_branches
 from sesemi_search.space.overlay_paths import find_condition, find_place
 from sesemi_search.space.space import Space
 from sesemi_search.training.build import OPTIMIZER_KEY, build_lr_scheduler, build_optimizer
+from sesemi_search.training.evaluation import check_metrics
 
 __all__ = ["Branch", "Checked", "End", "check_experiment", "check_space"]
 
@@ -229,12 +230,20 @@ def _check_config(config: Complete, architectures: Architectures, seen: dict[str
             lambda: _check_model(config, architectures),
         ),
         (["optimization", *schedule], lambda: _check_optimization(config)),
+        (["metrics"], lambda: _check_metrics(config)),
     ]
     for inputs, check in parts:
         key = json.dumps(inputs, sort_keys=True)
         if key not in seen:
             seen[key] = check()
         yield from seen[key]
+
+
+def _check_metrics(config: Complete) -> list[Problem]:
+    """Checks what is measured, which is the same for all trials."""
+    learner = config["learner"]
+    with undisturbed():
+        return check_metrics(learner["metrics"], learner["hparams"]["num_classes"], config["run"]["best_metric"])
 
 
 def _check_sources(data: Mapping[str, Any]) -> list[Problem]:

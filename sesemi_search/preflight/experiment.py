@@ -11,6 +11,7 @@ from sesemi_search.data.classes import check_classes, follow_classes
 from sesemi_search.models.expected_input import describe_followed, follow_backbone
 from sesemi_search.preflight.branches import check_experiment
 from sesemi_search.project.project import activate, project_path
+from sesemi_search.training.evaluation import settle_metrics
 
 __all__ = ["Experiment", "settle_experiment"]
 
@@ -49,6 +50,7 @@ def settle_experiment(composed: Composed) -> Experiment:
     config.run.data_root = str(data_root)
     with composed.source_lines.added():
         follow_classes(config, data_root)
+        settle_metrics(config, config.run.best_metric)
         written = written_experiment(config)
         resolved = resolve(written)
         complete = follow_backbone(written, resolved)

@@ -96,7 +96,7 @@ def make_rows(
 
 
 def _make_row(record: TrialRecord, space: Space, objectives: Objectives, is_live: bool) -> TrialRow:
-    others = list(zip(objectives.each, objectives.values(record), strict=True))[1:]
+    others = list(objectives.by_name(record).items())[1:]
     is_orphaned = record.outcome is Outcome.running and not is_live
     return TrialRow(
         number=record.number,
@@ -105,7 +105,7 @@ def _make_row(record: TrialRecord, space: Space, objectives: Objectives, is_live
         epochs=record.epochs,
         outcome=ORPHANED if is_orphaned else record.outcome.value,
         seconds=record.seconds,
-        others={objective.name: _finite(value) for objective, value in others},
+        others={name: _finite(value) for name, value in others},
         num_params=_whole(record.num_params),
         flops=_whole(record.flops),
         origin=record.origin.value,

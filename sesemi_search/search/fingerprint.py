@@ -9,7 +9,7 @@ from sesemi_search.config.experiment import Complete, Written
 from sesemi_search.config.keys import Effect, known_keys, without_keys
 from sesemi_search.config.schema import EXPERIMENT_KEYS, OPEN_NODES, ExperimentConfig
 
-__all__ = ["define_search", "digest_experiment", "find_changes", "select_keys"]
+__all__ = ["define_search", "digest_experiment", "find_changes", "objective_settings", "select_keys"]
 
 
 def define_search(experiment: Written, space: Mapping[str, Any], metric: Any, mode: Any) -> dict[str, Any]:
@@ -22,9 +22,23 @@ def define_search(experiment: Written, space: Mapping[str, Any], metric: Any, mo
         mode: `search.mode`.
     """
     common = select_keys(experiment, Effect.result, Effect.machine)
+    if settings := objective_settings(experiment, metric):
+        common["learner"]["metrics"] = settings
     definition = {**common, "space": space, "search": {"metric": metric, "mode": mode}}
     plain: dict[str, Any] = json.loads(json.dumps(definition))
     return plain
+
+
+def objective_settings(experiment: Written, metric: Any) -> dict[str, Any]:
+    """Returns what `learner.metrics` says of the objectives: a custom one is another metric under another class.
+
+    Args:
+        experiment: The experiment as it is written.
+        metric: `search.metric`.
+    """
+    names = metric if isinstance(metric, list) else [metric]
+    metrics = experiment["learner"].get("metrics", {})  # a search of an earlier version has none
+    return {name: setting for name, setting in metrics.items() if f"val/{name}" in names}
 
 
 def digest_experiment(experiment: Complete) -> str:

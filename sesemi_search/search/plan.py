@@ -13,7 +13,7 @@ from sesemi_search.config.experiment import Written
 from sesemi_search.config.schema import ExperimentConfig, SearchExperimentConfig
 from sesemi_search.config.source_lines import SourceLines
 from sesemi_search.data.classes import check_classes
-from sesemi_search.data.splits import check_labels, describe_classes, load_splits
+from sesemi_search.data.splits import check_labels, describe_balance, describe_classes, load_splits
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.errors import Problem, raise_problems
 from sesemi_search.preflight.architecture import Architectures
@@ -28,8 +28,9 @@ from sesemi_search.search.phase import Phase
 from sesemi_search.search.preparation import BadBranches, check_prepared, prepare
 from sesemi_search.search.trial_config import Resolver, make_resolver
 from sesemi_search.space.space import Space
+from sesemi_search.training.evaluation import describe_absent
 
-__all__ = ["Plan", "check_schedules", "load_data", "make_plan"]
+__all__ = ["Plan", "check_schedules", "describe_uneven", "load_data", "make_plan"]
 
 logger = logging.getLogger(__name__)
 
@@ -93,10 +94,12 @@ def _make_plan(composed: Composed, resume: bool) -> Plan:
     architectures, skips = Architectures(), settings.search.skip_bad_branches
     checked = check_prepared(prepared, architectures, BadBranches.leave_out if skips else BadBranches.refuse)
     _say_checked(checked, composed.source_lines)
-    objectives = parse_objectives(settings.search)
+    objectives = parse_objectives(settings.search, settings.learner.metrics)
     initial_trials = None if resume else plan_initial_trials(settings.search, objectives, space, experiment)
     load_pretrained(checked)
     data = load_data(settings)
+    if (note := describe_uneven(objectives, data["train"])) is not None:
+        logger.info(note)
     for remark in check_schedules(checked, len(data["train"])):
         logger.info(str(composed.source_lines.add(remark)))
     resolve = make_resolver(settings.data, checked, data["train"])
@@ -113,6 +116,17 @@ def _make_plan(composed: Composed, resume: bool) -> Plan:
         data,
         checked.exclude_bad() if skips else Excluded(),
         initial_trials,
+    )
+
+
+def describe_uneven(objectives: Objectives, train: ImageSplit) -> str | None:
+    """Returns a line for the user where top1 judges, and says little of a class that is small beside another."""
+    uneven = describe_balance(train.labels)
+    if uneven is None or not any("top1" in each.name for each in objectives.each):
+        return None
+    return (
+        f"{uneven}: top1 says little of the small one; "
+        "search.metric=val/balanced_accuracy or val/macro_f1 counts every class the same"
     )
 
 
@@ -156,10 +170,14 @@ def load_data(settings: ExperimentConfig, later: Sequence[str] = ()) -> dict[str
         settings: The experiment.
         later: Splits that will be opened later, of whose files the broken ones are found now (see `load_splits`).
     """
-    run = settings.run
+    run, num_classes = settings.run, settings.learner.hparams.num_classes
     data = load_splits(settings.data, Path(run.data_root), ("train", "val"), run.memory_share, later)
     for split in data.values():
-        check_labels(split, settings.learner.hparams.num_classes)
-    if (note := describe_classes(data["train"].labels, settings.learner.hparams.num_classes)) is not None:
-        logger.info(note)
+        check_labels(split, num_classes)
+    for note in (
+        describe_classes(data["train"].labels, num_classes),
+        describe_absent("val", data["val"].labels, settings.learner.metrics, num_classes),
+    ):
+        if note is not None:
+            logger.info(note)
     return data

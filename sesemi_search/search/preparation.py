@@ -18,7 +18,8 @@ from sesemi_search.preflight.branches import Checked, check_space
 from sesemi_search.preflight.constraints import describe_limits
 from sesemi_search.preflight.space_paths import check_tree
 from sesemi_search.project.project import activate, project_path
-from sesemi_search.search.ledger.objectives import parse_objectives
+from sesemi_search.search.ledger.objectives import objective_names, parse_objectives
+from sesemi_search.search.objective_settings import settle_objectives
 from sesemi_search.search.pruners import build_pruner
 from sesemi_search.search.samplers.build import build_sampler
 from sesemi_search.search.samplers.capabilities import Serving, check_serves
@@ -64,6 +65,7 @@ def prepare(composed: Composed) -> Prepared:
     data_root = project_path(composed.project, config.run.data_root)
     config.run.data_root = str(data_root)
     follow_classes(config, data_root)
+    settle_objectives(config)
     raw = override_space(written_space(config), composed.space_overrides)
     tree, problems = scan_space(raw)
     config.space = raw
@@ -128,7 +130,7 @@ def _settings(config: DictConfig) -> SearchExperimentConfig:
     without_space = config.copy()
     without_space.space = None
     for key in OPEN_NODES:
-        if key.startswith("learner.") and not _is_complete(without_space, key):
+        if key.startswith("learner.hparams.") and not _is_complete(without_space, key):
             OmegaConf.update(without_space, key, None)
     settings: SearchExperimentConfig = to_typed(without_space)
     return settings
@@ -165,7 +167,7 @@ def _check_search(settings: SearchExperimentConfig) -> list[Problem]:
         except ConfigError as error:
             problems += error.problems
     for build in (
-        lambda: parse_objectives(search),
+        lambda: parse_objectives(search, settings.learner.metrics),
         lambda: build_sampler(search.sampler, search.seed, 0),
     ):
         try:
@@ -178,8 +180,7 @@ def _check_search(settings: SearchExperimentConfig) -> list[Problem]:
 def _check_sampler(prepared: Prepared) -> Serving:
     """Holds the sampler, and what a pruner names of the space, against the space and the number of objectives."""
     search = prepared.settings.search
-    num_objectives = len(search.metric) if isinstance(search.metric, list) else 1
-    serving = check_serves(search.sampler, search.pruner, prepared.space, num_objectives)
+    serving = check_serves(search.sampler, search.pruner, prepared.space, len(objective_names(search)))
     try:
         build_pruner(search.pruner, prepared.space)
     except ConfigError as error:

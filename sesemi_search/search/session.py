@@ -172,8 +172,11 @@ class Session:
         self._record(report)
         if report.outcome is Outcome.interrupted:
             self.request_stop(Stop(StopKind.storage, f"trial {report.number}: {report.message}"))
-        self._end(report.number, report.outcome, report.message)
-        if report.outcome is Outcome.error:
+        outcome, message = report.outcome, report.message
+        if outcome is Outcome.complete and (without := self._without_number(report.number)):
+            outcome, message = Outcome.error, f"{', '.join(without)}: no finite number after the last epoch"
+        self._end(report.number, outcome, message)
+        if outcome is Outcome.error:
             records = map(self._ledger.record, self._ledger.numbers)  # of which it looks at the first few
             self.request_stop(find_common_error(records, self._num_trials))
 
@@ -296,6 +299,12 @@ class Session:
         if self._ledger.report(report.number, report.epoch, value, report.metrics):
             self._budget.trained(report.metrics["epoch_seconds"])
             self._tracker.log(report.number, report.epoch, report.metrics)
+
+    def _without_number(self, number: int) -> list[str]:
+        """Returns the objectives that a trial has no finite number of: a metric may divide by zero."""
+        objectives = self._ledger.objectives
+        values = objectives.values(self._ledger.record(number))
+        return [each.name for each, v in zip(objectives.each, values, strict=True) if not math.isfinite(v)]
 
     def _check_budget(self) -> None:
         self.request_stop(self._budget.exceeded())

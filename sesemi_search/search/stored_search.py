@@ -94,7 +94,9 @@ def _in_search_yaml(directory: Path, error: ConfigError) -> ConfigError:
 def _read_study(directory: Path, config: DictConfig, space: Space, experiment: Written) -> StoredSearch:
     try:
         search: SearchConfig = to_typed(config.search)
-        url, name, objectives = search.storage, search.study, parse_objectives(search)
+        url, name = search.storage, search.study
+        metrics: Any = OmegaConf.to_container(config.learner.metrics)
+        objectives = parse_objectives(search, metrics)
     except ConfigError as error:
         raise _in_search_yaml(directory, error) from error
     holder = lock_holder(directory) or ""  # before the trials: of a driver that ends meanwhile none seems orphaned

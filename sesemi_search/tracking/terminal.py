@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sesemi_search.formatting import format_metric, format_params, format_seconds, shorten
+from sesemi_search.metrics import measured_names
 from sesemi_search.tracking.tracker import RunStart
 
 __all__ = ["TerminalEpochs", "TerminalProgress"]
@@ -136,15 +137,15 @@ class TerminalProgress:
         return Group(table, Text(f"{head}{leader}   {elapsed}{workers}", style="bold"))
 
 
-# Header, metric, width and format of each column of a final run's lines.
-_EPOCH_COLUMNS = (
+# Header, metric, width and format of each column of a final run's lines; before the last, what is measured besides.
+_EPOCH_COLUMNS = [
     ("lr", "lr", "9.2e"),
     ("train/loss", "train/loss", "10.4f"),
     ("train/top1", "train/top1", "10.4f"),
     ("val/loss", "val/loss", "8.4f"),
     ("val/top1", "val/top1", "8.4f"),
     ("seconds", "epoch_seconds", "7.1f"),
-)
+]
 
 
 class TerminalEpochs:
@@ -157,17 +158,20 @@ class TerminalEpochs:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._num_epochs = 0
+        self._columns = _EPOCH_COLUMNS
 
     def start(self, run: RunStart) -> None:
         """Prints the header."""
         self._num_epochs = run.num_epochs
-        widths = (f"{name:>{int(spec.partition('.')[0])}}" for name, _, spec in _EPOCH_COLUMNS)
+        names = [f"val/{name}" for name in measured_names(run.config["learner"]["metrics"])]
+        self._columns = [*_EPOCH_COLUMNS[:-1], *((name, name, f"{len(name)}.4f") for name in names), _EPOCH_COLUMNS[-1]]
+        widths = (f"{name:>{int(spec.partition('.')[0])}}" for name, _, spec in self._columns)
         self._print("  ".join(["  epoch", *widths]))
 
     def log(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002
         """Prints the line of an epoch."""
         cells = [f"{f'{epoch}/{self._num_epochs}':>7}"]
-        for _, metric, spec in _EPOCH_COLUMNS:
+        for _, metric, spec in self._columns:
             width = int(spec.partition(".")[0])
             cells.append(f"{metrics[metric]:{spec}}" if metric in metrics else f"{'-':>{width}}")
         self._print("  ".join(cells))

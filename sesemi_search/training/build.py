@@ -31,6 +31,7 @@ __all__ = [
     "build_optimizer",
     "class_weights",
     "copy_model",
+    "open_arguments",
     "settle_lazy",
 ]
 
@@ -112,7 +113,7 @@ def build_lr_scheduler(
         "steps_per_epoch": max(1, per_epoch // frequency),
         "num_epochs": num_epochs,
     }
-    scheduler = instantiate(node, SCHEDULER_KEY, optimizer=optimizer, **_accepted(node, known))
+    scheduler = instantiate(node, SCHEDULER_KEY, optimizer=optimizer, **open_arguments(node, SCHEDULER_KEY, known))
     # Plateau schedules count as schedules to torch, but step on a metric, which most of a search never looks at.
     if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
         found = type(scheduler).__name__
@@ -177,9 +178,13 @@ def _copies(model: nn.Module) -> Iterator[tuple[int, Tensor]]:
                 yield id(value), value.detach().clone()
 
 
-def _accepted(node: Mapping[str, Any], known: Mapping[str, int]) -> dict[str, int]:
-    """Returns those of `known` that the target's signature names and the node leaves open."""
-    function = locate(node.get("_target_"), SCHEDULER_KEY)
+def open_arguments(node: Mapping[str, Any], key: str, known: Mapping[str, int]) -> dict[str, int]:
+    """Returns those of `known` that the signature of a node's target names and the node leaves open.
+
+    Raises:
+        ConfigError: There is no such target.
+    """
+    function = locate(node.get("_target_"), key)
     try:
         names = inspect.signature(function).parameters
     except (TypeError, ValueError):

@@ -30,6 +30,7 @@ from sesemi_search.training.build import (
 )
 from sesemi_search.training.cuda_graph import StepGraph, records_steps
 from sesemi_search.training.device import autocast_dtype, make_deterministic, prefers_channels_last
+from sesemi_search.training.evaluation import Predictions, SplitMetrics
 from sesemi_search.training.gradients import compute_gradients
 from sesemi_search.training.seeds import seed_epoch
 from sesemi_search.training.step_profile import Part, StepWatch
@@ -130,6 +131,9 @@ class Fit:
         self._validation_step = StepGraph("validation", (self.eval_model, self._loss), (), setting, records)
         # Each kept for the run: a recorded step adds to the tensors that it was recorded with.
         self._training_sums, self._validation_sums = _Sums(self.device), _Sums(self.device)
+        self._metrics = SplitMetrics(config.learner.metrics, hparams.num_classes, self.device)
+        self._num_classes = hparams.num_classes
+        self._validation_predictions = self._predictions(val)
         self._watch = _UNWATCHED
 
     @property
@@ -175,19 +179,24 @@ class Fit:
             model: Images (B, C, H, W) to logits (B, K), left in evaluation mode; None is `eval_model`.
 
         Returns:
-            `<split>/loss` and `<split>/top1`, the share of right answers in [0, 1].
+            `<split>/loss` and `<split>/top1`, the share of right answers in [0, 1], and what `learner.metrics` has on.
         """
         is_validation = model is None and images is self._val
         scored = self.eval_model if model is None else model
         scored.eval()
         sums = self._validation_sums if is_validation else _Sums(self.device)
+        predictions = self._validation_predictions if is_validation else self._predictions(images)
         sums.clear()
+        if predictions is not None:
+            predictions.clear()
 
         def score(batch: Tensor, labels: Tensor) -> None:
             with self._autocast():
                 logits = scored(batch)
                 loss = self._loss(logits, labels)
             sums.add(loss, logits, labels)
+            if predictions is not None:
+                predictions.add(logits)
 
         batch_size = self._run.batch_size_per_gpu
         batches = images.batches(batch_size)
@@ -197,7 +206,12 @@ class Fit:
         else:
             for batch, labels in batches:
                 score(batch, labels)
-        return sums.means(split, len(images))
+        scores = sums.means(split, len(images))
+        if predictions is None:
+            return scores
+        if not math.isfinite(scores[f"{split}/loss"]):
+            return scores | self._metrics.missing(split)
+        return scores | self._metrics.measure(predictions.probabilities(), images.labels, split)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that a later `load_state_dict` needs to go on as if undisturbed; plain values and tensors.
@@ -253,6 +267,12 @@ class Fit:
         """
         load_strictly(self.model, weights, "the weights do not fit this model")
         # The average starts from the first update's weights, so it never saw the random ones.
+
+    def _predictions(self, images: Images | None) -> Predictions | None:
+        """Returns what keeps the logits of a split, None where there is none or no metric needs them."""
+        if images is None or not len(self._metrics):
+            return None
+        return Predictions(len(images), self._num_classes, self.device)
 
     def _train_pass(self) -> tuple[dict[str, float], float]:
         """Runs the training steps of one epoch; returns train/loss and train/top1, and the rate of the last step."""

@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+import math
 import re
 import shutil
 import sys
@@ -20,7 +21,7 @@ from sesemi_search.data import InMemoryImages, Preparation, load_splits
 from sesemi_search.errors import ConfigError, UserCodeExit
 from sesemi_search.final.start import best_epoch
 from sesemi_search.final.train import FinalResult, train, write_metrics
-from sesemi_search.metrics import METRICS
+from sesemi_search.metrics import METRICS, Objective
 from sesemi_search.models import build_classifier
 from sesemi_search.models.heads import LinearHead
 from sesemi_search.training import Diverged, load_checkpoint
@@ -466,8 +467,16 @@ def test_weights_of_a_gpu_run_load_without_a_gpu(run: Run, tmp_path: Path) -> No
 
 
 def test_the_earliest_best_epoch_wins() -> None:
-    assert best_epoch([{"val/top1": value} for value in (0.5, 0.9, 0.7, 0.9)]) == 2
-    assert best_epoch([]) == 0
+    history = [{"val/top1": top1, "val/loss": loss} for top1, loss in ((0.5, 0.4), (0.9, 0.3), (0.9, 0.2), (0.8, 0.2))]
+    assert best_epoch(history, Objective("val/top1", maximize=True)) == 2
+    assert best_epoch(history, Objective("val/loss", maximize=False)) == 3
+    assert best_epoch([], Objective("val/top1", maximize=True)) == 0
+
+
+def test_an_epoch_without_a_number_is_the_best_only_where_none_has_one() -> None:
+    kappa = Objective("val/kappa", maximize=True)
+    assert best_epoch([{"val/kappa": value} for value in (math.nan, -0.5, math.nan)], kappa) == 2
+    assert best_epoch([{"val/kappa": math.nan}] * 2, kappa) == 1
 
 
 def test_metrics_are_valid_json_whatever_the_numbers(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from sesemi_search.tracking.tracker import RunStart, Trackers
 
 def run(number: int, history: Mapping[int, Mapping[str, float]] | None = None) -> RunStart:
     params = {"lr": 0.00312, "head": "cosine"}
-    return RunStart(number, f"s-{number}", f"s {number}", "trial", "s", params, {}, 3, history or {})
+    return RunStart(
+        number, f"s-{number}", f"s {number}", "trial", "s", params, {"learner": {"metrics": {}}}, 3, history or {}
+    )
 
 
 def console(terminal: bool) -> Console:

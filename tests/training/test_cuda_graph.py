@@ -15,6 +15,7 @@ from sesemi_search.config.schema import CudaGraph, ExperimentConfig, Precision
 from sesemi_search.data import InMemoryImages, LabelledImages, Preparation
 from sesemi_search.data.augment import RandomCrop, RandomErasing, RandomHorizontalFlip
 from sesemi_search.errors import ConfigError
+from sesemi_search.metrics import SPLIT_METRICS
 from sesemi_search.training import Fit
 from sesemi_search.training.cuda_graph import StepGraph, _find_obstacle, records_steps
 
@@ -212,6 +213,7 @@ GPU_VARIANTS: dict[str, Callable[[ExperimentConfig], object]] = {
         setattr(config.learner.hparams.model, "backbone", RESNET),
         setattr(config.learner.hparams, "optimizer", {"_target_": "torch.optim.AdamW"}),
     ),
+    "metrics": lambda config: setattr(config.learner, "metrics", dict.fromkeys(SPLIT_METRICS, True)),
     "vit": lambda config: setattr(config.learner.hparams.model, "backbone", VIT),
     "arcface": lambda config: setattr(
         config.learner.hparams.model, "head", {"_target_": "sesemi_search.models.heads.ArcFaceHead", "scale": 8.0}

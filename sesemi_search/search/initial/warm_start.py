@@ -14,7 +14,8 @@ from pathlib import Path
 from sesemi_search.config.experiment import Sampled, Written, resolve
 from sesemi_search.config.keys import Effect
 from sesemi_search.errors import ConfigError, Problem, raise_problems
-from sesemi_search.search.fingerprint import find_changes, select_keys
+from sesemi_search.metrics import METRICS_KEY
+from sesemi_search.search.fingerprint import find_changes, objective_settings, select_keys
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
 from sesemi_search.search.stored_search import StoredSearch, read_search
@@ -78,16 +79,20 @@ def _take_over(
     if stored.objectives.each != objectives.each:
         were = ", ".join(f"{each.name} ({each.mode})" for each in stored.objectives.each)
         raise Outside(f"search.metric: was {were}")
+    names = [each.name for each in objectives.each]
+    before, after = (objective_settings(each, names) for each in (stored.experiment, experiment))
+    if (change := next(find_changes(before, after, METRICS_KEY), None)) is not None:
+        raise Outside(change)
     if record.outcome not in _FINISHED:
         raise Outside(f"ended as {record.outcome.value}" if record.is_ended else "has not ended")
     if record.outcome is Outcome.complete and any(map(math.isnan, objectives.values(record))):
         raise Outside("has no value")
     point = complete_point(space, record.params)
     try:
-        before = stored.space.apply(stored.experiment, record.params)
+        theirs = stored.space.apply(stored.experiment, record.params)
     except KeyError as error:
         raise Outside(f"its own space has a parameter {error} that it lacks") from None
-    change = _find_change(before, space.apply(experiment, point))
+    change = _find_change(theirs, space.apply(experiment, point))
     if change is not None:
         raise Outside(change)
     return replace(record, params=point, origin=Origin.copied)

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from sesemi_search.config.schema import SearchConfig
 from sesemi_search.errors import Problem, raise_problems, suggest
-from sesemi_search.metrics import METRICS
+from sesemi_search.metrics import METRICS, SPLIT_METRICS, Objective, is_more_better, measured_names
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 
-__all__ = ["COSTS", "Objective", "Objectives", "parse_objectives"]
+__all__ = ["COSTS", "Objective", "Objectives", "objective_names", "parse_objectives"]
 
 # What is known of a trial's model before its first epoch: parameters, and operations of one forward pass of one image.
 COSTS = ("num_params", "flops")
@@ -24,29 +24,18 @@ _EQUAL = 1e-9  # 0.98 - 0.01 is not quite 0.97
 
 
 @dataclass(frozen=True)
-class Objective:
-    """One metric, and whether more of it is better."""
-
-    name: str
-    maximize: bool
-
-    @property
-    def mode(self) -> str:
-        """`max` or `min`."""
-        return "max" if self.maximize else "min"
-
-
-@dataclass(frozen=True)
 class Objectives:
     """The objectives of a search, the first of which its pruner judges by.
 
     Attributes:
         each: The objectives, at least one.
         within: How much worse in the first objective than the best a trial may be to be taken for another's sake.
+        beside: Names of further metrics, which are shown and judge nothing.
     """
 
     each: tuple[Objective, ...]
     within: float = 0.0
+    beside: tuple[str, ...] = ()
 
     @property
     def first(self) -> Objective:
@@ -72,8 +61,9 @@ class Objectives:
         return (first, *(_value(record, objective.name) for objective in self.each[1:]))
 
     def by_name(self, record: TrialRecord) -> dict[str, float]:
-        """Returns the same by the metrics' names."""
-        return {each.name: value for each, value in zip(self.each, self.values(record), strict=True)}
+        """Returns the same by the metrics' names, and what else is shown."""
+        judged = {each.name: value for each, value in zip(self.each, self.values(record), strict=True)}
+        return {**judged, **{name: _value(record, name) for name in self.beside}}
 
     def front(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Returns the complete trials that no other dominates, best in the first objective first."""
@@ -109,22 +99,38 @@ class Objectives:
         return tuple(-v if each.maximize else v for each, v in zip(self.each, values, strict=True))
 
 
-def parse_objectives(search: SearchConfig) -> Objectives:
+def parse_objectives(search: SearchConfig, metrics: Mapping[str, Any] | None = None) -> Objectives:
     """Returns the objectives that `search.metric`, `search.mode` and `search.best_within` describe.
+
+    Args:
+        search: The settings of the search.
+        metrics: `learner.metrics`: what is measured besides, and can be an objective.
 
     Raises:
         ConfigError: With all that is wrong with them.
     """
-    names = search.metric if isinstance(search.metric, list) else [search.metric]
+    metrics = metrics or {}
+    names = objective_names(search)
     modes = search.mode if isinstance(search.mode, list) else [search.mode] * len(names)
-    problems = list(_check(names, modes, search))
-    raise_problems(problems)
-    each = tuple(Objective(name, mode == "max") for name, mode in zip(names, modes, strict=True))
-    return Objectives(each, search.best_within)
+    raise_problems(list(_check(names, modes, search, metrics)))
+    each = tuple(
+        Objective(name, bool(_is_more_better(name, metrics)) if mode is None else mode == "max")
+        for name, mode in zip(names, modes, strict=True)
+    )
+    measured = (f"val/{name}" for name in measured_names(metrics))
+    return Objectives(each, search.best_within, tuple(name for name in measured if name not in names))
 
 
-def _check(names: Sequence[Any], modes: Sequence[Any], search: SearchConfig) -> Iterator[Problem]:
-    known = (*METRICS, *COSTS)
+def objective_names(search: SearchConfig) -> list[Any]:
+    """Returns the metrics of `search.metric`, one or several."""
+    return search.metric if isinstance(search.metric, list) else [search.metric]
+
+
+def _check(
+    names: Sequence[Any], modes: Sequence[Any], search: SearchConfig, metrics: Mapping[str, Any]
+) -> Iterator[Problem]:
+    measured = (f"val/{name}" for name in dict.fromkeys([*SPLIT_METRICS, *measured_names(metrics)]))
+    known = (*METRICS, *measured, *COSTS)
     for name in names:
         if name not in known:
             near = suggest(str(name), known)
@@ -136,31 +142,38 @@ def _check(names: Sequence[Any], modes: Sequence[Any], search: SearchConfig) -> 
     elif len(set(map(str, names))) < len(names):
         yield Problem("search.metric", f"got {names}; each metric once.")
     elif names[0] in COSTS:
-        takes = ", ".join(METRICS)
+        takes = ", ".join(name for name in known if name not in COSTS)
         yield Problem(
             "search.metric", f"got {names[0]!r} first; the first is what epochs are judged by, one of {takes}."
         )
     for mode in modes:
-        if mode not in _MODES:
+        if mode not in (*_MODES, None):
             yield Problem("search.mode", f"got {mode!r}; it takes max or min.{suggest(str(mode), _MODES)}")
     if len(modes) != len(names):
         yield Problem("search.mode", f"got {len(modes)} modes for {len(names)} metrics; it takes one for each.")
     for name, mode in zip(names, modes, strict=False):
-        if mode == "max" and str(name).endswith(("/loss", *COSTS, _SECONDS)):
-            yield Problem(
-                "search.mode", f"got 'max' for {name}, of which less is better; set search.mode{_example(names)}."
-            )
+        is_better = _is_more_better(name, metrics)
+        if mode is None and is_better is None and name in known:
+            text = f"missing; {name} does not say whether more or less of it is better. It takes max or min."
+            yield Problem("search.mode", text)
+        elif mode in _MODES and is_better is not None and (mode == "max") != is_better:
+            better = "more" if is_better else "less"
+            example = _example(names, metrics)
+            yield Problem("search.mode", f"got {mode!r} for {name}, of which {better} is better; {example}.")
     if search.best_within and len(names) == 1:
         yield Problem(
             "search.best_within", f"got {search.best_within:g}; it chooses between several metrics, and there is one."
         )
 
 
-def _example(names: Sequence[Any]) -> str:
-    if len(names) == 1:
-        return "=min"
-    modes = ["min" if str(name).endswith(("/loss", *COSTS, _SECONDS)) else "max" for name in names]
-    return f"=[{','.join(modes)}]"
+def _example(names: Sequence[Any], metrics: Mapping[str, Any]) -> str:
+    modes = ["min" if _is_more_better(name, metrics) is False else "max" for name in names]
+    listed = f"[{','.join(modes)}]" if modes[1:] else modes[0]
+    return f"set search.mode={listed}, or leave it out"
+
+
+def _is_more_better(name: Any, metrics: Mapping[str, Any]) -> bool | None:
+    return False if name in COSTS else is_more_better(str(name), metrics)
 
 
 def _value(record: TrialRecord, name: str) -> float:

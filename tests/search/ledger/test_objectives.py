@@ -65,10 +65,33 @@ def test_lists_of_metrics_and_modes_belong_together() -> None:
     assert parse_objectives(SearchConfig()) == Objectives((Objective("val/top1", True),))
 
 
+def test_a_metric_says_itself_whether_more_of_it_is_better() -> None:
+    metrics = {"auroc": True, "kappa": {"_target_": "k.Kappa", "higher_is_better": True}, "own": {"_target_": "o.Own"}}
+    names = ["val/kappa", "val/calibration_error", "epoch_seconds", "flops"]
+    objectives = parse_objectives(SearchConfig(metric=names), metrics)
+    assert [each.mode for each in objectives.each] == ["max", "min", "min", "min"]
+    assert objectives.beside == ("val/auroc", "val/own")
+    assert parse_objectives(SearchConfig(metric="val/own", mode="min"), metrics).first == Objective("val/own", False)
+    with pytest.raises(ConfigError, match=r"search\.mode: missing; val/own does not say"):
+        parse_objectives(SearchConfig(metric="val/own"), metrics)
+
+
+def test_metrics_beside_the_objectives_are_shown_and_judge_nothing() -> None:
+    trials = [replace(record(n, 0.9), metrics={2: {"val/auroc": 0.5 + n / 10}}) for n in range(2)]
+    objectives = Objectives((Objective("val/top1", True),), beside=("val/auroc",))
+    assert objectives.by_name(trials[1]) == {"val/top1": 0.9, "val/auroc": 0.6}
+    best = objectives.best(trials)
+    assert best is not None
+    assert best.number == 0
+
+
 @pytest.mark.parametrize(
     ("search", "words"),
     [
-        (SearchConfig(metric="val/top"), ["val/top1'?"]),
+        (SearchConfig(metric="val/top-1"), ["val/top1'?"]),
+        (SearchConfig(metric="val/f1_macro"), ["val/macro_f1'?"]),
+        (SearchConfig(metric="val/kappa"), ["got 'val/kappa', which no trial reports", "val/auroc"]),
+        (SearchConfig(metric="val/macro_f1", mode="min"), ["got 'min' for val/macro_f1, of which more is better"]),
         (SearchConfig(metric=["val/top1", "params"], mode=["max", "min"]), ["num_params'?"]),
         (SearchConfig(metric=["val/top1", "flops"], mode="max"), ["mode=[max,min]"]),
         (SearchConfig(metric=["val/top1", "flops"], mode=["max"]), ["1 modes for 2 metrics"]),
