@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -15,12 +16,13 @@ from rich.console import Console
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.console import make_console
 from sesemi_search.search.directory import choose_directory
-from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.ray_tune.cluster import start_ahead
 from sesemi_search.search.ray_tune.signals import signals_interrupt
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stopping import StopKind
-from sesemi_search.tracking import Tracker, search_tracker
+from sesemi_search.tracking import Tracker, WandbTracker, search_tracker
 
 __all__ = ["begin_search", "carry_out", "exit_code", "run_command"]
 
@@ -51,18 +53,25 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
     """Plans a composed search, runs it to its end and prints what came of it."""
     with signals_interrupt() as interrupt_again, start_ahead(composed.config) as begun:
         from sesemi_search.report.search_end import print_search_end
+        from sesemi_search.report.tracked_search import TrackedSearch, read_facts
         from sesemi_search.search.plan import make_plan
         from sesemi_search.search.ray_tune.driver import search
 
         plan = make_plan(composed, resume)
         interrupt_again()
 
-        def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
+        def make_tracker(ledger: Ledger) -> Tracker:
+            earlier = ledger.records()
             best = plan.objectives.best(earlier)
             ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
             leader = None if best is None or best.value is None else (best.value, best.number)
             first = plan.objectives.first
-            return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader)
+
+            def of_search(tracker: WandbTracker) -> Tracker:
+                facts = partial(read_facts, ledger, directory, plan.settings.search, plan.space)
+                return TrackedSearch(tracker, facts, plan.settings.tracking.log_model)
+
+            return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader, of_search)
 
         result = search(plan, directory, argv, make_tracker, resume, begun)
     print_search_end(result, plan.space, plan.objectives, console)

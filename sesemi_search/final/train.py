@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.atomic import atomic_file
-from sesemi_search.config.experiment import Complete
+from sesemi_search.config.experiment import Complete, to_yaml
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import Images, fill_normalization, load_splits, open_images
 from sesemi_search.data.splits import count_train_images, describe_classes
@@ -25,6 +25,7 @@ from sesemi_search.errors import raise_problems, user_code
 from sesemi_search.final.start import begin, best_epoch
 from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.project.project import METRICS
+from sesemi_search.tracking.columns import CONFIG_FILE, experiment_facts
 from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
 from sesemi_search.training.build import copy_model
@@ -76,11 +77,10 @@ class FinalResult:
     last_top1: float
     test: FinalScore
 
-    def summary(self) -> dict[str, float | str]:
+    def summary(self) -> dict[str, Any]:
         """Returns the last words of the run, by metric name, for a tracker."""
         return {
-            "val/top1": self.last_top1,
-            "val/top1/best": self.best_top1,
+            "val/top1": {"max": self.best_top1, "last": self.last_top1},
             "best_epoch": self.best_epoch,
             "test/loss": self.test.loss,
             "test/top1": self.test.top1,
@@ -159,6 +159,8 @@ def _load(
 @contextmanager
 def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit) -> Iterator[dict[str, Any]]:
     """Tells the tracker that the run starts and, however it ends, how; yields the summary for the caller to fill."""
+    experiment = asdict(config, dict_factory=_plain)
+    facts = experiment_facts(experiment)
     tracker.start(
         RunStart(
             number=_NUMBER,
@@ -167,8 +169,12 @@ def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit
             job_type="final",
             group=None,
             params={},
-            config=asdict(config, dict_factory=_plain),
+            config=facts,
             num_epochs=fit.num_epochs,
+            files={CONFIG_FILE: to_yaml(experiment)},
+            notes=f"run directory: {run_dir}",
+            tags=[facts[name] for name in ("backbone", "head") if name in facts],
+            objectives={"val/top1": "max"},
         )
     )
     for epoch, metrics in enumerate(fit.history, start=1):

@@ -44,7 +44,7 @@ def search(
     plan: Plan,
     directory: Path,
     argv: Sequence[str],
-    make_tracker: Callable[[Sequence[TrialRecord]], Tracker],
+    make_tracker: Callable[[Ledger], Tracker],
     resume: bool = False,
     begun: LocalRay | None = None,
 ) -> SearchResult:
@@ -54,7 +54,8 @@ def search(
         plan: What to search.
         directory: The search directory.
         argv: The command line, for the provenance.
-        make_tracker: Makes what is shown every event, from the trials of earlier sittings; closed at the end.
+        make_tracker: Makes what is shown every event, from the ledger that the search goes on with; closed at the end,
+            when all files of the search are there.
         resume: Goes on with the search in `directory` instead of beginning one.
         begun: The local Ray that has begun to start.
 
@@ -74,20 +75,20 @@ def search(
             earlier, earlier_s = ledger.records(), ledger.wall_s
             # Tune writes pickles of its own state; nobody reads them.
             scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
-            with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
+            with scratch, contextlib.closing(make_tracker(ledger)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
                 start = time.perf_counter()
                 with warn_when_lost(f"Then: sesemi-search resume {shlex.quote(str(directory))}"):
                     _run_trials(plan, session, directory, slots, scratch.name)
                 seconds = time.perf_counter() - start
-            if session.stop is not None:
-                # After an end in the middle of things this study object may not know the whole of its file.
-                ledger = open_ledger(plan, directory)
-            records, copied, best = ledger.records(), ledger.copied(), ledger.best()
-            outcomes = ", ".join(f"{n} {name}" for name, n in Counter(r.outcome.value for r in records).items())
-            logger.debug(f"the search ends after {seconds:.1f} s: {outcomes}")
-            if best is not None:
-                _write_best(directory, best, plan.objectives)
+                if session.stop is not None:
+                    # After an end in the middle of things this study object may not know the whole of its file.
+                    ledger = open_ledger(plan, directory)
+                records, copied, best = ledger.records(), ledger.copied(), ledger.best()
+                outcomes = ", ".join(f"{n} {name}" for name, n in Counter(r.outcome.value for r in records).items())
+                logger.debug(f"the search ends after {seconds:.1f} s: {outcomes}")
+                if best is not None:
+                    _write_best(directory, best, plan.objectives)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
     return SearchResult(
         directory, records, copied, best, session.stop, ledger.is_exhausted, seconds, earlier_s, trained, slots.count
