@@ -14,10 +14,11 @@ from tests.processes import end_all, read_trials, start
 from tests.tracking.wandb_server import OpenWandb, serve_openwandb
 
 NUM_TRIALS = 30
-SEARCH = ("run", "space=tiny", "run.num_epochs=2", f"search.num_trials={NUM_TRIALS}", "tracking.finish_timeout_s=90")
+PATIENT = ("tracking.init_timeout_s=60", "tracking.finish_timeout_s=90")
+SEARCH = ("run", "space=tiny", "run.num_epochs=2", f"search.num_trials={NUM_TRIALS}", *PATIENT)
 # The rate of `tiny` under an option, and no width.
 OTHER = (
-    *("run", "space=tiny", "search.num_trials=2", "tracking.finish_timeout_s=60", "run.num_epochs=1"),
+    *("run", "space=tiny", "search.num_trials=2", *PATIENT, "run.num_epochs=1"),
     "space.learner.hparams.model.backbone.out_features=8",
     "space.learner.hparams.optimizer={choice: {sgd: {_target_: torch.optim.SGD, lr: {float: [0.01, 1]}}}}",
 )
@@ -77,7 +78,7 @@ def test_a_server_gets_all_of_a_search_online_by_track_and_offline(
     check(online, directory)
     shutil.rmtree(directory / "wandb")
     with serve_openwandb(tmp_path / "tracked") as server:
-        command("track", str(directory), **server.environment)
+        command("track", str(directory), *PATIENT, **server.environment)
         assert told(server) == online
     shutil.rmtree(directory / "wandb")
     command("track", str(directory), "tracking.mode=offline")
