@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from sesemi_search.atomic import remove_torn
@@ -26,7 +25,7 @@ __all__ = ["remove_command"]
 
 # What a search and a final run write into their folders; the ledger last, so that what was cut short is still a search.
 _SEARCH = ("trials", "wandb", "best.yaml", SEARCH_LOG, PROVENANCE, f"{JOURNAL}.lock", JOURNAL, SEARCH_YAML, LOCK)
-_FINAL = ("wandb", "last.pt", "best.pt", "model.pt", METRICS, PROVENANCE, "config.yaml")
+_FINAL = ("wandb", "last.pt", "best.pt", "model.pt", METRICS, PROVENANCE, "config.yaml", LOCK)
 
 
 def remove_command(arguments: Sequence[str], yes: bool) -> int:
@@ -47,11 +46,11 @@ def remove_command(arguments: Sequence[str], yes: bool) -> int:
     if directory.is_symlink():
         raise ConfigError("remove", f"{directory} is a link; name the folder itself, {directory.resolve()}.")
     if holder := lock_holder(directory):
-        raise ConfigError("remove", f"{directory} is in use by {holder}; it can be removed when the search ends.")
+        raise ConfigError("remove", f"{directory} is in use by {holder}; it can be removed when that ends.")
     if not yes and not _confirm(directory):
         print_text("nothing was removed")
         return 1
-    with lock_directory(directory) if is_search else nullcontext():
+    with lock_directory(directory):
         remove_torn(directory)
         for name in _SEARCH if is_search else _FINAL:
             _remove(directory / name)

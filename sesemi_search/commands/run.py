@@ -5,6 +5,7 @@ What takes seconds to import is imported while Ray starts, if composing has not 
 
 import logging
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +16,8 @@ from rich.console import Console
 
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.console import make_console
-from sesemi_search.search.directory import choose_directory
+from sesemi_search.errors import ConfigError
+from sesemi_search.search.directory import choose_directory, holds_search
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.ray_tune.cluster import start_ahead
@@ -37,6 +39,7 @@ def run_command(request: Request, argv: Sequence[str]) -> int:
 def begin_search(request: Request, argv: Sequence[str]) -> SearchResult:
     """Begins a search, runs it to its end and prints what came of it."""
     console = make_console()
+    _refuse_search(request.overrides)
     composed = compose_config(request)
     options = composed.config.search
     now = datetime.now()
@@ -47,6 +50,17 @@ def begin_search(request: Request, argv: Sequence[str]) -> SearchResult:
         # The random end tells searches of the same second apart.
         options.study = f"{options.name}-{now:%Y%m%d_%H%M%S}-{os.urandom(2).hex()}"
     return carry_out(composed, directory, argv, console, resume=False)
+
+
+def _refuse_search(overrides: Sequence[str]) -> None:
+    """Sees that a new search was not asked for in the words that go on with an old one."""
+    given = overrides[0] if overrides else ""
+    if given and holds_search(Path(given)):
+        raise ConfigError(
+            "run",
+            f"got {given!r}, a search that has begun. To go on with it: sesemi-search resume {shlex.quote(given)}; "
+            f"to train its best config: sesemi-search train {shlex.quote(given)}.",
+        )
 
 
 def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console: Console, resume: bool) -> SearchResult:
@@ -60,7 +74,7 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
         plan = make_plan(composed, resume)
         interrupt_again()
 
-        def make_tracker(ledger: Ledger) -> Tracker:
+        def make_tracker(ledger: Ledger, directory: Path) -> Tracker:
             earlier = ledger.records()
             best = plan.objectives.best(earlier)
             ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))

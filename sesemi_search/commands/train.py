@@ -4,6 +4,7 @@ import itertools
 import logging
 import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from sesemi_search.models.expected_input import describe_followed, follow_backbo
 from sesemi_search.preflight.branches import check_experiment
 from sesemi_search.project.project import PROVENANCE, activate, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
+from sesemi_search.search.directory import lock_directory
 from sesemi_search.tracking import run_tracker
 
 __all__ = ["train_command", "train_config"]
@@ -68,16 +70,15 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
             folder.mkdir(parents=True)
         except OSError as error:
             raise ConfigError("run.dir", f"the folder {folder} cannot be made: {error.strerror}.") from error
+        held.enter_context(lock_directory(folder))
         # What was left open is measured by now, and whoever uses the model needs it.
         experiment["data"] |= {"mean": typed.data.mean, "std": typed.data.std}
         again = f"sesemi-search train --config-dir {shlex.quote(str(folder))} --config-name config"
         write_text(folder / "config.yaml", to_yaml(keep_interpolations(written, experiment), again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
-    try:
+    with ExitStack() as held, closing(tracker):
         result = train(typed, folder, tracker, begin)
-    finally:
-        tracker.close()
     _print_result(result, console)
     return result
 

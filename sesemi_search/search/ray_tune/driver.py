@@ -15,7 +15,7 @@ from ray import tune
 
 from sesemi_search.atomic import write_text
 from sesemi_search.errors import SesemiSearchError
-from sesemi_search.search.directory import lock_directory, trial_dir
+from sesemi_search.search.directory import claim_directory, lock_directory, trial_dir
 from sesemi_search.search.ledger.journal import open_storage, repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objectives
@@ -44,7 +44,7 @@ def search(
     plan: Plan,
     directory: Path,
     argv: Sequence[str],
-    make_tracker: Callable[[Ledger], Tracker],
+    make_tracker: Callable[[Ledger, Path], Tracker],
     resume: bool = False,
     begun: LocalRay | None = None,
 ) -> SearchResult:
@@ -52,10 +52,11 @@ def search(
 
     Args:
         plan: What to search.
-        directory: The search directory.
+        directory: The search directory; where none was given, another search may have it by now, and this one takes the
+            next name that is free.
         argv: The command line, for the provenance.
-        make_tracker: Makes what is shown every event, from the ledger that the search goes on with; closed at the end,
-            when all files of the search are there.
+        make_tracker: Makes what is shown every event, from the ledger that the search goes on with and the directory
+            that it has; closed at the end, when all files of the search are there.
         resume: Goes on with the search in `directory` instead of beginning one.
         begun: The local Ray that has begun to start.
 
@@ -69,13 +70,15 @@ def search(
     with connect(plan.settings.ray.address, plan.project, begun):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         slots = count_slots(run, options.max_concurrent, nodes)
+        if not resume and options.dir is None:
+            directory = claim_directory(directory)
         with lock_directory(directory), log_to(directory):
             _say_placement(plan, slots)
             ledger = resume_ledger(plan, directory) if resume else begin_ledger(plan, directory, argv)
             earlier, earlier_s = ledger.records(), ledger.wall_s
             # Tune writes pickles of its own state; nobody reads them.
             scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
-            with scratch, contextlib.closing(make_tracker(ledger)) as tracker:
+            with scratch, contextlib.closing(make_tracker(ledger, directory)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
                 start = time.perf_counter()
                 with warn_when_lost(f"Then: sesemi-search resume {shlex.quote(str(directory))}"):
