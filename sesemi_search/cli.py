@@ -50,7 +50,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("train", "final", "reproduce"),
         {"metavar": "NUMBER", "type": int, "help": "the trial whose config to train; by default the best"},
     ),
-    "--sort": (("trials",), {"metavar": "KEY", "help": "a column, smallest first; --sort=-KEY for largest first"}),
+    "--sort": (("trials",), {"metavar": "KEY", "help": "a column, smallest first; -KEY for largest first"}),
     "--state": (("trials",), {"metavar": "STATE", "help": "outcomes to show, complete,stopped"}),
     "--all": (("trials",), {"action": "store_true", "help": "all trials, not the first twenty"}),
     "--csv": (("trials",), {"action": "store_true", "help": "print all trials as CSV"}),
@@ -112,7 +112,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _make_parser()
-    parsed, unknown = parser.parse_known_intermixed_args(arguments)
+    parsed, unknown = parser.parse_known_intermixed_args(_join_sort_key(arguments))
     if parsed.help and parsed.verb in _VERBS:
         from sesemi_search.console import print_text
 
@@ -134,6 +134,16 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         if value is not None and value is not False and parsed.verb not in verbs:
             parser.exit(2, f"error: {option} is an option of {', '.join(verbs)}, not of {parsed.verb}.\n")
     return parsed
+
+
+def _join_sort_key(arguments: Sequence[str]) -> list[str]:
+    """Makes `--sort=-lr` of `--sort -lr`, whose second half argparse takes for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined[-1:] == ["--sort"] and argument[:1] == "-" and argument[:2] != "--":
+            argument = f"{joined.pop()}={argument}"
+        joined.append(argument)
+    return joined
 
 
 def _make_parser(verb: str | None = None) -> _Parser:

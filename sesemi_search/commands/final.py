@@ -39,7 +39,7 @@ def carry_out_final(request: Request, argv: Sequence[str], again: bool = False) 
     _print_plan(plan, console)
     first = next(iter(plan.configs.values()))
     with signals_interrupt(), start_ahead(plan.setup.compose(first, None)) as begun:
-        run = run_final(plan, argv, lambda phase, folder: follow_search(phase, folder, console), begun)
+        run = run_final(plan, argv, lambda phase: follow_search(phase, console), begun)
     _print_run(run, console)
     return run
 

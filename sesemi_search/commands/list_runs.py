@@ -28,7 +28,8 @@ def list_command(folders: Sequence[str], project: Path | None, as_json: bool) ->
     for given, place in zip(folders, places, strict=False):
         if not place.is_dir():
             raise ConfigError("list", f"got {given!r}, which is no folder.")
-    runs = [describe_run(folder) for place in places for folder in find_runs(place)]
+    found = dict.fromkeys(folder for place in places for folder in find_runs(place))  # one may lie in another
+    runs = [describe_run(folder) for folder in found]
     runs.sort(key=lambda run: run.began or datetime.max)
     if as_json:
         print_text(json.dumps([run.to_json() for run in runs], indent=1))

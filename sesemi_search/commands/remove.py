@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from sesemi_search.atomic import remove_torn
@@ -30,10 +29,11 @@ __all__ = ["remove_command"]
 # What a search and a final run write into their folders; the ledger last, so that what was cut short is still a search.
 _LEDGER = (f"{JOURNAL}.lock", JOURNAL, SEARCH_YAML, LOCK)
 _SEARCH = ("trials", "wandb", "best.yaml", OPENINGS, SEARCH_LOG, PROVENANCE, *_LEDGER)
-_PHASES = ("confirm", "models", "README.md", LOCK)  # of the final run of a search
+_PHASES = ("confirm", "models", "README.md")  # of the final run of a search
 _FINAL = (
     *("wandb", "last.pt", "best.pt", *MODEL_FILES, MODEL_JSON, OPENINGS, METRICS, PROVENANCE, "config.yaml"),
     *_PHASES,
+    LOCK,
 )
 
 
@@ -56,11 +56,11 @@ def remove_command(arguments: Sequence[str], yes: bool) -> int:
         raise ConfigError("remove", f"{directory} is a link; name the folder itself, {directory.resolve()}.")
     finals = [final_dir(directory, number + 1) for number in range(count_finals(directory))] if is_search else []
     if holder := next(filter(None, map(lock_holder, [directory, *finals])), None):
-        raise ConfigError("remove", f"{directory} is in use by {holder}; it can be removed when the search ends.")
+        raise ConfigError("remove", f"{directory} is in use by {holder}; it can be removed when that ends.")
     if not yes and not _confirm(directory):
         print_text("nothing was removed")
         return 1
-    with lock_directory(directory) if is_search else nullcontext():
+    with lock_directory(directory):
         remove_torn(directory)
         for name in (*(each.name for each in finals), *_SEARCH) if is_search else _FINAL:
             _remove(directory / name)

@@ -5,9 +5,11 @@ What takes seconds to import is imported while Ray starts, if composing has not 
 
 import logging
 import os
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +17,15 @@ from rich.console import Console
 
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.console import make_console
-from sesemi_search.search.directory import choose_directory
-from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.errors import ConfigError
+from sesemi_search.search.directory import choose_directory, holds_search
+from sesemi_search.search.ledger.ledger import Ledger
+from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.ray_tune.cluster import start_ahead
 from sesemi_search.search.ray_tune.signals import signals_interrupt
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stopping import StopKind
-from sesemi_search.tracking import Tracker, search_tracker
+from sesemi_search.tracking import Tracker, WandbTracker, search_tracker
 
 if TYPE_CHECKING:  # it takes torch
     from sesemi_search.search.plan import Plan
@@ -39,6 +43,7 @@ def run_command(request: Request, argv: Sequence[str]) -> int:
 def begin_search(request: Request, argv: Sequence[str]) -> SearchResult:
     """Begins a search, runs it to its end and prints what came of it."""
     console = make_console()
+    _refuse_search(request.overrides)
     composed = compose_config(request)
     options = composed.config.search
     now = datetime.now()
@@ -51,6 +56,17 @@ def begin_search(request: Request, argv: Sequence[str]) -> SearchResult:
     return carry_out(composed, directory, argv, console, resume=False)
 
 
+def _refuse_search(overrides: Sequence[str]) -> None:
+    """Sees that a new search was not asked for in the words that go on with an old one."""
+    given = overrides[0] if overrides else ""
+    if given and holds_search(Path(given)):
+        raise ConfigError(
+            "run",
+            f"got {given!r}, a search that has begun. To go on with it: sesemi-search resume {shlex.quote(given)}; "
+            f"to train its best config: sesemi-search train {shlex.quote(given)}.",
+        )
+
+
 def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console: Console, resume: bool) -> SearchResult:
     """Plans a composed search, runs it to its end and prints what came of it."""
     with signals_interrupt() as interrupt_again, start_ahead(composed.config) as begun:
@@ -60,24 +76,33 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
 
         plan = make_plan(composed, resume)
         interrupt_again()
-        result = search(plan, directory, argv, follow_search(plan, directory, console), resume, begun)
+        result = search(plan, directory, argv, follow_search(plan, console), resume, begun)
     print_search_end(result, plan.space, plan.objectives, console)
     if plan.settings.final.auto and exit_code(result) == 0:
         from sesemi_search.commands.final import carry_out_final
 
-        carry_out_final(Request(search=True, overrides=[str(directory)]), argv)
+        carry_out_final(Request(search=True, overrides=[str(result.directory)]), argv)
     return result
 
 
-def follow_search(plan: "Plan", directory: Path, console: Console) -> Callable[[Sequence[TrialRecord]], Tracker]:
-    """Returns what makes the tracker of a search, or of a phase of a final run, from the trials of earlier sittings."""
+def follow_search(plan: "Plan", console: Console) -> Callable[[Ledger, Path], Tracker]:
+    """Returns what makes the tracker of a search, or of a phase of a final run, from its ledger and its directory."""
+    from sesemi_search.report.tracked_search import TrackedSearch, read_facts
 
-    def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
+    def make_tracker(ledger: Ledger, directory: Path) -> Tracker:
+        earlier = ledger.records()
         best = plan.objectives.best(earlier)
         ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
         leader = None if best is None or best.value is None else (best.value, best.number)
         first = plan.objectives.first
-        return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader)
+
+        def of_search(tracker: WandbTracker) -> Tracker:
+            if plan.phase is not None:
+                return tracker
+            facts = partial(read_facts, ledger, directory, plan.settings.search, plan.space)
+            return TrackedSearch(tracker, facts, plan.settings.tracking.log_model)
+
+        return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader, of_search)
 
     return make_tracker
 

@@ -16,12 +16,14 @@ from sesemi_search.config.overrides import override_config
 from sesemi_search.config.schema import TrackingConfig, TrackingKind
 from sesemi_search.console import make_console, print_text
 from sesemi_search.errors import ConfigError
+from sesemi_search.report.summary import State, summarize
+from sesemi_search.report.tracked_search import SearchFacts, track_search
 from sesemi_search.report.trial_rows import ORPHANED
-from sesemi_search.search.directory import given_directory, lock_holder
+from sesemi_search.search.directory import given_directory, lock_holder, trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.stored_config import load_trial_config
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
-from sesemi_search.search.tracked_run import run_start, run_summary
+from sesemi_search.search.tracked_run import is_tracked, run_start, run_summary
 from sesemi_search.tracking import RunStart, disabling_variable, wandb_tracker
 
 __all__ = ["track_command"]
@@ -55,12 +57,13 @@ def track_command(request: Request) -> int:
         tracking = _tracking(directory, request.overrides[1:])
         _check_files(directory)
         runs, problems = _collect(stored)
+        facts = _search_facts(stored, {run.start.number for run in runs})
     for problem in problems:
         print_text(f"left out: {problem}")
     if not runs:
         print_text("no runs written" if problems else f"no runs written: no trial of {directory} has begun")
         return 1 if problems else 0
-    written = _write(runs, directory, tracking)
+    written = _write(runs, facts, tracking)
     return 0 if written and not problems else 1
 
 
@@ -94,8 +97,7 @@ def _collect(stored: StoredSearch) -> tuple[list[_Run], list[str]]:
     """Returns the runs of all trials that began, and what is wrong with the others."""
     runs, problems = [], []
     for record in stored.records:
-        # What was passed over never was a run, and neither was a trial that no worker got.
-        if record.attempts == 0 or not record.is_counted:
+        if not is_tracked(record):
             continue
         try:
             runs.append(_make_run(stored, record))
@@ -108,7 +110,8 @@ def _collect(stored: StoredSearch) -> tuple[list[_Run], list[str]]:
 
 def _make_run(stored: StoredSearch, record: TrialRecord) -> _Run:
     config = load_trial_config(stored.directory, record.number)
-    start = run_start(stored.name, record, stored.space, config)
+    text = (trial_dir(stored.directory, record.number) / "config.yaml").read_text(encoding="utf-8")
+    start = run_start(stored.directory, stored.name, record, stored.space, stored.objectives, config, text)
     for metrics in start.history.values():
         for name, value in metrics.items():
             if not isinstance(value, int | float):
@@ -117,22 +120,40 @@ def _make_run(stored: StoredSearch, record: TrialRecord) -> _Run:
     return _Run(start, outcome, run_summary(record, outcome, stored.objectives))
 
 
-def _write(runs: Sequence[_Run], directory: Path, tracking: TrackingConfig) -> bool:
-    """Writes the runs and says so; returns whether each is where it was to go."""
-    tracking.finish_timeout_s += _SECONDS_MORE + _SECONDS_PER_RUN * len(runs)
-    tracker = wandb_tracker(tracking, directory)
-    logger.info(f"writing {_count(len(runs))}, for {tracking.finish_timeout_s:.0f} s at most")
+def _search_facts(stored: StoredSearch, numbers: set[int]) -> SearchFacts:
+    """Returns the facts of the search; of its trials, those of these numbers."""
+    summary = summarize(stored)
+    return SearchFacts(
+        stored.directory,
+        stored.name,
+        to_typed(stored.config.search),
+        stored.space,
+        stored.objectives,
+        [record for record in stored.records if record.number in numbers],
+        stored.copied,
+        is_finished=summary.state is State.finished,
+        seconds=summary.seconds,
+    )
+
+
+def _write(runs: Sequence[_Run], facts: SearchFacts, tracking: TrackingConfig) -> bool:
+    """Writes the runs, that of the search last, and says so; returns whether each is where it was to go."""
+    num_runs = len(runs) + 1
+    tracking.finish_timeout_s += _SECONDS_MORE + _SECONDS_PER_RUN * num_runs
+    tracker = wandb_tracker(tracking, facts.directory)
+    logger.info(f"writing {_count(num_runs)}, for {tracking.finish_timeout_s:.0f} s at most")
     for run in runs:
         tracker.start(run.start)
         tracker.end(run.start.number, run.outcome, run.summary)
+    track_search(tracker, facts, tracking.log_model)
     tracker.close()
-    number = f"{tracker.num_written} of {_count(len(runs))}" if tracker.num_written < len(runs) else _count(len(runs))
+    number = f"{tracker.num_written} of {_count(num_runs)}" if tracker.num_written < num_runs else _count(num_runs)
     if not tracker.offline:
         logger.info(f"{number} written to the W&B project {tracking.project}, group {runs[0].start.group}")
     else:
         on_disk = ", on disk what the server did not take" if tracker.server_failed else ""
         logger.info(f"{number} written{on_disk}")
-    return tracker.num_written == len(runs) and not tracker.server_failed
+    return tracker.num_written == num_runs and not tracker.server_failed
 
 
 def _count(number: int) -> str:

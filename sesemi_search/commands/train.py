@@ -4,6 +4,7 @@ import itertools
 import logging
 import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from sesemi_search.formatting import quote_path
 from sesemi_search.preflight.experiment import settle_experiment
 from sesemi_search.project.project import PROVENANCE, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
-from sesemi_search.search.directory import find_search
+from sesemi_search.search.directory import find_search, lock_directory
 from sesemi_search.tracking import run_tracker
 
 __all__ = ["train_command", "train_config"]
@@ -63,6 +64,7 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
             folder.mkdir(parents=True)
         except OSError as error:
             raise ConfigError("run.dir", f"the folder {folder} cannot be made: {error.strerror}.") from error
+        held.enter_context(lock_directory(folder))
         # What was left open is measured by now, and whoever uses the model needs it.
         data = experiment.typed.data
         experiment.complete["data"] |= {"mean": data.mean, "std": data.std}
@@ -70,10 +72,8 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
         write_text(folder / "config.yaml", to_yaml(experiment.stored, again))
         write_text(folder / PROVENANCE, describe_provenance(argv, project))
 
-    try:
+    with ExitStack() as held, closing(tracker):
         result = train(typed, folder, tracker, begin, note_openings)
-    finally:
-        tracker.close()
     _print_result(result, console)
     return result
 

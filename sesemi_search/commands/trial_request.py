@@ -24,8 +24,9 @@ def request_trial(request: Request, number: int | None) -> Request:
     given = request.overrides[0] if request.overrides else ""
     if not given or not holds_search(project_path(None, given)):
         if number is not None:
+            found = f"got {number}, and {given!r}, which holds no search;" if given else f"got {number};"
             advice = f"say which search it is of, sesemi-search train DIR --trial {number}"
-            raise ConfigError("--trial", f"got {number}; {advice}.")
+            raise ConfigError("--trial", f"{found} {advice}. sesemi-search list shows the searches there are.")
         return request
     if request.config_name is not None or request.config_dir is not None:
         raise ConfigError("train", f"got {given!r} and --config-name or --config-dir; one of them.")

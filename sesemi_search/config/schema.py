@@ -333,6 +333,7 @@ class TrackingConfig:
         mode: Online, offline, or whichever the key and WANDB_MODE allow.
         init_timeout_s: Seconds a server gets to answer before the search goes on offline.
         finish_timeout_s: Seconds that the end of a run waits for uploads.
+        log_model: Whether the checkpoint of a search's best trial is uploaded, as a model with the alias `best`.
     """
 
     kind: TrackingKind = TrackingKind.wandb
@@ -341,6 +342,7 @@ class TrackingConfig:
     mode: TrackingMode = TrackingMode.auto
     init_timeout_s: float = key(10.0, takes="a positive number of seconds", holds=is_positive)
     finish_timeout_s: float = key(30.0, takes="a positive number of seconds", holds=is_positive)
+    log_model: bool = True
 
 
 @dataclass

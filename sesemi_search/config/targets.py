@@ -28,6 +28,7 @@ from sesemi_search.errors import (
     suggest,
     user_code,
 )
+from sesemi_search.project.sesemi_modules import tell_alias
 
 __all__ = [
     "accepted_arguments",
@@ -62,6 +63,7 @@ def locate(target: object, key: str) -> Callable[..., Any]:
         raise ConfigError(f"{key}._target_", _why_not_found(target, error)) from error
     if not callable(found):
         raise ConfigError(f"{key}._target_", f"{target!r} is a {type(found).__name__}, not a class or function.")
+    tell_alias(target)
     return found  # type: ignore[no-any-return]
 
 

@@ -23,6 +23,7 @@ from sesemi_search.final.verdict import Verdict, judge
 from sesemi_search.project.project import PROVENANCE
 from sesemi_search.project.provenance import describe_provenance
 from sesemi_search.search.directory import holds_search, lock_directory
+from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.open_ledger import save_config
@@ -37,7 +38,7 @@ __all__ = ["MakeTracker", "run_final"]
 
 logger = logging.getLogger(__name__)
 
-MakeTracker = Callable[[Plan, Path], Callable[[Sequence[TrialRecord]], Tracker]]
+MakeTracker = Callable[[Plan], Callable[[Ledger, Path], Tracker]]
 
 _SHARES = ("val/top1", "val/top1/best")  # metrics that are a share of validation images
 
@@ -48,7 +49,7 @@ def run_final(plan: FinalPlan, argv: Sequence[str], make_tracker: MakeTracker, b
     Args:
         plan: The plan.
         argv: The command line, for the provenance.
-        make_tracker: Makes what is shown the events of a phase, from its plan and its directory.
+        make_tracker: Makes, from the plan of a phase, what makes what is shown its events.
         begun: The local Ray that has begun to start.
 
     Raises:
@@ -84,8 +85,7 @@ def run_final(plan: FinalPlan, argv: Sequence[str], make_tracker: MakeTracker, b
 
 def _run_phase(plan: Plan, directory: Path, argv: Sequence[str], make_tracker: MakeTracker) -> list[TrialRecord]:
     """Runs the trials of a phase that are left, and returns all of them."""
-    tracker = make_tracker(plan, directory)
-    result = search(plan, directory, argv, tracker, resume=holds_search(directory))
+    result = search(plan, directory, argv, make_tracker(plan), resume=holds_search(directory))
     if result.stop is None:
         plan.config.search.num_trials = len(result.records)  # candidates that went left some unasked for
         save_config(plan, directory)

@@ -31,6 +31,7 @@ from sesemi_search.project.project import METRICS
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.tracking.choose import result_tracker
+from sesemi_search.tracking.columns import experiment_facts
 from sesemi_search.tracking.tracker import RunStart
 from sesemi_search.training import eval_weights, load_checkpoint, resolve_device
 from sesemi_search.training.device import autocast_dtype, make_deterministic
@@ -136,7 +137,8 @@ def _track(plan: FinalPlan, winner: str, config: Complete, metrics: Mapping[str,
     with closing(result_tracker(settings.tracking, plan.folder)) as tracker:
         run_id = f"{plan.setup.study}-final-test"
         num_epochs = metrics["num_epochs"]
-        tracker.start(RunStart(0, run_id, "final", "final", plan.setup.group, {}, config, num_epochs))
+        facts = experiment_facts(config)
+        tracker.start(RunStart(0, run_id, "final", "final", plan.setup.group, {}, facts, num_epochs))
         tracker.end(0, "complete", summary)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from torch import nn
 
 from sesemi_search.atomic import atomic_file
-from sesemi_search.config.experiment import Complete
+from sesemi_search.config.experiment import Complete, to_yaml
 from sesemi_search.config.schema import ExperimentConfig
 from sesemi_search.data import Images, fill_normalization, load_splits, open_images
 from sesemi_search.data.splits import count_train_images, describe_classes
@@ -31,6 +31,7 @@ from sesemi_search.inference import save_model
 from sesemi_search.metrics import Objective
 from sesemi_search.preflight.schedule import Schedules
 from sesemi_search.project.project import METRICS
+from sesemi_search.tracking.columns import CONFIG_FILE, experiment_facts
 from sesemi_search.tracking.tracker import RunStart, Tracker
 from sesemi_search.training import Diverged, Fit, eval_weights, load_checkpoint, resolve_device, save_checkpoint
 from sesemi_search.training.build import copy_model
@@ -89,6 +90,7 @@ class FinalResult:
         num_epochs: Epochs trained.
         best_epoch: The first epoch that is the best by `metric`.
         metric: `run.best_metric`.
+        mode: `max` or `min`: whether more of it is better.
         best: Metrics of that epoch.
         last: Metrics of the last epoch.
         test: The test score, None where `run.test` is false.
@@ -98,6 +100,7 @@ class FinalResult:
     num_epochs: int
     best_epoch: int
     metric: str
+    mode: str
     best: Mapping[str, float]
     last: Mapping[str, float]
     test: FinalScore | None
@@ -112,11 +115,11 @@ class FinalResult:
         """val/top1 of the last epoch, in [0, 1]."""
         return self.last["val/top1"]
 
-    def summary(self) -> dict[str, float | str]:
+    def summary(self) -> dict[str, Any]:
         """Returns the last words of the run, by metric name, for a tracker."""
         return {
             **{name: value for name, value in self.last.items() if name.startswith("val/") and name != "val/loss"},
-            f"{self.metric}/best": self.best[self.metric],
+            self.metric: {self.mode: self.best[self.metric], "last": self.last[self.metric]},
             "best_epoch": self.best_epoch,
             **({} if self.test is None else self.test.summary()),
         }
@@ -171,7 +174,7 @@ def train(
     run_dir.mkdir(parents=True, exist_ok=True)
     if best is not None:
         save_checkpoint(run_dir / "best.pt", best)
-    with _tracked(config, run_dir, tracker, fit) as ended:
+    with _tracked(config, objective, run_dir, tracker, fit) as ended:
         # Not the first epoch, in which memory is found yet and a GPU's libraries choose their kernels.
         profiled = min(fit.epoch + 2, fit.num_epochs) if run.profile else None
         while fit.epoch < fit.num_epochs:
@@ -199,8 +202,12 @@ def _load(
 
 
 @contextmanager
-def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit) -> Iterator[dict[str, Any]]:
+def _tracked(
+    config: ExperimentConfig, objective: Objective, run_dir: Path, tracker: Tracker, fit: Fit
+) -> Iterator[dict[str, Any]]:
     """Tells the tracker that the run starts and, however it ends, how; yields the summary for the caller to fill."""
+    experiment = asdict(config, dict_factory=_plain)
+    facts = experiment_facts(experiment)
     tracker.start(
         RunStart(
             number=_NUMBER,
@@ -209,8 +216,12 @@ def _tracked(config: ExperimentConfig, run_dir: Path, tracker: Tracker, fit: Fit
             job_type="final",
             group=None,
             params={},
-            config=asdict(config, dict_factory=_plain),
+            config=facts,
             num_epochs=fit.num_epochs,
+            files={CONFIG_FILE: to_yaml(experiment)},
+            notes=f"run directory: {run_dir}",
+            tags=[facts[name] for name in ("backbone", "head") if name in facts],
+            objectives={objective.name: objective.mode},
         )
     )
     for epoch, metrics in enumerate(fit.history, start=1):
@@ -324,6 +335,7 @@ def _result(fit: Fit, objective: Objective, run_dir: Path, test: FinalScore | No
         num_epochs=fit.epoch,
         best_epoch=best,
         metric=objective.name,
+        mode=objective.mode,
         best=fit.history[best - 1],
         last=fit.history[-1],
         test=test,

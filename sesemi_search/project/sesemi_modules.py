@@ -14,7 +14,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ["install"]
+__all__ = ["install", "tell_alias"]
 
 _OURS = "sesemi_search"
 _THEIRS = "sesemi"
@@ -40,7 +40,7 @@ class _AliasFinder(MetaPathFinder):
     """Finds `sesemi.*` among our modules."""
 
     def __init__(self) -> None:
-        self._said = False
+        self.is_told = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -51,9 +51,6 @@ class _AliasFinder(MetaPathFinder):
         real_name = _OURS + fullname.removeprefix(_THEIRS)
         if importlib.util.find_spec(real_name) is None:
             return None
-        if not self._said:
-            self._said = True
-            _log.warning("SESEMI is not installed: names of sesemi.* are those of sesemi_search.*")
         return ModuleSpec(fullname, _AliasLoader(real_name), is_package=True)
 
 
@@ -65,8 +62,20 @@ def _is_installed() -> bool:
 
 def install() -> None:
     """Makes `sesemi.*` importable, unless SESEMI is installed or this was done before."""
-    if any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
+    if _find_finder() is not None:
         return
     if _THEIRS not in sys.modules and not _is_installed():
         # First, not last: a mere folder named `sesemi` on the path (a clone, a folder of data) must not hide ours.
         sys.meta_path.insert(0, _AliasFinder())
+
+
+def tell_alias(target: str) -> None:
+    """Says once that a class which a config calls by SESEMI's name is ours; code that imports it is its author's."""
+    finder = _find_finder()
+    if finder is not None and not finder.is_told and target.startswith(f"{_THEIRS}."):
+        finder.is_told = True
+        _log.warning("SESEMI is not installed: names of sesemi.* are those of sesemi_search.*")
+
+
+def _find_finder() -> _AliasFinder | None:
+    return next((finder for finder in sys.meta_path if isinstance(finder, _AliasFinder)), None)

@@ -13,7 +13,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import format_metric
 from sesemi_search.project.project import METRICS, PROVENANCE
 from sesemi_search.report.summary import summarize
-from sesemi_search.search.directory import file_inside, holds_search
+from sesemi_search.search.directory import file_inside, holds_search, lock_holder
 from sesemi_search.search.stored_search import read_search
 
 __all__ = ["Run", "describe_run", "find_runs", "holds_run", "size_on_disk"]
@@ -29,8 +29,8 @@ class Run:
         directory: Its folder.
         kind: `search` or `train`.
         began: When, in local time; None where that is not known.
-        state: Of a search `running`, `finished` or `stopped`; of a final run its outcome, or `not ended`; of either
-            `unreadable`.
+        state: Of a search `running`, `finished` or `stopped`; of a final run its outcome, `running` or `not ended`; of
+            either `unreadable`.
         num_bytes: What it takes on the disk.
         num_ended: Of a search, trials that ended and count.
         num_trials: Of a search, trials that it was asked for.
@@ -108,8 +108,9 @@ def _describe_search(folder: Path) -> Run:
 def _describe_final(folder: Path) -> Run:
     metrics = _read_json(folder, METRICS) if (folder / METRICS).exists() else {"outcome": "running"}
     outcome, test = metrics.get("outcome"), metrics.get("test")
-    # What was killed says that it runs, as what runs does: a final run has no lock to tell.
-    state = "not ended" if outcome == "running" else outcome if isinstance(outcome, str) else _UNREADABLE
+    # What was killed says that it runs, as what runs does.
+    going = "running" if lock_holder(folder) else "not ended"
+    state = going if outcome == "running" else outcome if isinstance(outcome, str) else _UNREADABLE
     top1 = test.get("top1") if isinstance(test, dict) else None
     best = top1 if isinstance(top1, float) else None
     return Run(folder, "train", _started(folder), state, size_on_disk(folder), metric="test/top1", best=best)

@@ -27,6 +27,7 @@ __all__ = [
     "SEARCH_YAML",
     "output_file",
     "choose_directory",
+    "claim_directory",
     "count_finals",
     "error_file",
     "file_inside",
@@ -155,6 +156,26 @@ def choose_directory(given: str | None, project: Project | None, name: str, now:
     check_writable(directory, "search.dir")
     refuse_used(directory)
     return directory
+
+
+def claim_directory(directory: Path) -> Path:
+    """Makes a new search's directory and returns it: that of the name, or of the next one that is free, `NAME_2`.
+
+    The name has the time in seconds, and two searches may begin in one.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    for name in itertools.chain([directory.name], (f"{directory.name}_{i}" for i in itertools.count(2))):
+        claimed = directory.with_name(name)
+        try:
+            claimed.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ConfigError("search.dir", f"{claimed} cannot be made: {error.strerror or error}.") from error
+        return claimed
+    raise AssertionError("there is always a next name")
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import LossKind, Outcome, TrialRecord, TrialReport, WorkerLoss
 from sesemi_search.search.phase import Phase
 from sesemi_search.search.stopping import Budget, Stop, StopKind, error_line, find_common_error
-from sesemi_search.search.tracked_run import run_start, run_summary
+from sesemi_search.search.tracked_run import make_run_id, run_start, run_summary
 from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.space.space import Space
 from sesemi_search.tracking.tracker import Tracker
@@ -272,9 +272,11 @@ class Session:
         text = to_yaml(stored, f"Trial {number:04d} of {self._ledger.name}.")
         write_text(folder / "config.yaml", text, wait_for_disk=False)
         self._num_epochs[number] = config["run"]["num_epochs"]
-        run = run_start(self._ledger.name, record, self._space, config)
-        facts = {"run_id": run.run_id, "digest": digest}
+        name, objectives = self._ledger.name, self._ledger.objectives
+        facts = {"run_id": make_run_id(name, number), "digest": digest}
         self._ledger.describe(number, **facts, num_params=measured.num_params, flops=measured.flops)
+        record = self._ledger.record(number)
+        run = run_start(self._directory, name, record, self._space, objectives, config, text)
         self._tracker.start(self._phase.label(run) if self._phase else run)
         logger.debug(f"trial {number} begins, attempt {record.attempts}, after epoch {record.epochs}: {run.params}")
         return True

@@ -38,6 +38,20 @@ class Dimension:
     domain: Domain
     condition: Mapping[str, str]
 
+    @property
+    def key(self) -> str:
+        """The dotted key of the config that it sets: `head.scale` of `head.scaled.scale`; of options `head.choice`.
+
+        It is the same in every space, whatever else is varied there and under whatever options.
+        """
+        key, num_choices = self.name, int(isinstance(self.domain, Options))
+        for parent in sorted(self.condition, key=len, reverse=True):
+            rest = key.removeprefix(join(parent, self.condition[parent]))
+            if num_choices and not rest:  # an option that is itself a choice
+                num_choices += 1
+            key = f"{parent}{rest}".removeprefix(".")
+        return join(key, *["choice"] * num_choices)
+
 
 @dataclass(frozen=True)
 class Space:
@@ -76,6 +90,11 @@ class Space:
         """For each parameter's name, the shortest suffix of whole parts that no other name ends in."""
         names = [d.name.split(".") for d in self.dimensions]
         return {".".join(parts): _shortest_suffix(parts, names) for parts in names}
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """For each parameter's name, the key of the config that it sets."""
+        return {dimension.name: dimension.key for dimension in self.dimensions}
 
     def shorten(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Returns parameters by their short names."""

@@ -2,5 +2,14 @@
 
 from sesemi_search.tracking.choose import disabling_variable, run_tracker, search_tracker, wandb_tracker
 from sesemi_search.tracking.tracker import RunStart, Tracker
+from sesemi_search.tracking.weights_and_biases import WandbTracker
 
-__all__ = ["RunStart", "Tracker", "disabling_variable", "run_tracker", "search_tracker", "wandb_tracker"]
+__all__ = [
+    "RunStart",
+    "Tracker",
+    "WandbTracker",
+    "disabling_variable",
+    "run_tracker",
+    "search_tracker",
+    "wandb_tracker",
+]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +25,7 @@ def search_tracker(
     console: Console,
     ended: Mapping[str, int],
     best: tuple[float, int] | None,
+    of_search: Callable[[WandbTracker], Tracker],
 ) -> Tracker:
     """Returns what shows the trials of a search: the terminal, and Weights & Biases unless `tracking=none`.
 
@@ -36,19 +37,20 @@ def search_tracker(
         console: The terminal.
         ended: Trials of earlier sittings by outcome.
         best: Value and number of the best of them.
+        of_search: Makes of what tells W&B of the trials what tells it of the search as well.
     """
     progress = TerminalProgress(console, metric, mode, settings.search.num_trials, ended, best)
-    return _with_wandb(progress, settings.tracking, directory)
+    return _with_wandb(progress, settings.tracking, directory, of_search)
 
 
 def result_tracker(tracking: TrackingConfig, directory: Path) -> Tracker:
     """Returns what shows the result of a search's final run beside the terminal."""
-    return _with_wandb(Trackers([]), tracking, directory)
+    return _with_wandb(Trackers([]), tracking, directory, lambda tracker: tracker)
 
 
 def run_tracker(tracking: TrackingConfig, directory: Path, console: Console) -> Tracker:
     """Returns what shows a final run."""
-    return _with_wandb(TerminalEpochs(console), tracking, directory)
+    return _with_wandb(TerminalEpochs(console), tracking, directory, lambda tracker: tracker)
 
 
 def wandb_tracker(tracking: TrackingConfig, directory: Path) -> WandbTracker:
@@ -63,13 +65,15 @@ def wandb_tracker(tracking: TrackingConfig, directory: Path) -> WandbTracker:
     )
 
 
-def _with_wandb(terminal: Tracker, tracking: TrackingConfig, directory: Path) -> Tracker:
+def _with_wandb(
+    terminal: Tracker, tracking: TrackingConfig, directory: Path, wrap: Callable[[WandbTracker], Tracker]
+) -> Tracker:
     trackers: list[Tracker] = [terminal]
     if tracking.kind is TrackingKind.wandb:
         if variable := disabling_variable(tracking):
             logger.info(f"W&B: nothing is written ({variable} in the environment)")
         else:
-            trackers.append(wandb_tracker(tracking, directory))
+            trackers.append(wrap(wandb_tracker(tracking, directory)))
     return Trackers(trackers)
 
 

@@ -9,27 +9,33 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["RunStart", "Tracker", "Trackers"]
+__all__ = ["Exhibits", "ModelFiles", "RunStart", "Tracker", "Trackers"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RunStart:
-    """A run that begins: one trial of a search, or a final run.
+    """A run that begins: one trial of a search, the search itself, or a final run.
 
     Attributes:
         number: Number of the trial; 0 for a final run.
         run_id: Identifier that the run keeps for ever, unique in its tracking project.
         name: What people read.
-        job_type: `trial`, `confirm` or `final`.
+        job_type: `trial`, `search`, `confirm` or `final`.
         group: Name of the search, or None.
         params: Sampled parameters by short name.
-        config: The full, resolved experiment config.
+        config: What runs are compared by, one value a column.
         num_epochs: Epochs that a whole run has.
         history: Metrics of the epochs that were logged before, by epoch; empty unless the run goes on after a crash.
+        files: Texts that are kept with the run, by the name of their file.
+        notes: What else there is to say of it.
+        tags: What it is found by, its outcome aside.
+        objectives: `max` or `min` for each metric whose best value is told.
+        axis: What its epochs are, as the name of a metric.
     """
 
     number: int
@@ -41,6 +47,45 @@ class RunStart:
     config: Mapping[str, Any] = field(repr=False)
     num_epochs: int
     history: Mapping[int, Mapping[str, float]] = field(default_factory=dict, repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    notes: str = ""
+    tags: Sequence[str] = ()
+    objectives: Mapping[str, str] = field(default_factory=dict)
+    axis: str = "epoch"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A trained model as files.
+
+    Attributes:
+        name: Name of the model, which later versions of it share.
+        files: Its files by the name that each gets.
+        aliases: What this version is called.
+        facts: What is known of it.
+    """
+
+    name: str
+    files: Mapping[str, Path]
+    aliases: Sequence[str]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What a run has to show besides metrics.
+
+    Attributes:
+        tables: Rows by the name of the table, each with a value for every column.
+        bars: Numbers by name, by the name of the chart.
+        pages: HTML files by name.
+        model: The model that came of it.
+    """
+
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    bars: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    pages: Mapping[str, Path] = field(default_factory=dict)
+    model: ModelFiles | None = None
 
 
 class Tracker(Protocol):

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["WandbPipe"]
+__all__ = ["MAX_TAG", "WandbPipe"]
 
 # Set by whatever runs inside a W&B run of its own; a trial must not become part of that run.
 _FOREIGN_VARIABLES = ("WANDB_SERVICE", "WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SWEEP_ID")
-_MAX_TAG = 64  # characters
+MAX_TAG = 64  # characters
 
 
 class WandbPipe:
@@ -87,7 +87,7 @@ class WandbPipe:
 def _environment() -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN_VARIABLES}
     # W&B refuses a run over a tag that is empty, as of a variable that is set to nothing, or too long.
-    tags = [tag.strip()[:_MAX_TAG] for tag in environment.pop("WANDB_TAGS", "").split(",") if tag.strip()]
+    tags = [tag.strip()[:MAX_TAG] for tag in environment.pop("WANDB_TAGS", "").split(",") if tag.strip()]
     if tags:
         environment["WANDB_TAGS"] = ",".join(tags)
     # wandb's own telemetry: its exporter waits 30 s at exit for a server that does not answer.

@@ -4,9 +4,9 @@ It reads one JSON event a line from its standard input and answers with one JSON
 process of its own because wandb cannot be stopped from inside: its exit hooks were seen to hold a process for 30 s when
 the server accepts and never answers. This one is killed instead, and what it wrote to disk stays.
 
-The first line holds the settings. Events: `start`, `log`, `end`, `close`. Answers: `opened` (at a server, with the
-address), `failed`, `finished`, `unsynced` (each with the key of its start) and `offline` (with the reason). The end of
-the input without `close` means that the driver died.
+The first line holds the settings. Events: `start`, `log`, `show`, `end`, `close`. Answers: `opened` (at a server, with
+the address), `failed`, `finished`, `unsynced`, `unshown` (each with the key of its start) and `offline` (with the
+reason). The end of the input without `close` means that the driver died.
 """
 
 import contextlib
@@ -23,10 +23,14 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from sesemi_search.tracking.wandb_pipe import MAX_TAG
+
 __all__ = ["WandbSession", "main"]
 
 _Event = dict[str, Any]
 
+# What epochs are numbered by; of a run with this axis they are W&B's own steps as well.
+_EPOCH = "epoch"
 # Seconds that unfinished uploads get when nobody is left to wait for them.
 _ORPHAN_TIMEOUT_S = 5.0
 # Runs that are opened at the same time.
@@ -83,7 +87,7 @@ class WandbSession:
         self._threads[run_id].start()
 
     def log(self, event: _Event) -> None:
-        """Logs an epoch, the epoch being the step."""
+        """Logs an epoch, the epoch being the step, or what a run has to show."""
         self._queues[event["key"]].put(event)
 
     def end(self, event: _Event) -> None:
@@ -106,10 +110,12 @@ class WandbSession:
         try:
             run = self._open(start)
             # What a server that resumes the run has of it is not sent again.
-            logged = max(run.step - 1, run.summary.get("epoch") or 0)
+            logged = run.summary.get(start["axis"]) or 0
+            if start["axis"] == _EPOCH:
+                logged = max(run.step - 1, logged)
             for epoch, metrics in start["history"]:
                 if epoch > logged:
-                    _log(run, epoch, metrics)
+                    _log(run, start["axis"], epoch, metrics)
         except Exception as error:  # wandb raises its own, requests' and pydantic's
             self._failed = True
             self._answer("failed", start["key"], reason=_first_line(error))
@@ -118,9 +124,12 @@ class WandbSession:
             group = start["group"]
             url = f"{run.project_url}/groups/{quote(group, safe='')}" if group else run.url
             self._answer("opened", start["key"], url=url)
-        while (event := events.get())["kind"] == "log":
-            _log(run, event["epoch"], event["metrics"])
-        self._finish(start["key"], run, event["outcome"], event["summary"])
+        while (event := events.get())["kind"] != "end":
+            if event["kind"] == "log":
+                _log(run, start["axis"], event["epoch"], event["metrics"])
+            else:
+                self._show(start, run, event["exhibits"])
+        self._finish(start, run, event["outcome"], event["summary"])
 
     def _open(self, event: _Event) -> Any:
         with self._choosing:
@@ -161,7 +170,9 @@ class WandbSession:
             name=event["name"],
             group=event["group"],
             job_type=event["job_type"],
-            config={**event["params"], "experiment": event["config"]},
+            notes="\n".join(filter(None, (os.environ.get("WANDB_NOTES"), event["notes"]))) or None,
+            tags=_tags(*event["tags"]),
+            config=event["config"],
             mode="online" if online else "offline",
             resume="allow" if online and event["history"] else None,
             reinit="create_new",
@@ -186,21 +197,28 @@ class WandbSession:
         # What an earlier process wrote of this run comes again from its history: two folders would be two runs.
         for folder in earlier:
             shutil.rmtree(folder, ignore_errors=True)
+        _define(run, event)
         return run
 
-    def _finish(self, key: int, run: Any, outcome: str | None, summary: Mapping[str, Any]) -> None:
+    def _show(self, start: _Event, run: Any, exhibits: Mapping[str, Any]) -> None:
+        """Logs exhibits; without those that cannot be had, a file that is gone say, the run is as good."""
+        try:
+            _log_exhibits(run, start["axis"], **exhibits)
+        except Exception as error:
+            self._answer("unshown", start["key"], reason=_first_line(error))
+
+    def _finish(self, start: _Event, run: Any, outcome: str | None, summary: Mapping[str, Any]) -> None:
         try:
             if outcome is not None:
                 run.summary.update({**summary, "outcome": outcome})
                 # Not the run's own, which hold an earlier outcome where it goes on.
-                given = [tag for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag]
-                run.tags = (*given, outcome)
+                run.tags = _tags(*start["tags"], outcome)
             run.finish(exit_code=1 if outcome in (None, "error", "lost") else 0)
         except Exception as error:  # a timeout, or wandb-core is gone
             self._unsynced = True
-            self._answer("unsynced", key, reason=_first_line(error))
+            self._answer("unsynced", start["key"], reason=_first_line(error))
         else:
-            self._answer("finished", key)
+            self._answer("finished", start["key"])
 
     def _answer(self, kind: str, key: int | None = None, **rest: Any) -> None:
         with self._answering, contextlib.suppress(BrokenPipeError):
@@ -208,9 +226,59 @@ class WandbSession:
             self._answers.flush()
 
 
-def _log(run: Any, epoch: int, metrics: Mapping[str, float]) -> None:
+def _define(run: Any, event: _Event) -> None:
+    """Says what the metrics of a run are to be drawn over and summed up by, and puts its files beside them."""
+    run.define_metric(event["axis"])
+    run.define_metric("*", step_metric=event["axis"])
+    for metric, mode in event["objectives"].items():
+        run.define_metric(metric, step_metric=event["axis"], summary=f"{mode},last")
+    for name, text in event["files"].items():
+        path = Path(run.dir, name)
+        path.write_text(text, encoding="utf-8")
+        run.save(path, base_path=run.dir, policy="now")
+
+
+def _log(run: Any, axis: str, epoch: int, metrics: Mapping[str, float]) -> None:
     # commit, because a row with a step is otherwise kept back until the next one
-    run.log({**metrics, "epoch": epoch}, step=epoch, commit=True)
+    run.log({**metrics, axis: epoch}, step=epoch if axis == _EPOCH else None, commit=True)
+
+
+def _log_exhibits(
+    run: Any,
+    axis: str,
+    tables: Mapping[str, list[dict[str, Any]]],
+    bars: Mapping[str, dict[str, float]],
+    pages: Mapping[str, str],
+    model: Mapping[str, Any] | None,
+) -> None:
+    """Logs the parts of `Exhibits`, as JSON has them."""
+    import wandb
+
+    shown: dict[str, Any] = {}
+    for name, rows in tables.items():
+        cells = [[_cell(value) for value in row.values()] for row in rows]
+        shown[name] = wandb.Table(columns=list(rows[0]), data=cells, allow_mixed_types=True)
+    for name, values in bars.items():
+        table = wandb.Table(columns=["name", "value"], data=[list(item) for item in values.items()])
+        shown[name] = wandb.plot.bar(table, "name", "value", title=name)
+    shown |= {name: wandb.Html(path, inject=False) for name, path in pages.items()}
+    if shown:
+        run.log({**shown, axis: run.summary.get(axis) or 0})
+    if model is not None:
+        artifact = wandb.Artifact(model["name"], "model", metadata=model["facts"])
+        for name, path in model["files"].items():
+            artifact.add_file(path, name=name, policy="immutable", skip_cache=True)  # no copy elsewhere on the disk
+        run.log_artifact(artifact, aliases=model["aliases"])
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | None) else json.dumps(value)
+
+
+def _tags(*tags: str) -> list[str]:
+    """Returns those of the environment and these, each once."""
+    given = os.environ.get("WANDB_TAGS", "").split(",")
+    return list(dict.fromkeys(tag[:MAX_TAG] for tag in (*given, *tags) if tag))
 
 
 def _first_line(error: BaseException) -> str:
@@ -249,7 +317,7 @@ def _read(lines: IO[str], events: queue.SimpleQueue[_Event]) -> None:
 
 
 def _serve(session: WandbSession, events: queue.SimpleQueue[_Event]) -> None:
-    handlers = {"start": session.start, "log": session.log, "end": session.end}
+    handlers = {"start": session.start, "log": session.log, "show": session.log, "end": session.end}
     while (event := events.get())["kind"] in handlers:
         handlers[event["kind"]](event)
     if event["kind"] == "driver_died":

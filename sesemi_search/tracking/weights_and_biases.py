@@ -11,10 +11,11 @@ import shlex
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sesemi_search.tracking.tracker import RunStart
+from sesemi_search.tracking.tracker import Exhibits, RunStart
 from sesemi_search.tracking.wandb_pipe import WandbPipe
 
 __all__ = ["WandbTracker"]
@@ -104,14 +105,22 @@ class WandbTracker:
             name=run.name,
             group=run.group,
             job_type=run.job_type,
-            params=dict(run.params),
-            config=run.config,
+            config=dict(run.config),
             history=sorted(run.history.items()),
+            files=dict(run.files),
+            notes=run.notes,
+            tags=list(run.tags),
+            objectives=dict(run.objectives),
+            axis=run.axis,
         )
 
     def log(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
         """Logs the metrics of an epoch, with the epoch as W&B step and as key `epoch`."""
         self._put("log", key=self._keys[number], epoch=epoch, metrics=dict(metrics))
+
+    def show(self, number: int, exhibits: Exhibits) -> None:
+        """Logs what a run has to show, as it is on disk by then."""
+        self._put("show", key=self._keys[number], exhibits=asdict(exhibits))
 
     def end(self, number: int, outcome: str, summary: Mapping[str, Any]) -> None:
         """Writes the summary, tags the run with its outcome and finishes it."""
@@ -178,7 +187,7 @@ class WandbTracker:
 
     def _handle(self, event: _Event) -> None:
         match event["kind"]:
-            case "start" | "log" | "end":
+            case "start" | "log" | "show" | "end":
                 self._forward(event)
             case "close":
                 self._on_close(event)
@@ -193,6 +202,8 @@ class WandbTracker:
             case "unsynced":
                 self._fail_server(f"uploads do not get through ({event['reason']})")
                 self._replay_offline(event["key"])
+            case "unshown":
+                logger.warning(f"W&B: {self._run_ids[event['key']]} does not show all it has: {event['reason']}")
             case "gone":
                 self._on_gone(event["mode"])
 

@@ -125,6 +125,7 @@ def test_trials_are_shown_best_first(directory: Path, command: Command) -> None:
     [
         (["--sort", "lr"], [6, 0, 4, 5, 2, 3, 1]),
         (["--sort=-lr"], [1, 3, 2, 0, 4, 5, 6]),
+        (["--sort", "-lr"], [1, 3, 2, 0, 4, 5, 6]),
         (["--sort", "value"], [5, 6, 1, 0, 2, 3, 4]),
         (["--sort=-scale"], [5, 3, 1, 0, 2, 4, 6]),
         (["--state", "complete"], [2, 0]),
@@ -234,6 +235,9 @@ def test_list_has_the_searches_and_final_runs_of_the_project(
     assert "unreadable" in rows["runs/broken"]
     assert "unreadable" in rows["runs/strange/metrics.json"]
     assert command("list", "runs/broken")[1].count("\n") == 2
+    assert command("list", "runs/broken", "runs/broken")[1].count("\n") == 2
+    with at_work(project / "runs/tiny/train_running"):
+        assert "running" in command("list", "runs/tiny/train_running")[1].split()
     assert "no searches" in command("list", "configs")[1]
 
 
@@ -295,6 +299,18 @@ def test_remove_takes_a_final_run(project: Path, command: Command) -> None:
     assert not folder.exists()
 
 
+def test_remove_refuses_a_final_run_that_trains(project: Path, command: Command) -> None:
+    folder = project / "runs" / "tiny" / "train_1"
+    folder.mkdir(parents=True)
+    for name in ("config.yaml", "provenance.json"):
+        (folder / name).write_text("{}")
+    with at_work(folder):
+        code, output = command("remove", str(folder), "--yes")
+    assert code == 2
+    assert "in use by process" in output
+    assert (folder / "config.yaml").exists()
+
+
 def test_remove_refuses_a_search_that_runs(directory: Path, command: Command) -> None:
     with at_work(directory):
         code, output = command("remove", str(directory), "--yes")
@@ -352,6 +368,8 @@ def _none_complete(directory: Path) -> None:
         (["trials", "DIR", "--state", "completed"], "Did you mean 'complete'?", None),
         (["trials", "DIR", "--json", "--csv"], "--json: got --csv as well", None),
         (["list", "nowhere"], "got 'nowhere', which is no folder", None),
+        (["run", "DIR"], "a search that has begun. To go on with it: sesemi-search resume", None),
+        (["train", "nothere", "--trial", "1"], "got 1, and 'nothere', which holds no search; say which", None),
         (["compare", "DIR"], "it takes two or more", None),
         (["remove", "runs"], "holds no search and no final run", None),
         (["status", "DIR", "--csv"], "--csv is an option of trials, not of status", None),

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments" / "configs").rglob("*.yaml"))
-LEFT = ["best.pt", "config.yaml", "last.pt", "metrics.json", "model.pt", "provenance.json"]
+LEFT = ["best.pt", "config.yaml", "driver.lock", "last.pt", "metrics.json", "model.pt", "provenance.json"]
 QUICK = ("tracking=none", "run.num_epochs=1")
 Command = Callable[..., tuple[int, str]]
 

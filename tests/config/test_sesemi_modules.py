@@ -37,12 +37,15 @@ def test_a_class_is_the_same_under_both_names() -> None:
     assert importlib.import_module("sesemi").models.heads is theirs
 
 
-def test_a_line_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_line_says_so_once_and_only_where_a_config_has_such_a_name(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         install()
-        assert caplog.messages == []
         for module in MODULES:
             importlib.import_module(f"sesemi.{module}")
+        locate("sesemi_search.models.heads.LinearHead", "head")
+        assert caplog.messages == []
+        for target in TARGETS:
+            locate(target, "head")
     assert len(caplog.messages) == 1
     assert "SESEMI is not installed" in caplog.text
 

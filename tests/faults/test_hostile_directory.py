@@ -127,8 +127,9 @@ def test_reading_runs_nothing_and_writes_nothing_outside_wandb(
     assert not marker.exists()
     assert after == before
     runs = read_wandb_files(hostile)
-    assert len(runs) == 6
-    assert runs[f"{STUDY}-0000"].config["experiment"]["data"]["source"]["_target_"] == "os.system"
+    assert len(runs) == 7
+    assert runs[f"{STUDY}-0000"].tags == ["system", "complete"]
+    assert "os.system" in runs[f"{STUDY}-0000"].files["experiment.yaml"]
 
 
 def test_a_checkpoint_that_is_a_pickle_is_not_run_and_its_trial_begins_anew(
@@ -193,7 +194,7 @@ def test_a_ledger_with_values_of_wrong_types_costs_those_trials_only(told: Path,
     code, output = command("track", str(told))
     assert code == 1
     assert output.count("left out") == 1
-    assert len(read_wandb_files(told)) == 5
+    assert len(read_wandb_files(told)) == 5 + 1  # that of the search
 
 
 def test_nothing_outside_the_directory_is_read(told: Path, tmp_path: Path, command: Command) -> None:
@@ -215,7 +216,7 @@ def test_nothing_outside_the_directory_is_read(told: Path, tmp_path: Path, comma
     assert code == 1
     assert output.count("leads out of the search directory") == 2
     assert output.count("not a file") == 1
-    assert sorted(read_wandb_files(told)) == [f"{STUDY}-{number:04d}" for number in (3, 4, 5)]
+    assert sorted(read_wandb_files(told)) == [*(f"{STUDY}-{number:04d}" for number in (3, 4, 5)), f"{STUDY}-search"]
     assert not any(b"hunter2" in path.read_bytes() for path in (told / "wandb").rglob("*") if path.is_file())
 
 
@@ -301,10 +302,10 @@ def test_a_config_gets_nothing_from_the_environment_while_it_is_read(
 def test_interpolations_of_a_trial_are_followed_in_bounds(told: Path, command: Command) -> None:
     circle = {"a": "${.b}", "b": "${.a}"}
     doubled = {f"k{i}": f"${{.k{i + 1}}}${{.k{i + 1}}}" for i in range(60)} | {"k60": "x"}
-    for number, node in enumerate((circle, doubled, {"seed": "${run.seed}"})):
+    for number, node in enumerate((circle, doubled, {"name": "seed ${run.seed}"})):
         path = told / f"trials/{number:04d}/config.yaml"
         content = yaml.safe_load(path.read_text())
-        content["learner"]["hparams"]["model"]["loss"] = node
+        content["learner"]["hparams"]["model"]["head"] = node
         path.write_text(yaml.safe_dump(content))
     code, output = command("track", str(told), "tracking.mode=offline")
     assert code == 1
@@ -312,8 +313,8 @@ def test_interpolations_of_a_trial_are_followed_in_bounds(told: Path, command: C
     assert "RecursionError" in output
     assert "its interpolations make more than" in output
     runs = read_wandb_files(told)
-    assert sorted(runs) == [f"{STUDY}-{number:04d}" for number in (2, 3, 4, 5)]
-    assert runs[f"{STUDY}-0002"].config["experiment"]["learner"]["hparams"]["model"]["loss"] == {"seed": 42}
+    assert sorted(runs) == [*(f"{STUDY}-{number:04d}" for number in (2, 3, 4, 5)), f"{STUDY}-search"]
+    assert runs[f"{STUDY}-0002"].config["head"] == "seed 42"
 
 
 def test_the_environment_is_there_again_afterwards(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:

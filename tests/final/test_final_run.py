@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from sesemi_search.config import schema
@@ -190,7 +191,9 @@ def test_the_tracker_gets_start_epochs_and_end(run: Run, tracker: Any) -> None:
     (start,) = tracker.starts
     assert (start.number, start.job_type, start.group, start.num_epochs) == (0, "final", None, 4)
     assert (start.name, start.run_id) == ("unit", "unit-first")
-    assert start.config["run"]["accelerator"] == "auto"
+    assert yaml.safe_load(start.files["experiment.yaml"])["run"]["accelerator"] == "auto"
+    assert start.tags == [start.config["backbone"], start.config["head"]]
+    assert result.summary()["val/top1"] == {"max": result.best_top1, "last": result.last_top1}
     assert json.dumps(start.config)
     assert tracker.epochs == [1, 2, 3, 4]
     assert tracker.ends == [("complete", result.summary())]

@@ -75,7 +75,7 @@ def test_trackers_see_each_trial_start_log_and_end_in_order(finished: SearchResu
     start = recorder.starts[0]
     assert (start.group, start.job_type, start.run_id) == ("tiny-test", "trial", "tiny-test-0000")
     assert set(start.params) <= {"head", "lr", "out_features", "dropout", "scale"}
-    assert start.config["learner"]["hparams"]["optimizer"]["lr"] == start.params["lr"]
+    assert start.config["lr"] == start.params["lr"]
 
 
 def test_the_directory_holds_what_the_design_says_and_no_pickle(finished: SearchResult) -> None:

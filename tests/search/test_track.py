@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("no_account")
 
 Track = Callable[..., tuple[int, str]]
 IDS = [f"{STUDY}-{number:04d}" for number in range(len(OUTCOMES))]
+SEARCH = f"{STUDY}-search"
 
 
 @pytest.fixture
@@ -45,7 +46,11 @@ def comparable(run: WandbFile) -> dict[str, Any]:
     for part in ("summary", "history"):
         rows = content[part] if isinstance(content[part], list) else [content[part]]
         content[part] = [
-            {k: v for k, v in row.items() if k.split(".")[0] not in ("_timestamp", "_runtime", "_wandb")}
+            {
+                k: v
+                for k, v in row.items()
+                if k.split(".")[0] not in ("_timestamp", "_runtime", "_wandb") and not k.endswith("artifact_path")
+            }
             for row in rows
         ]
     return {key: json.dumps(value, sort_keys=True) for key, value in content.items()}
@@ -55,22 +60,22 @@ def test_offline_files_equal_those_of_the_search(project: Path, tmp_path: Path, 
     directory = tmp_path / "search"
     tracker = WandbTracker(directory=directory, project="sesemi-search", mode="offline", finish_timeout_s=60)
     tell_search(project, directory, tracker)
-    tracker.close()
     live = read_wandb_files(directory)
     shutil.rmtree(directory / "wandb")
     code, output = track(directory, "tracking.mode=offline")
     assert code == 0
-    assert f"To upload them: wandb sync {directory}/wandb/offline-run-*\n6 runs written\n" in output
+    assert f"To upload them: wandb sync {directory}/wandb/offline-run-*\n7 runs written\n" in output
     anew = read_wandb_files(directory)
-    assert sorted(anew) == sorted(live) == IDS
+    assert sorted(anew) == sorted(live) == [*IDS, SEARCH]
+    assert comparable(anew[SEARCH]) == comparable(live[SEARCH])
     for run_id, outcome in zip(IDS, OUTCOMES, strict=True):
         if outcome != "running":
             assert comparable(anew[run_id]) == comparable(live[run_id])
-            assert anew[run_id].tags == [outcome]
+            assert anew[run_id].tags[-1] == outcome
     assert [row["_step"] for row in anew[IDS[0]].history] == [1, 2]
     # The search that was killed could not say so.
     orphan = anew[IDS[4]]
-    assert orphan.tags == ["orphaned"]
+    assert orphan.tags[-1] == "orphaned"
     assert [row["_step"] for row in orphan.history] == [1]
     assert {key: orphan.summary[key] for key in ("outcome", "epochs", "best", "last")} == {
         "outcome": "orphaned",
@@ -102,16 +107,20 @@ def test_a_server_gets_every_trial_once(directory: Path, track: Track, tmp_path:
             monkeypatch.setenv(name, value)
         code, output = track(directory, "tracking.project=digits", "tracking.init_timeout_s=60")
         assert code == 0, output
-        assert "6 runs written to the W&B project digits, group told" in output
+        assert "7 runs written to the W&B project digits, group told" in output
         # The offline files are replaced: uploaded as well, they would double the runs.
         assert not list((directory / "wandb").glob("offline-run-*"))
         runs = server.runs()
-        assert sorted(runs) == IDS
+        assert sorted(runs) == [*IDS, SEARCH]
         assert server.history(IDS[0], "val/top1") == [(1, 0.5), (2, 0.6)]
         assert server.history(IDS[4], "epoch") == [(1, 1.0)]
-        assert [runs[run_id]["tags"] for run_id in IDS] == [["orphaned" if o == "running" else o] for o in OUTCOMES]
+        assert [runs[run_id]["tags"][-1] for run_id in IDS] == ["orphaned" if o == "running" else o for o in OUTCOMES]
+        progress = server.history(SEARCH, "ended/all")
         assert track(directory, "tracking.project=digits")[0] == 0
-        assert sorted(server.runs()) == IDS
+        assert sorted(server.runs()) == [*IDS, SEARCH]
+        # What came of it is shown again; how it went is not.
+        assert [value for _, value in server.history(SEARCH, "ended/complete")] == [1.0] * 4
+        assert [value for _, value in progress[:4]] == [1.0, 2.0, 3.0, 4.0]
         assert server.history(IDS[0], "epoch") == [(1, 1.0), (2, 2.0)]
 
 
@@ -123,7 +132,7 @@ def test_a_server_that_fails_costs_the_exit_code_and_no_run(directory: Path, tra
         code, output = track(directory, "tracking.init_timeout_s=1", "tracking.finish_timeout_s=5")
     assert code == 1
     assert "runs are kept offline" in output
-    assert sorted(read_wandb_files(directory)) == IDS
+    assert sorted(read_wandb_files(directory)) == [*IDS, SEARCH]
 
 
 @pytest.mark.slow
@@ -135,10 +144,10 @@ def test_a_server_that_is_too_slow_leaves_every_run_whole_on_disk(
         monkeypatch.setenv("WANDB_API_KEY", "f" * 40)
         code, output = track(directory, "tracking.init_timeout_s=60", "tracking.finish_timeout_s=1")
     assert code == 1
-    assert "6 runs were not fully uploaded" in output
-    assert output.endswith("6 runs written, on disk what the server did not take\n")
+    assert "7 runs were not fully uploaded" in output
+    assert output.endswith("7 runs written, on disk what the server did not take\n")
     runs = read_wandb_files(directory)
-    assert [runs[run_id].tags for run_id in IDS] == [["orphaned" if o == "running" else o] for o in OUTCOMES]
+    assert [runs[run_id].tags[-1] for run_id in IDS] == ["orphaned" if o == "running" else o for o in OUTCOMES]
 
 
 def test_what_switches_wandb_off_leaves_nothing_to_write(directory: Path, track: Track, monkeypatch: Any) -> None:
@@ -154,9 +163,9 @@ def test_a_trial_without_a_config_is_left_out_and_the_others_are_written(directo
     (directory / "trials/0002/config.yaml").write_text("a: &a [1]\nb: *a\nrun: {num_epochs: 3}\n")
     code, output = track(directory)
     assert code == 1
-    assert sorted(read_wandb_files(directory)) == IDS[3:]
+    assert sorted(read_wandb_files(directory)) == [*IDS[3:], SEARCH]
     assert output.count("left out: trial") == 3
-    assert "3 runs written" in output
+    assert "4 runs written" in output
 
 
 def test_a_search_at_work_is_left_to_its_driver(directory: Path, track: Track) -> None:

@@ -19,13 +19,18 @@ def test_offline_files_hold_one_run_a_trial(command: Callable[..., tuple[int, st
     assert f"wandb sync {directory}/wandb/offline-run-*" in output
     runs = read_wandb_files(directory)
     ledger = read_trials(directory)
-    assert set(runs) == {trial.user_attrs["run_id"] for trial in ledger}
     group = next(iter(runs)).rpartition("-")[0]
+    search = runs.pop(f"{group}-search")
+    assert set(runs) == {trial.user_attrs["run_id"] for trial in ledger}
+    assert (search.group, search.job_type, search.summary["outcome"]) == (group, "search", "finished")
+    assert "run space=tiny search.num_trials=4" in search.notes
+    best = search.summary["best_trial"]
+    assert search.models[f"{group}-model"][0] == ["best", "latest", f"trial-{best:04d}"]
     for trial in ledger:
         run = runs[f"{group}-{trial.number:04d}"]
         assert (run.group, run.job_type) == (group, "trial")
         assert run.config["lr"] == trial.params["learner.hparams.optimizer.lr"]
-        assert run.config["experiment"]["learner"]["hparams"]["optimizer"]["lr"] == run.config["lr"]
+        assert run.files["experiment.yaml"] == (directory / f"trials/{trial.number:04d}/config.yaml").read_text()
         assert [(row["_step"], row["val/top1"]) for row in run.history] == list(trial.intermediate_values.items())
-        assert run.tags == [trial.user_attrs["outcome"]]
+        assert (run.tags[0], run.tags[-1]) == (run.config["backbone"], trial.user_attrs["outcome"])
         assert run.summary["last"] == trial.value

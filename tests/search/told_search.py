@@ -1,11 +1,13 @@
 """A search directory as a search leaves it, without Ray and without training: its session is told what happened."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 from sesemi_search.atomic import write_text
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, to_yaml
+from sesemi_search.report.tracked_search import TrackedSearch, read_facts
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import LossKind, Outcome, TrialReport, WorkerLoss
@@ -14,6 +16,7 @@ from sesemi_search.search.session import Session
 from sesemi_search.search.stopping import Budget
 from sesemi_search.search.watchdog import Watchdog
 from sesemi_search.tracking.tracker import Tracker, Trackers
+from sesemi_search.tracking.weights_and_biases import WandbTracker
 
 __all__ = ["OUTCOMES", "STUDY", "metrics", "open_session", "tell_search"]
 
@@ -28,6 +31,7 @@ def open_session(
     *overrides: str,
     tracker: Tracker | None = None,
     watchdog: Watchdog | None = None,
+    wandb: WandbTracker | None = None,
 ) -> tuple[Session, Ledger]:
     """Begins the search of `tiny` that the overrides describe, or goes on with it, as far as its driver would."""
     overrides = ("space=tiny", f"search.study={STUDY}", "tracking=none", "search.baseline=false", *overrides)
@@ -45,6 +49,8 @@ def open_session(
         seed=options.seed,
         objectives=plan.objectives,
     )
+    if wandb is not None:
+        tracker = TrackedSearch(wandb, partial(read_facts, ledger, directory, options, plan.space), with_model=True)
     session = Session(
         ledger,
         plan.space,
@@ -65,9 +71,9 @@ def open_session(
     return session, ledger
 
 
-def tell_search(project: Path, directory: Path, tracker: Tracker | None = None) -> None:
-    """Leaves a search of a trial of each outcome, those of more than one epoch with two."""
-    session, _ = open_session(project, directory, "search/pruner=none", tracker=tracker)
+def tell_search(project: Path, directory: Path, wandb: WandbTracker | None = None) -> None:
+    """Leaves a search of a trial of each outcome, those of more than one epoch with two; tells W&B of it."""
+    session, _ = open_session(project, directory, "search/pruner=none", wandb=wandb)
     for number, outcome in enumerate(OUTCOMES):
         assert session.next_trial() == number
         session.epoch_ended(TrialReport(number, 1, metrics(0.5 + number / 100)))
@@ -78,6 +84,7 @@ def tell_search(project: Path, directory: Path, tracker: Tracker | None = None) 
         elif outcome != "running":
             top1 = math.nan if outcome == "diverged" else 0.6 - number / 100
             session.trial_ended(TrialReport(number, 2, metrics(top1), Outcome(outcome)))
+    session._tracker.close()
 
 
 def metrics(top1: float, seconds: float = 0.5) -> dict[str, float]:

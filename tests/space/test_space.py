@@ -47,6 +47,23 @@ def test_names_are_paths_with_the_chosen_option_in_them() -> None:
     assert space.dimensions[3].condition == {"model.head": "mlp", "model.head.mlp.norm": "batch"}
 
 
+def test_a_key_is_the_same_under_whatever_option_and_of_options_has_the_word_choice() -> None:
+    sgd = {"_target_": "a.SGD", "lr": {"float": [0, 1]}}
+    nested = {"choice": {"small": {"_target_": "b.S", "width": {"int": [1, 2]}}, "big": {"_target_": "b.B"}}}
+    space = Space(
+        parse_space(
+            {"optimizer": {"choice": {"sgd": sgd, "plain": {"_target_": "a.P"}}}, "head": {"choice": {"x": nested}}}
+        )
+    )
+    assert space.keys == {
+        "optimizer": "optimizer.choice",
+        "optimizer.sgd.lr": "optimizer.lr",
+        "head": "head.choice",
+        "head.x": "head.choice.choice",
+        "head.x.small.width": "head.width",
+    }
+
+
 def test_short_names_are_the_shortest_unique_suffixes() -> None:
     space = make_space({"a": {"lr": {"float": [0, 1]}}, "b": {"lr": {"float": [0, 1]}, "head": HEADS}})
     assert space.short_names["a.lr"] == "a.lr"

@@ -16,7 +16,8 @@ from tests.tracking.wandb_files import read_wandb_files
 from tests.tracking.wandb_resume import serve_resuming_openwandb
 from tests.tracking.wandb_server import OpenWandb, free_port, serve_silence, serve_status
 
-CONFIG = {"run": {"seed": 42}, "learner": {"hparams": {"optimizer": {"lr": 0.1}}}}
+CONFIG = {"lr": 0.1, "head": "cosine", "seed": 42}
+FILES = {"experiment.yaml": "run: {seed: 42}\n"}
 KEY = "f" * 40
 BUSY_S = 5.0  # what a machine that is busy with other tests may add; a server that hangs would cost minutes
 
@@ -29,9 +30,9 @@ class Tracked:
         self.tracker = WandbTracker(directory=directory, project="digits", **{**limits, **settings})
 
     def start(self, number: int, history: dict[int, dict[str, float]] | None = None) -> None:
-        params = {"lr": 0.1, "head": "cosine"}
         name, run_id = f"digits {number}", f"digits-{number:04d}"
-        self.tracker.start(RunStart(number, run_id, name, "trial", "digits", params, CONFIG, 3, history or {}))
+        told = {"files": FILES, "notes": "a note", "tags": ["LeNet5"], "objectives": {"val/top1": "max"}}
+        self.tracker.start(RunStart(number, run_id, name, "trial", "digits", {}, CONFIG, 3, history or {}, **told))
 
     def trial(self, number: int, outcome: str = "complete", epochs: int = 3) -> None:
         self.start(number)
@@ -73,14 +74,12 @@ def test_offline_files_hold_every_run(tmp_path: Path, said: list[str]) -> None:
         run = runs[f"digits-{number:04d}"]
         assert (run.group, run.job_type, run.name) == ("digits", "trial", f"digits {number}")
         assert run.project == "digits"
-        assert {key: run.config[key] for key in ("lr", "head", "experiment")} == {
-            "lr": 0.1,
-            "head": "cosine",
-            "experiment": CONFIG,
-        }
+        assert {key: value for key, value in run.config.items() if key != "_wandb"} == CONFIG
+        assert (run.files, run.notes) == (FILES, "a note")
         assert [(row["_step"], row["epoch"]) for row in run.history] == [(1, 1), (2, 2), (3, 3)]
         assert [row["val/top1"] for row in run.history] == [0.1, 0.2, 0.3]
-        assert run.tags == [outcome]
+        assert run.tags == ["LeNet5", outcome]
+        assert run.summary["val/top1"] == {"max": 0.3, "last": 0.3}
         assert (run.summary["best"], run.summary["outcome"], run.summary["epochs"]) == (0.3, outcome, 3)
         assert run.exit_code == (1 if outcome == "error" else 0)
     assert said == [
@@ -110,7 +109,7 @@ def test_tags_of_the_environment_stay_beside_the_outcome(
     tracked = Tracked(tmp_path, mode="offline")
     tracked.trial(0, "stopped")
     tracked.tracker.close()
-    assert read_wandb_files(tmp_path)["digits-0000"].tags == [*tags, "stopped"]
+    assert read_wandb_files(tmp_path)["digits-0000"].tags == [*tags, "LeNet5", "stopped"]
 
 
 def test_no_key_means_offline_and_says_how_to_sync(tmp_path: Path, said: list[str]) -> None:
@@ -158,7 +157,7 @@ def test_run_that_starts_again_after_a_lost_worker_is_one_run(tmp_path: Path, sa
     tracked.tracker.close()
     run = read_wandb_files(tmp_path)["digits-0000"]
     assert [row["_step"] for row in run.history] == [1, 2]
-    assert run.tags == ["complete"]
+    assert run.tags == ["LeNet5", "complete"]
     assert len(said) == 1
 
 
@@ -174,8 +173,12 @@ def test_server_gets_every_run(tmp_path: Path, openwandb: OpenWandb, said: list[
     assert sorted(runs) == ["digits-0000", "digits-0001"]
     for number, outcome in enumerate(["complete", "stopped"]):
         run = runs[f"digits-{number:04d}"]
-        assert (run["name"], run["state"], run["tags"]) == (f"digits {number}", "finished", [outcome])
-        assert (run["config"]["lr"], run["config"]["experiment"]) == (0.1, CONFIG)
+        assert (run["name"], run["state"], run["tags"]) == (f"digits {number}", "finished", ["LeNet5", outcome])
+        assert {key: run["config"][key] for key in CONFIG} == CONFIG
+        assert (run["notes"], openwandb.files(f"digits-{number:04d}")["experiment.yaml"].read_text()) == (
+            "a note",
+            FILES["experiment.yaml"],
+        )
         assert (run["summary"]["best"], run["summary"]["outcome"]) == (0.3, outcome)
         assert openwandb.history(f"digits-{number:04d}", "val/top1") == [(1, 0.1), (2, 0.2), (3, 0.3)]
         assert openwandb.history(f"digits-{number:04d}", "epoch") == [(1, 1.0), (2, 2.0), (3, 3.0)]
@@ -204,7 +207,7 @@ def test_readopted_run_goes_on_at_the_server_with_each_step_once(
         assert all(line.endswith("/groups/digits") for line in said)
         assert server.history("digits-0000", "epoch") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
         assert server.history("digits-0000", "val/top1") == [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)]
-        assert server.runs()["digits-0000"]["tags"] == ["complete"]
+        assert server.runs()["digits-0000"]["tags"] == ["LeNet5", "complete"]
         assert len(server.runs()) == 1
 
 
@@ -242,7 +245,7 @@ def test_server_that_takes_nothing_delays_nothing(
         assert seconds(tracked.tracker.close) < 30.0 + BUSY_S
     runs = read_wandb_files(tmp_path)
     assert sorted(runs) == [f"digits-{number:04d}" for number in range(6)]
-    assert all(len(run.history) == 3 and run.tags == ["complete"] for run in runs.values())
+    assert all(len(run.history) == 3 and run.tags == ["LeNet5", "complete"] for run in runs.values())
     assert len(said) == 2
     assert all(f"wandb sync {tmp_path}/wandb/offline-run-*" in note and KEY not in note for note in said)
     assert "6 runs were not fully uploaded" in said[-1]
@@ -339,7 +342,7 @@ def test_sync_command_uploads_what_the_note_says(
     command = f"{Path(sys.executable).parent}/wandb sync {tmp_path}/wandb/offline-run-*"
     subprocess.run(command, shell=True, check=True, capture_output=True, timeout=60, cwd=tmp_path)
     assert openwandb.history("digits-0000", "epoch") == [(1, 1.0), (2, 2.0), (3, 3.0)]
-    assert openwandb.runs()["digits-0000"]["tags"] == ["complete"]
+    assert openwandb.runs()["digits-0000"]["tags"] == ["LeNet5", "complete"]
 
 
 def files_with_key(directory: Path, key: str) -> list[Path]:

@@ -15,7 +15,10 @@ _FULL, _LAST = 1, 4
 
 @dataclass
 class WandbFile:
-    """What a run's file says."""
+    """What a run's file says.
+
+    `files` has the texts of what was saved beside it, `models` the aliases and facts of each model artifact.
+    """
 
     run_id: str = ""
     group: str = ""
@@ -25,6 +28,9 @@ class WandbFile:
     config: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
+    notes: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    models: dict[str, tuple[list[str], dict[str, Any]]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     exit_code: int | None = None
 
@@ -49,11 +55,18 @@ def _read_run(path: Path) -> WandbFile:
             run = record.run
             found.run_id, found.group, found.job_type = run.run_id, run.run_group, run.job_type
             found.name, found.project, found.tags = run.display_name, run.project, list(run.tags)
+            found.notes = run.notes
             found.config |= {item.key: json.loads(item.value_json) for item in run.config.update}
         elif kind == "history":
             found.history.append({_key(item): json.loads(item.value_json) for item in record.history.item})
         elif kind == "summary":
             found.summary |= {_key(item): json.loads(item.value_json) for item in record.summary.update}
+        elif kind == "files":
+            for item in record.files.files:
+                found.files[item.path] = (path.parent / "files" / item.path).read_text()
+        elif kind == "artifact" and record.artifact.type == "model":
+            facts = json.loads(record.artifact.metadata)
+            found.models[record.artifact.name] = (sorted(record.artifact.aliases), facts)
         elif kind == "exit":
             found.exit_code = record.exit.exit_code
     return found

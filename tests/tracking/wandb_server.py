@@ -38,22 +38,32 @@ class OpenWandb:
         return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": API_KEY}
 
     def runs(self) -> dict[str, dict[str, Any]]:
-        """Runs by id: `name`, `state`, `config` (plain values), `summary`, `tags`."""
-        columns = "run_id, display_name, state, config_json, summary_json, tags_json"
+        """Runs by id: `name`, `state`, `config` (plain values), `summary` (plain values), `tags`, `notes`."""
+        columns = "run_id, display_name, state, config_json, summary_json, tags_json, notes"
         found = {}
-        for run_id, name, state, config, summary, tags in self._query(f"SELECT {columns} FROM runs"):
+        for run_id, name, state, config, summary, tags, notes in self._query(f"SELECT {columns} FROM runs"):
             found[run_id] = {
                 "name": name,
                 "state": state,
                 "config": {key: _unwrap(value) for key, value in json.loads(config).items()},
                 "summary": json.loads(summary),
                 "tags": json.loads(tags),
+                "notes": notes,
             }
         return found
 
     def history(self, run_id: str, key: str) -> list[tuple[int, float]]:
         """Pairs of step and value, in the order in which they arrived."""
         return self._query("SELECT step, value FROM metrics WHERE run_id = ? AND key = ? ORDER BY id", run_id, key)
+
+    def files(self, run_id: str) -> dict[str, Path]:
+        """Files of a run by name; `wandb-summary.json` has the whole summary."""
+        return {name: Path(path) for name, path in self._query("SELECT name, path FROM files WHERE run_id = ?", run_id)}
+
+    def models(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """Facts of the model artifacts of a run, by name; the server keeps no aliases."""
+        sql = "SELECT name, metadata_json FROM artifacts WHERE run_id = ? AND artifact_type = 'model'"
+        return {name: json.loads(facts) for name, facts in self._query(sql, run_id)}
 
     def kill(self) -> None:
         """The server is gone at once."""

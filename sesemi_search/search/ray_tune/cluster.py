@@ -69,9 +69,11 @@ def start_ahead(config: DictConfig) -> Iterator[LocalRay | None]:
     Where the block ends in an exception, nobody waits for Ray.
 
     Raises:
-        ConfigError: No trial fits on this machine, or no Ray can be started here.
+        ConfigError: No trial fits on this machine, no Ray can be started here, or none answers at `ray.address`.
     """
     if config.ray.address != "local" or is_in_ray():
+        if not is_in_ray():
+            _reach(config.ray.address)
         yield None
         return
     try:
@@ -121,21 +123,31 @@ def connect(address: str, project: Project | None, begun: LocalRay | None = None
 @contextlib.contextmanager
 def _join(address: str, project: Project | None) -> Iterator[None]:
     logger.info(f"joining the Ray cluster at ray.address={address}")
+    _reach(address)
     try:
-        host, port = _find_host(address)
-        socket.create_connection((host, port), _CONNECT_TIMEOUT_S).close()  # Ray tries for minutes, without a word
-        ray.init(address, runtime_env={"env_vars": _ENVIRONMENT} | _project_code(project), **QUIET)
-    except Exception as error:
+        with _tells_of(address):
+            ray.init(address, runtime_env={"env_vars": _ENVIRONMENT} | _project_code(project), **QUIET)
+        yield
+    finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Sees that something answers at the address of a cluster: Ray itself tries for minutes, without a word."""
+    with _tells_of(address):
+        socket.create_connection(_find_host(address), _CONNECT_TIMEOUT_S).close()
+
+
+@contextlib.contextmanager
+def _tells_of(address: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
         raise ConfigError(
             "ray.address",
             f"got {address!r}; there is no Ray cluster to join there ({first_line(error)}). "
             "It takes local, auto (the cluster of this machine, or of RAY_ADDRESS), host:port, or ray://host:port.",
         ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _find_host(address: str) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from ray import tune
 from sesemi_search.atomic import write_text
 from sesemi_search.config.experiment import to_yaml
 from sesemi_search.errors import SesemiSearchError
-from sesemi_search.search.directory import lock_directory, trial_dir
+from sesemi_search.search.directory import claim_directory, lock_directory, trial_dir
 from sesemi_search.search.ledger.journal import open_storage, repair_journal
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import TrialRecord
@@ -45,7 +45,7 @@ def search(
     plan: Plan,
     directory: Path,
     argv: Sequence[str],
-    make_tracker: Callable[[Sequence[TrialRecord]], Tracker],
+    make_tracker: Callable[[Ledger, Path], Tracker],
     resume: bool = False,
     begun: LocalRay | None = None,
 ) -> SearchResult:
@@ -53,9 +53,11 @@ def search(
 
     Args:
         plan: What to search.
-        directory: The search directory.
+        directory: The search directory; where none was given, another search may have it by now, and this one takes the
+            next name that is free.
         argv: The command line, for the provenance.
-        make_tracker: Makes what is shown every event, from the trials of earlier sittings; closed at the end.
+        make_tracker: Makes what is shown every event, from the ledger that the search goes on with and the directory
+            that it has; closed at the end, when all files of the search are there.
         resume: Goes on with the search in `directory` instead of beginning one.
         begun: The local Ray that has begun to start.
 
@@ -69,26 +71,28 @@ def search(
     with connect(plan.settings.ray.address, plan.project, begun):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         slots = count_slots(run, options.max_concurrent, nodes)
+        if not resume and options.dir is None and plan.phase is None:
+            directory = claim_directory(directory)
         with lock_directory(directory), log_to(directory):
             _say_placement(plan, slots)
             ledger = resume_ledger(plan, directory) if resume else begin_ledger(plan, directory, argv)
             earlier, earlier_s = ledger.records(), ledger.wall_s
             # Tune writes pickles of its own state; nobody reads them.
             scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
-            with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
+            with scratch, contextlib.closing(make_tracker(ledger, directory)) as tracker:
                 session = _make_session(plan, ledger, directory, tracker, slots)
                 start = time.perf_counter()
                 with warn_when_lost(f"Then: {plan.resume_command(directory)}"):
                     _run_trials(plan, session, directory, slots, scratch.name)
                 seconds = time.perf_counter() - start
-            if session.stop is not None:
-                # After an end in the middle of things this study object may not know the whole of its file.
-                ledger = open_ledger(plan, directory)
-            records, copied, best = ledger.records(), ledger.copied(), ledger.best()
-            outcomes = ", ".join(f"{n} {name}" for name, n in Counter(r.outcome.value for r in records).items())
-            logger.debug(f"the search ends after {seconds:.1f} s: {outcomes}")
-            if best is not None and plan.phase is None:
-                _write_best(plan, directory, best)
+                if session.stop is not None:
+                    # After an end in the middle of things this study object may not know the whole of its file.
+                    ledger = open_ledger(plan, directory)
+                records, copied, best = ledger.records(), ledger.copied(), ledger.best()
+                outcomes = ", ".join(f"{n} {name}" for name, n in Counter(r.outcome.value for r in records).items())
+                logger.debug(f"the search ends after {seconds:.1f} s: {outcomes}")
+                if best is not None and plan.phase is None:
+                    _write_best(plan, directory, best)
     trained = sum(record.seconds for record in records) - sum(record.seconds for record in earlier)
     return SearchResult(
         directory, records, copied, best, session.stop, ledger.is_exhausted, seconds, earlier_s, trained, slots.count
