@@ -9,7 +9,7 @@ from sesemi_search.atomic import remove_torn
 from sesemi_search.console import make_console, print_text
 from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import escape_controls, format_bytes, quote_path
-from sesemi_search.project.project import METRICS, MODEL_FILES, MODEL_JSON, PROVENANCE
+from sesemi_search.project.project import METRICS, MODEL_CARD, MODEL_FILES, MODEL_JSON, PROVENANCE
 from sesemi_search.report.runs import describe_run, holds_run
 from sesemi_search.search.directory import (
     JOURNAL,
@@ -26,7 +26,7 @@ __all__ = ["remove_command"]
 
 # What a search and a final run write into their folders; the ledger last, so that what was cut short is still a search.
 _SEARCH = ("trials", "wandb", "best.yaml", SEARCH_LOG, PROVENANCE, f"{JOURNAL}.lock", JOURNAL, SEARCH_YAML, LOCK)
-_FINAL = ("wandb", "last.pt", "best.pt", *MODEL_FILES, MODEL_JSON, METRICS, PROVENANCE, "config.yaml")
+_FINAL = ("wandb", "last.pt", "best.pt", *MODEL_FILES, MODEL_JSON, MODEL_CARD, METRICS, PROVENANCE, "config.yaml")
 
 
 def remove_command(arguments: Sequence[str], yes: bool) -> int:

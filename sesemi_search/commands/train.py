@@ -17,6 +17,8 @@ from sesemi_search.console import make_console
 from sesemi_search.data.classes import check_classes, follow_classes
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.train import FinalResult, train
+from sesemi_search.formatting import quote_path
+from sesemi_search.inference.model_card import write_model_card
 from sesemi_search.models.expected_input import describe_followed, follow_backbone
 from sesemi_search.preflight.branches import check_experiment
 from sesemi_search.project.project import PROVENANCE, activate, check_writable, project_path
@@ -79,6 +81,9 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
     finally:
         tracker.close()
     _print_result(result, console)
+    test = result.test
+    which = f"{test.checkpoint}, epoch {test.epoch}"
+    write_model_card(folder, {"test/top1": f"{test.top1:.4f} ({which})", "test/loss": f"{test.loss:.4f} ({which})"})
     return result
 
 
@@ -97,3 +102,4 @@ def _print_result(result: FinalResult, console: Console) -> None:
     )
     console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
     console.print(f"run directory: {result.run_dir}", soft_wrap=True)
+    console.print(f"use the model: sesemi-search predict {quote_path(result.run_dir)} IMAGES...", soft_wrap=True)

@@ -16,7 +16,7 @@ from sesemi_search.data.sources import SOURCE_KEY, DatasetSource, Source, build_
 from sesemi_search.data.stored import LabelledImages
 from sesemi_search.errors import ConfigError, user_code
 
-__all__ = ["SourceFacts", "number_classes", "read_source_facts", "recall_source_facts"]
+__all__ = ["SourceFacts", "number_classes", "read_class_names", "read_source_facts", "recall_source_facts"]
 
 _OURS = ("sesemi_search.data.", "sesemi.data.")
 
@@ -52,6 +52,16 @@ def read_source_facts(node: Mapping[str, Any], data_root: Path, num_classes: int
     """
     source = build_source(node, data_root)
     return SourceFacts(_find_names(source, num_classes), _find_shape(source))
+
+
+@user_code()
+def read_class_names(node: Mapping[str, Any], data_root: Path, num_classes: int) -> tuple[str, ...]:
+    """Returns the names of a source's K classes, in the order of the labels; numbers where it has none.
+
+    Raises:
+        ConfigError: The source cannot be built.
+    """
+    return _find_names(build_source(node, data_root), num_classes)
 
 
 def recall_source_facts(node: object, data_root: Path, num_classes: int) -> SourceFacts:
