@@ -22,7 +22,7 @@ from sesemi_search.config.keywords import write_overrides
 from sesemi_search.data.splits import SPLITS
 from sesemi_search.errors import ConfigError
 from sesemi_search.final import FinalResult
-from sesemi_search.inference.evaluate import Evaluation
+from sesemi_search.inference.evaluate import ALL, Evaluation
 from sesemi_search.inference.export import ExportFormat
 from sesemi_search.report.search import Search, open_search
 
@@ -120,7 +120,7 @@ def evaluate(
     Args:
         model: Its folder or file, as `load_model` takes it, or what `open_search` returned.
         overrides: Of the config that it was trained with, of the data: `["data=mnist"]`.
-        split: `test`, `val` or `train`. `test` opens the test split.
+        split: `test`, which opens the test split, `val`, `train`, or `all` images of the source.
         project: The folder that has configs/ and src/; by default the one that the model was trained in.
         device: Where to compute; by default a GPU where there is one.
         config: The same as sections and keys: `data={"source": {...}}`.
@@ -128,8 +128,8 @@ def evaluate(
     Raises:
         ConfigError: The model or the data cannot be loaded, or the data has classes that the model does not know.
     """
-    if split not in SPLITS:
-        raise ConfigError("split", f"got {split!r}; it takes {', '.join(SPLITS)}.")
+    if split not in (*SPLITS, ALL):
+        raise ConfigError("split", f"got {split!r}; it takes {', '.join(SPLITS)} or {ALL}.")
     words = [_path(model), *overrides, *write_overrides(config)]
     folder = None if project is None else Path(project)
     return evaluate_model_on(ModelRequest("evaluate", words, folder, device=device), split)

@@ -59,7 +59,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--jsonl": (("predict",), {"action": "store_true", "help": "print JSON, an object a line"}),
     "--top": (("predict",), {"metavar": "N", "type": int, "help": "classes to print for an image, the most probable"}),
     "--batch": (("predict",), {"metavar": "B", "type": int, "help": "images that the model gets at once; 64"}),
-    "--split": (("evaluate",), {"choices": ["test", "val", "train"], "help": "which images; by default test"}),
+    "--split": (("evaluate",), {"choices": ["test", "val", "train", "all"], "help": "which images; by default test"}),
     "--format": (("export",), {"choices": ["onnx", "torch-export"], "help": "of the file; by default onnx"}),
     "--out": (("export",), {"metavar": "FILE", "type": Path, "help": "the file; by default beside the model"}),
     "--device": (

@@ -18,7 +18,7 @@ def evaluate_command(request: ModelRequest, split: str, as_json: bool) -> int:
 
     Args:
         request: The model, and overrides of the config that it was trained with.
-        split: `train`, `val` or `test`.
+        split: `train`, `val`, `test` or `all`.
         as_json: Prints JSON, and nothing else.
     """
     if as_json:

@@ -101,5 +101,5 @@ def _print_result(result: FinalResult, console: Console) -> None:
         f"best {result.best_top1:.4f} in epoch {result.best_epoch}"
     )
     console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f} ({test.checkpoint}, epoch {test.epoch})")
-    console.print(f"run directory: {result.run_dir}", soft_wrap=True)
     console.print(f"use the model: sesemi-search predict {quote_path(result.run_dir)} IMAGES...", soft_wrap=True)
+    console.print(f"run directory: {result.run_dir}", soft_wrap=True)

@@ -15,11 +15,13 @@ from sesemi_search.data import Images, check_labels, load_splits, open_images
 from sesemi_search.data.classes import count_classes
 from sesemi_search.data.source_facts import read_class_names
 from sesemi_search.data.sources import SOURCE_KEY
+from sesemi_search.data.splits import load_source
 from sesemi_search.errors import ConfigError
 from sesemi_search.inference.classifier import ImageClassifier
 
-__all__ = ["ClassScore", "Evaluation", "collect_logits", "evaluate_model"]
+__all__ = ["ALL", "ClassScore", "Evaluation", "collect_logits", "evaluate_model"]
 
+ALL = "all"  # in the place of a split: all images of the source, of a folder that was made to be scored
 _SHOWN = 10  # names of classes in a message
 
 
@@ -46,7 +48,7 @@ class Evaluation:
     """A model's answers on a split.
 
     Attributes:
-        split: `train`, `val` or `test`.
+        split: `train`, `val`, `test`, or `all` images of the source.
         num_images: Images of the split.
         top1: Share of images that are right, in [0, 1].
         top5: Share of images whose class is among the five most probable; None of five classes or fewer.
@@ -73,7 +75,7 @@ def evaluate_model(model: ImageClassifier, config: ExperimentConfig, split: str)
     Args:
         model: On the device to compute on.
         config: What has the data, with the model's own size, channels and normalization.
-        split: `train`, `val` or `test`.
+        split: `train`, `val`, `test`, or `all` images of the source.
 
     Raises:
         ConfigError: The data cannot be loaded, or has classes that the model does not know.
@@ -101,7 +103,7 @@ def collect_logits(model: ImageClassifier, config: ExperimentConfig, split: str)
     Args:
         model: On the device to compute on.
         config: As of `evaluate_model`.
-        split: `train`, `val` or `test`.
+        split: `train`, `val`, `test`, or `all` images of the source.
 
     Raises:
         ConfigError: The data cannot be loaded, or has classes that the model does not know.
@@ -109,7 +111,9 @@ def collect_logits(model: ImageClassifier, config: ExperimentConfig, split: str)
     data, run = config.data, config.run
     device = model.temperature.device
     numbers = _match_classes(model.classes, _data_classes(config, len(model.classes)))
-    loaded = load_splits(data, Path(run.data_root), (split,), run.memory_share)[split]
+    data_root, share = Path(run.data_root), run.memory_share
+    is_all = split == ALL
+    loaded = load_source(data, data_root, share) if is_all else load_splits(data, data_root, (split,), share)[split]
     check_labels(loaded, len(numbers))
     images: Images = open_images(split, loaded, data, run, device)
     parts = [(model(batch).cpu(), labels.cpu()) for batch, labels in images.batches(run.batch_size_per_gpu)]

@@ -32,6 +32,7 @@ def import_classes(nodes: Mapping[str, Any], project: Path | None, remembered: s
     Raises:
         ConfigError: Something cannot be imported; `project` is none.
     """
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it tells of an import that fails, and so do we
     activate(None if project is None else find_project(project, None))
     targets = dict(_targets(nodes, ""))
     try:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import sesemi_search
+from sesemi_search.cli import main
 from sesemi_search.config.schema import DataConfig, ExperimentConfig
 from sesemi_search.data import load_splits
 from sesemi_search.inference import save_model
@@ -60,6 +61,20 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def stdout(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command line that ends well; gives its standard output."""
+    monkeypatch.chdir(project)
+
+    def run(*argv: str) -> str:
+        code = main(argv)
+        captured = capfd.readouterr()
+        assert code == 0, captured
+        return captured.out
+
+    return run
 
 
 @pytest.fixture
