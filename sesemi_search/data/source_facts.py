@@ -72,16 +72,21 @@ def recall_source_facts(node: object, data_root: Path, num_classes: int) -> Sour
         data_root: Folder of data sets.
         num_classes: K.
     """
-    target = node.get("_target_") if isinstance(node, Mapping) else None
-    if isinstance(node, Mapping) and isinstance(target, str) and target.startswith(_OURS):
+    if isinstance(node, Mapping) and _is_ours(node):
         try:
-            found = locate(target, SOURCE_KEY)
+            found = locate(node["_target_"], SOURCE_KEY)
             if isinstance(found, type) and issubclass(found, Source):
                 source = build_source(node, data_root)
                 return SourceFacts(_find_names(source, num_classes), _own(source, "image_shape"))
         except ConfigError:  # the folder is on another machine
             pass
     return SourceFacts(number_classes(num_classes), None)
+
+
+def _is_ours(node: Mapping[str, Any]) -> bool:
+    """Whether a node names something of ours, with plain arguments: a node among them would be built too."""
+    is_plain = all(isinstance(value, str | int | float | None) for value in node.values())
+    return is_plain and str(node.get("_target_")).startswith(_OURS)
 
 
 def _find_names(source: Source, num_classes: int) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import sesemi_search
+from sesemi_search.data.source_facts import recall_source_facts
 from sesemi_search.errors import ConfigError
 
 Save = Callable[..., Path]
@@ -56,6 +57,15 @@ def test_nothing_but_classes_of_modules_is_called(
     change(folder, backbone=nodes(call)[place])
     with pytest.raises(ConfigError, match=r"is no class of a torch.nn.Module|does not exist"):
         sesemi_search.load_model(folder)
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("name", ["folder.ImageFolder", "sources.MNIST", "sources.instantiate"])
+def test_nothing_is_called_to_name_the_classes_of_a_strangers_data(name: str, tmp_path: Path) -> None:
+    call = {"_target_": "os.mkdir", "_args_": [str(tmp_path / "owned")]}
+    node = {"_target_": f"sesemi_search.data.{name}"}
+    for given in ({**node, "folder": call}, {**node, "data_root": call}, {**node, "_args_": [call]}, call):
+        assert recall_source_facts(given, tmp_path, 2).classes == ("0", "1")
     assert not (tmp_path / "owned").exists()
 
 
