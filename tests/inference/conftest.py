@@ -1,7 +1,8 @@
 """A model that `train` left, files of its test images, and models that no training was spent on."""
 
+import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a final run of the tutorial's experiment, with 500 test images; to look at, not to change."""
     root = tmp_path_factory.mktemp("using") / "project"
     for part in ("configs", "src"):
@@ -33,7 +34,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         overrides=["data=mnist5k", "tracking=none", "run.accelerator=cpu"],
         run={"num_epochs": 2, "num_threads": 1},
     )
-    yield result.run_dir
+    logging.getLogger("sesemi_search").handlers.clear()  # which would print in the first test
+    return result.run_dir
 
 
 @pytest.fixture
