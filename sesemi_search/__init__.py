@@ -1,23 +1,38 @@
 """Hyperparameter and architecture search for image classifiers.
 
-`run`, `resume`, `run_final` and `train` do what the verbs of the command line do, `open_search` reads a search. All
-else is imported from its own module.
+`run`, `resume`, `run_final`, `train`, `evaluate` and `export` do what the verbs of the command line do, `open_search`
+reads a search, `load_model` loads a trained model. All else is imported from its own module.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sesemi_search.api import resume, run, run_final, train
+    from sesemi_search.api import evaluate, export, resume, run, run_final, train
+    from sesemi_search.inference import load_model
     from sesemi_search.report.search import Search, open_search
 
-__all__ = ["Search", "__version__", "open_search", "resume", "run", "run_final", "train"]
+__all__ = [
+    "Search",
+    "__version__",
+    "evaluate",
+    "export",
+    "load_model",
+    "open_search",
+    "resume",
+    "run",
+    "run_final",
+    "train",
+]
 
 __version__ = "0.1.0"
 
 # Imported when they are asked for: `import sesemi_search` costs nothing.
 _NAMES = {
     "Search": "sesemi_search.report.search",
+    "evaluate": "sesemi_search.api",
+    "export": "sesemi_search.api",
+    "load_model": "sesemi_search.inference",
     "open_search": "sesemi_search.report.search",
     "resume": "sesemi_search.api",
     "run": "sesemi_search.api",

@@ -1,4 +1,4 @@
-"""What the verbs `run`, `resume`, `final` and `train` do, from a script or a notebook.
+"""What the verbs `run`, `resume`, `final`, `train`, `evaluate` and `export` do, from a script or a notebook.
 
 A config is given as the command line gives it, `["run.num_epochs=9"]`, or by keywords, `run={"num_epochs": 9}`, or as
 both; the keywords win. Mistakes raise `ConfigError`. What the verbs print is printed. Ctrl-C, a notebook's interrupt,
@@ -10,19 +10,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sesemi_search.commands.evaluate import evaluate_model_on
+from sesemi_search.commands.export import export_file
 from sesemi_search.commands.final import carry_out_final
+from sesemi_search.commands.model_request import ModelRequest
 from sesemi_search.commands.resume import resume_search
 from sesemi_search.commands.run import begin_search
 from sesemi_search.commands.train import train_config
 from sesemi_search.commands.trial_request import request_trial
 from sesemi_search.config.compose import Request
 from sesemi_search.config.keywords import write_overrides
+from sesemi_search.data.splits import SPLITS
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.result import FinalRun
 from sesemi_search.final.train import FinalResult
+from sesemi_search.inference.evaluate import ALL, Evaluation
+from sesemi_search.inference.export import ExportFormat
 from sesemi_search.report.search import Search, open_search
 
-__all__ = ["resume", "run", "run_final", "train"]
+__all__ = ["evaluate", "export", "resume", "run", "run_final", "train"]
 
 
 def run(
@@ -132,6 +138,64 @@ def train(
     options = [] if trial is None else ["--trial", str(trial)]
     options += [] if config_name is None else ["--config-name", config_name]
     return train_config(request, ["train", *words, *options])
+
+
+def evaluate(
+    model: "str | Path | Search",
+    overrides: Sequence[str] = (),
+    *,
+    split: str = "test",
+    project: str | Path | None = None,
+    device: str | None = None,
+    **config: Any,
+) -> Evaluation:
+    """Scores a trained model on a split of its data or of other data, as `sesemi-search evaluate` does.
+
+    Args:
+        model: Its folder or file, as `load_model` takes it, or what `open_search` returned.
+        overrides: Of the config that it was trained with, of the data: `["data=mnist"]`.
+        split: `test`, which opens the test split, `val`, `train`, or `all` images of the source.
+        project: The folder that has configs/ and src/; by default the one that the model was trained in.
+        device: Where to compute; by default a GPU where there is one.
+        config: The same as sections and keys: `data={"source": {...}}`.
+
+    Raises:
+        ConfigError: The model or the data cannot be loaded, or the data has classes that the model does not know.
+    """
+    if split not in (*SPLITS, ALL):
+        raise ConfigError("split", f"got {split!r}; it takes {', '.join(SPLITS)} or {ALL}.")
+    words = [_path(model), *overrides, *write_overrides(config)]
+    folder = None if project is None else Path(project)
+    return evaluate_model_on(ModelRequest("evaluate", words, folder, device=device), split)
+
+
+def export(
+    model: "str | Path | Search",
+    out: str | Path | None = None,
+    *,
+    kind: str = "onnx",
+    project: str | Path | None = None,
+    trust: bool = False,
+) -> Path:
+    """Writes a trained model for another runtime, as `sesemi-search export` does, and returns the file.
+
+    Args:
+        model: Its folder or file, as `load_model` takes it, or what `open_search` returned.
+        out: The file; by default `model.onnx` or `model.pt2` beside the weights.
+        kind: `onnx` or `torch-export`.
+        project: As `load_model` takes it.
+        trust: As `load_model` takes it.
+
+    Raises:
+        ConfigError: There is no model, the file cannot be written there, or a package is missing.
+        SesemiSearchError: The model cannot be exported.
+    """
+    kinds = [each.value for each in ExportFormat]
+    if kind not in kinds:
+        raise ConfigError("kind", f"got {kind!r}; it takes {' or '.join(kinds)}.")
+    folder = None if project is None else Path(project)
+    request = ModelRequest("export", [_path(model)], folder, trust, device="cpu")
+    return export_file(request, ExportFormat(kind), None if out is None else Path(out))[0]
 
 
 def _check_thread() -> None:

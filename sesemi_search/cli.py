@@ -29,10 +29,16 @@ _VERBS = {
     "sesemi-search final DIR [trial=NUMBER] [KEY=VALUE ...]",
     "reproduce": "run a trial again and compare it with the ledger, epoch by epoch: sesemi-search reproduce DIR "
     "[trial=NUMBER]",
+    "predict": "say what is on images, with a trained model: sesemi-search predict DIR IMAGES... [--top N] [--csv]",
+    "evaluate": "score a trained model on a split of its data or of other data: sesemi-search evaluate DIR "
+    "[--split SPLIT] [data=NAME]",
+    "calibrate": "fit the temperature of a model's probabilities on validation images: sesemi-search calibrate DIR",
+    "export": "write a trained model for another runtime: sesemi-search export DIR [--format FORMAT] [--out FILE]",
     "spaces": "list the spaces there are: sesemi-search spaces [--project DIR]",
     "show": "print a space, overrides applied, and its size: sesemi-search show space=NAME [space.PATH=VALUE ...]",
 }
 _COMPOSING = ("check", "run", "train", "show")
+_OF_MODELS = ("predict", "evaluate", "calibrate", "export")
 # The options of some verbs: of which, and what argparse is to know of them.
 _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--config-name": (
@@ -53,11 +59,25 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--sort": (("trials",), {"metavar": "KEY", "help": "a column, smallest first; -KEY for largest first"}),
     "--state": (("trials",), {"metavar": "STATE", "help": "outcomes to show, complete,stopped"}),
     "--all": (("trials",), {"action": "store_true", "help": "all trials, not the first twenty"}),
-    "--csv": (("trials",), {"action": "store_true", "help": "print all trials as CSV"}),
-    "--json": (("status", "trials", "list", "compare"), {"action": "store_true", "help": "print JSON"}),
+    "--csv": (("trials", "predict"), {"action": "store_true", "help": "print CSV: all trials, all images"}),
+    "--json": (("status", "trials", "list", "compare", "evaluate"), {"action": "store_true", "help": "print JSON"}),
     "--again": (
         ("final",),
         {"action": "store_true", "help": "another final run, which opens the test split once more"},
+    ),
+    "--jsonl": (("predict",), {"action": "store_true", "help": "print JSON, an object a line"}),
+    "--top": (("predict",), {"metavar": "N", "type": int, "help": "classes to print for an image, the most probable"}),
+    "--batch": (("predict",), {"metavar": "B", "type": int, "help": "images that the model gets at once; 64"}),
+    "--split": (("evaluate",), {"choices": ["test", "val", "train", "all"], "help": "which images; by default test"}),
+    "--format": (("export",), {"choices": ["onnx", "torch-export"], "help": "of the file; by default onnx"}),
+    "--out": (("export",), {"metavar": "FILE", "type": Path, "help": "the file; by default beside the model"}),
+    "--device": (
+        ("predict", "evaluate", "calibrate"),
+        {"metavar": "DEVICE", "help": "cpu or cuda; by default a GPU where there is one"},
+    ),
+    "--trust": (
+        ("predict", "export"),
+        {"action": "store_true", "help": "build whatever the model names, not classes of torch modules alone"},
     ),
     "--yes": (("remove",), {"action": "store_true", "help": "do not ask"}),
 }
@@ -75,6 +95,7 @@ examples:
   sesemi-search trials experiments/runs/lenet_cosine/20260101_120000 --sort lr
   sesemi-search final experiments/runs/lenet_cosine/20260101_120000
   sesemi-search train experiments/runs/lenet_cosine/20260101_120000 --trial 17
+  sesemi-search predict experiments/runs/lenet_cosine/train_20260101_130000 photos/ --top 3
 """
 
 
@@ -212,7 +233,31 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         from sesemi_search.commands.remove import remove_command
 
         return remove_command(parsed.overrides, parsed.yes)
+    if parsed.verb in _OF_MODELS:
+        return _dispatch_model(parsed)
     return _dispatch_composing(parsed, arguments)
+
+
+def _dispatch_model(parsed: argparse.Namespace) -> int:
+    from sesemi_search.commands.model_request import ModelRequest
+
+    device = "cpu" if parsed.verb == "export" else parsed.device
+    request = ModelRequest(parsed.verb, parsed.overrides, parsed.project, parsed.trust, device)
+    if parsed.verb == "predict":
+        from sesemi_search.commands.predict import predict_command
+
+        return predict_command(request, parsed.top, parsed.batch, as_csv=parsed.csv, as_jsonl=parsed.jsonl)
+    if parsed.verb == "evaluate":
+        from sesemi_search.commands.evaluate import evaluate_command
+
+        return evaluate_command(request, parsed.split or "test", parsed.json)
+    if parsed.verb == "calibrate":
+        from sesemi_search.commands.calibrate import calibrate_command
+
+        return calibrate_command(request)
+    from sesemi_search.commands.export import export_command
+
+    return export_command(request, parsed.format or "onnx", parsed.out)
 
 
 def _dispatch_composing(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:

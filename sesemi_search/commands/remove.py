@@ -9,7 +9,7 @@ from sesemi_search.console import make_console, print_text
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.openings import OPENINGS
 from sesemi_search.formatting import escape_controls, format_bytes, quote_path
-from sesemi_search.project.project import METRICS, MODEL_FILES, MODEL_JSON, PROVENANCE
+from sesemi_search.project.project import METRICS, MODEL_CARD, MODEL_FILES, MODEL_JSON, PROVENANCE
 from sesemi_search.report.runs import describe_run, holds_run
 from sesemi_search.search.directory import (
     JOURNAL,
@@ -29,11 +29,9 @@ __all__ = ["remove_command"]
 # What a search and a final run write into their folders; the ledger last, so that what was cut short is still a search.
 _LEDGER = (f"{JOURNAL}.lock", JOURNAL, SEARCH_YAML, LOCK)
 _SEARCH = ("trials", "wandb", "best.yaml", OPENINGS, SEARCH_LOG, PROVENANCE, *_LEDGER)
-_PHASES = ("confirm", "models", "README.md")  # of the final run of a search
 _FINAL = (
-    *("wandb", "last.pt", "best.pt", *MODEL_FILES, MODEL_JSON, OPENINGS, METRICS, PROVENANCE, "config.yaml"),
-    *_PHASES,
-    LOCK,
+    *("wandb", "last.pt", "best.pt", *MODEL_FILES, MODEL_JSON, MODEL_CARD, OPENINGS, METRICS, PROVENANCE),
+    *("confirm", "models", "config.yaml", LOCK),
 )
 
 

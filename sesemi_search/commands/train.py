@@ -18,6 +18,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.final.openings import describe_openings, earlier_openings
 from sesemi_search.final.train import FinalResult, train
 from sesemi_search.formatting import quote_path
+from sesemi_search.inference.model_card import write_model_card
 from sesemi_search.preflight.experiment import settle_experiment
 from sesemi_search.project.project import PROVENANCE, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
@@ -75,6 +76,9 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
     with ExitStack() as held, closing(tracker):
         result = train(typed, folder, tracker, begin, note_openings)
     _print_result(result, console)
+    if (test := result.test) is not None:
+        which = f"({test.checkpoint}, epoch {test.epoch})"
+        write_model_card(folder, {name: f"{value:.4f} {which}" for name, value in test.by_name().items()})
     return result
 
 
@@ -100,4 +104,5 @@ def _print_result(result: FinalResult, console: Console) -> None:
         further = "".join(f", test/{name} {value:.4f}" for name, value in test.others.items())
         scored = f"({test.checkpoint}, epoch {test.epoch})"
         console.print(f"test/top1  {test.top1:.4f}, test/loss {test.loss:.4f}{further} {scored}", soft_wrap=True)
+    console.print(f"use the model: sesemi-search predict {quote_path(result.run_dir)} IMAGES...", soft_wrap=True)
     console.print(f"run directory: {result.run_dir}", soft_wrap=True)

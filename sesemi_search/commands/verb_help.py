@@ -11,6 +11,7 @@ __all__ = ["describe_verb", "suggest_key"]
 
 _WIDTH = 100
 _OF_SEARCHES = ("check", "run", "resume", "track", "show")  # which take keys of a search
+_OF_DATA = ("evaluate", "calibrate")
 # Arguments of an optimizer that people take for options.
 _OPTIMIZER = ("lr", "momentum", "weight_decay")
 
@@ -56,6 +57,8 @@ def _rows(verb: str) -> Iterator[KeyRow]:
         for row in describe_keys(SearchExperimentConfig):
             if row.is_changeable or not row.key.startswith(("space", "search.")):
                 yield row
+    elif verb in _OF_DATA:
+        yield from (row for row in describe_keys(RunExperimentConfig) if row.key.startswith("data."))
     elif verb in _OF_SEARCHES:
         for row in describe_keys(SearchExperimentConfig):
             if (verb != "resume" or row.is_changeable) and (verb != "track" or row.key.startswith("tracking.")):

@@ -4,7 +4,8 @@ Finding the files is torchvision's; what it takes for a class or an image withou
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +16,31 @@ from sesemi_search.data.decode import decode_file
 from sesemi_search.data.stored import UnreadableImage
 from sesemi_search.errors import ConfigError, suggest
 
-__all__ = ["FileReader", "ImageFolder"]
+__all__ = ["IMAGE_SUFFIXES", "FileReader", "ImageFolder", "naming_file"]
 
+# Of file names, in small letters: torchvision's, and animations.
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
 _SPLITS = ("train", "val", "test")
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Inside, a file is decoded; whatever makes that fail is an `UnreadableImage` that names it.
+
+    Raises:
+        UnreadableImage: It cannot be decoded.
+        ConfigError: No file can be decoded so.
+    """
+    try:
+        yield
+    except (ConfigError, MemoryError):
+        raise
+    except Exception as error:  # on broken files PIL raises a dozen kinds
+        # A name that is no UTF-8 could not be printed.
+        name = str(path).encode(errors="replace").decode()
+        # PIL and the system name the file once more, behind their words.
+        reason = " ".join(str(error).replace(repr(str(path)), "").split()).removesuffix(":")
+        raise UnreadableImage(f"{name} ({type(error).__name__}: {reason})") from error
 
 
 class FileReader:
@@ -45,16 +68,8 @@ class FileReader:
             ConfigError: No file can be decoded to so many channels.
         """
         path = self.folder / os.fsdecode(bytes(self._paths[index]))
-        try:
+        with naming_file(path):
             return decode_file(path, size, channels)
-        except (ConfigError, MemoryError):
-            raise
-        except Exception as error:  # on broken files PIL raises a dozen kinds
-            # A name that is no UTF-8 could not be printed.
-            name = str(path).encode(errors="replace").decode()
-            # PIL and the system name the file once more, behind their words.
-            reason = " ".join(str(error).replace(repr(str(path)), "").split()).removesuffix(":")
-            raise UnreadableImage(f"{name} ({type(error).__name__}: {reason})") from error
 
 
 class ImageFolder:
@@ -113,7 +128,7 @@ class ImageFolder:
 
     def _read(self, split: str) -> FileReader:
         """Finds the images of one of the splits, in a fixed order."""
-        from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+        from torchvision.datasets.folder import make_dataset
 
         folder = self.folder / split
         unknown = sorted(set(_find_classes(folder)) - set(self.classes))
@@ -126,9 +141,7 @@ class ImageFolder:
 
         def is_image(path: str) -> bool:
             inside = Path(path).relative_to(folder)
-            return path.lower().endswith((*IMG_EXTENSIONS, ".gif")) and not any(
-                part.startswith(".") for part in inside.parts
-            )
+            return path.lower().endswith(IMAGE_SUFFIXES) and not any(part.startswith(".") for part in inside.parts)
 
         here = {name: number for name, number in numbers.items() if (folder / name).is_dir()}
         found = make_dataset(str(folder), here, is_valid_file=is_image, allow_empty=True)

@@ -16,7 +16,7 @@ from sesemi_search.data.sources import SOURCE_KEY, DatasetSource, Source, build_
 from sesemi_search.data.stored import LabelledImages
 from sesemi_search.errors import ConfigError, user_code
 
-__all__ = ["SourceFacts", "number_classes", "read_source_facts", "recall_source_facts"]
+__all__ = ["SourceFacts", "number_classes", "read_class_names", "read_source_facts", "recall_source_facts"]
 
 _OURS = ("sesemi_search.data.", "sesemi.data.")
 
@@ -54,6 +54,16 @@ def read_source_facts(node: Mapping[str, Any], data_root: Path, num_classes: int
     return SourceFacts(_find_names(source, num_classes), _find_shape(source))
 
 
+@user_code()
+def read_class_names(node: Mapping[str, Any], data_root: Path, num_classes: int) -> tuple[str, ...]:
+    """Returns the names of a source's K classes, in the order of the labels; numbers where it has none.
+
+    Raises:
+        ConfigError: The source cannot be built.
+    """
+    return _find_names(build_source(node, data_root), num_classes)
+
+
 def recall_source_facts(node: object, data_root: Path, num_classes: int) -> SourceFacts:
     """Returns what can be said of a source of ours without its images, of others and of one that is gone: numbers.
 
@@ -62,16 +72,21 @@ def recall_source_facts(node: object, data_root: Path, num_classes: int) -> Sour
         data_root: Folder of data sets.
         num_classes: K.
     """
-    target = node.get("_target_") if isinstance(node, Mapping) else None
-    if isinstance(node, Mapping) and isinstance(target, str) and target.startswith(_OURS):
+    if isinstance(node, Mapping) and _is_ours(node):
         try:
-            found = locate(target, SOURCE_KEY)
+            found = locate(node["_target_"], SOURCE_KEY)
             if isinstance(found, type) and issubclass(found, Source):
                 source = build_source(node, data_root)
                 return SourceFacts(_find_names(source, num_classes), _own(source, "image_shape"))
         except ConfigError:  # the folder is on another machine
             pass
     return SourceFacts(number_classes(num_classes), None)
+
+
+def _is_ours(node: Mapping[str, Any]) -> bool:
+    """Whether a node names something of ours, with plain arguments: a node among them would be built too."""
+    is_plain = all(isinstance(value, str | int | float | None) for value in node.values())
+    return is_plain and str(node.get("_target_")).startswith(_OURS)
 
 
 def _find_names(source: Source, num_classes: int) -> tuple[str, ...]:

@@ -21,7 +21,15 @@ from sesemi_search.data.sources import SOURCE_KEY, TEST_SOURCE_KEY, Source, Sour
 from sesemi_search.data.stored import ArrayReader, ImageReader, ImageSplit, LabelledImages
 from sesemi_search.errors import ConfigError, Problem, raise_problems, user_code
 
-__all__ = ["SPLITS", "check_labels", "count_train_images", "describe_balance", "describe_classes", "load_splits"]
+__all__ = [
+    "SPLITS",
+    "check_labels",
+    "count_train_images",
+    "describe_balance",
+    "describe_classes",
+    "load_source",
+    "load_splits",
+]
 
 SPLITS = ("train", "val", "test")
 _MAX_LISTED = 20  # classes that are named one by one
@@ -75,6 +83,22 @@ def load_splits(
         parts["test"] = _whole(_open_test(source, data, data_root), data)
     now, then = ({name: parts[name] for name in group} for group in (names, later))
     return load_parts(now, data, memory_share, then)
+
+
+@user_code()
+def load_source(data: DataConfig, data_root: Path, memory_share: float = RunConfig.memory_share) -> ImageSplit:
+    """Loads all images of `data.source` that are not set apart for validation or test by its publishers.
+
+    Args:
+        data: The data config, its image size settled.
+        data_root: Folder of data sets.
+        memory_share: As of `load_splits`.
+
+    Raises:
+        ConfigError: The source cannot be built or read.
+    """
+    source = build_source(data.source, data_root)
+    return load_parts({"all": _whole(source.train(), data)}, data, memory_share)["all"]
 
 
 def count_train_images(data: DataConfig) -> int | None:

@@ -18,6 +18,7 @@ from sesemi_search.project import sesemi_modules
 
 __all__ = [
     "METRICS",
+    "MODEL_CARD",
     "MODEL_FILES",
     "MODEL_JSON",
     "MODEL_PT",
@@ -38,6 +39,7 @@ METRICS = "metrics.json"  # of a final run
 # Of a model: its weights, of which the first file that is there is read, and what it is built from.
 MODEL_SAFETENSORS, MODEL_PT = MODEL_FILES = ("model.safetensors", "model.pt")
 MODEL_JSON = "model.json"
+MODEL_CARD = "README.md"
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,8 @@ def holds_search(directory: Path) -> bool:
 
 
 def find_search(folder: Path) -> Path | None:
-    """Returns the search directory that a folder of configs belongs to: it is one, or a trial's folder in one."""
-    return next((each for each in (folder, folder.parent.parent) if holds_search(each)), None)
+    """Returns the search directory that a folder belongs to: it is one, or that of a trial or a final run in one."""
+    return next((each for each in (folder, *folder.parents[:2]) if holds_search(each)), None)
 
 
 def refuse_used(directory: Path) -> None:

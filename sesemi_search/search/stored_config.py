@@ -1,14 +1,9 @@
 """The config of a trial of a stored search, read as data: no resolver in it runs, and nothing is built."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sesemi_search.config.interpolations import follow_interpolations
-from sesemi_search.errors import ConfigError
+from sesemi_search.config.stored import read_stored_config
 from sesemi_search.search.directory import file_inside, trial_dir
 
 __all__ = ["load_trial_config"]
@@ -20,20 +15,4 @@ def load_trial_config(directory: Path, number: int) -> dict[str, Any]:
     Raises:
         ConfigError: There is none, or it is not one of ours.
     """
-    path = file_inside(directory, trial_dir(directory, number) / "config.yaml")
-    try:
-        text = path.read_text(encoding="utf-8")
-        # We write none. A handful of lines with aliases is gigabytes when written out.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ConfigError("", "holds a YAML alias, which no config of a trial does.", file=path)
-        config = yaml.safe_load(text)
-        if isinstance(config, dict):
-            config = follow_interpolations(config)
-        json.dumps(config, default=str)
-    except ConfigError as error:
-        raise ConfigError.of(*(replace(problem, file=str(path)) for problem in error.problems)) from error
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError("", f"{path} cannot be read ({type(error).__name__}).") from error
-    if not isinstance(config, dict) or not isinstance(config.get("run"), dict) or "num_epochs" not in config["run"]:
-        raise ConfigError("", "not the config of a trial; it has no run.num_epochs.", file=path)
-    return config
+    return read_stored_config(file_inside(directory, trial_dir(directory, number) / "config.yaml"))

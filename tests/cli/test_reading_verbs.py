@@ -372,7 +372,7 @@ def _none_complete(directory: Path) -> None:
         (["train", "nothere", "--trial", "1"], "got 1, and 'nothere', which holds no search; say which", None),
         (["compare", "DIR"], "it takes two or more", None),
         (["remove", "runs"], "holds no search and no final run", None),
-        (["status", "DIR", "--csv"], "--csv is an option of trials, not of status", None),
+        (["status", "DIR", "--csv"], "--csv is an option of trials, predict, not of status", None),
         (["train", "DIR", "--trial", "77"], "got 77; ", None),
         (["train", "DIR", "--config-name", "x"], "and --config-name or --config-dir; one of them", None),
         (["train", "--config-name", "tiny", "--trial", "1"], "--trial: got 1; say which search it is of", None),

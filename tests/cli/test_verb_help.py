@@ -15,6 +15,9 @@ Command = Callable[..., tuple[int, str]]
         ("train", ["run.num_epochs=80", "Passes over the training split"], ["search.num_trials", "--dry-run"]),
         ("resume", ["--dry-run", "search.num_trials=50", "tracking.mode=auto"], ["run.num_epochs", "search.seed"]),
         ("track", ["tracking.project"], ["run.num_epochs", "search.", "--cfg"]),
+        ("predict", ["--top", "--csv", "--jsonl", "--trust"], ["data.", "--cfg", "--json "]),
+        ("evaluate", ["--split", "--json", "data.source"], ["run.num_epochs", "--trust", "--out"]),
+        ("export", ["--format", "--out"], ["data.", "--device"]),
         ("spaces", ["--project"], ["run.num_epochs", "--cfg"]),
         ("show", ["space"], ["--measure"]),
     ],
@@ -33,7 +36,19 @@ def test_the_help_of_a_verb_has_its_options_and_its_keys(
 def test_the_help_without_a_verb_names_all_verbs(command: Command) -> None:
     code, output = command("--help")
     assert code == 0
-    for verb in ("check", "run", "resume", "track", "train", "spaces", "show"):
+    for verb in (
+        "check",
+        "run",
+        "resume",
+        "track",
+        "train",
+        "predict",
+        "evaluate",
+        "calibrate",
+        "export",
+        "spaces",
+        "show",
+    ):
         assert f"sesemi-search {verb}" in output
 
 

@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments" / "configs").rglob("*.yaml"))
-LEFT = ["best.pt", "config.yaml", "driver.lock", "last.pt", "metrics.json", "model.pt", "provenance.json"]
+LEFT = [
+    *("README.md", "best.pt", "config.yaml", "driver.lock", "last.pt", "metrics.json"),
+    *("model.json", "model.pt", "model.safetensors", "provenance.json"),
+]
 QUICK = ("tracking=none", "run.num_epochs=1")
 Command = Callable[..., tuple[int, str]]
 

@@ -1,0 +1,132 @@
+"""Where a model is: its weights, and what describes them, in a run, a trial, a search, or a folder handed on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sesemi_search.config.experiment import Complete, type_experiment
+from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
+from sesemi_search.config.stored import read_stored_config
+from sesemi_search.data.source_facts import recall_source_facts
+from sesemi_search.errors import ConfigError
+from sesemi_search.inference.description import ModelDescription, read_description
+from sesemi_search.inference.save import describe_model
+from sesemi_search.project.project import MODEL_FILES, MODEL_JSON, PROVENANCE, project_path
+
+__all__ = ["ModelFiles", "describe_files", "find_model", "read_config", "remembered_project"]
+
+_CHECKPOINT = "checkpoint.pt"  # of a trial
+_SUFFIXES = (".safetensors", ".pt")
+
+
+class ModelFiles(NamedTuple):
+    """A model on the disk.
+
+    Attributes:
+        weights: File of its weights, or of a whole training state.
+        folder: Where it is described: by `model.json`, or by the `config.yaml` that it was trained with.
+    """
+
+    weights: Path
+    folder: Path
+
+
+def find_model(path: str | Path) -> ModelFiles:
+    """Returns the model that a path means.
+
+    Args:
+        path: A file of weights, the folder of a final run, of a trial with its checkpoint, or of a search: its final
+            model where there is one, else its best trial.
+
+    Raises:
+        ConfigError: There is none; the text says which command makes one.
+    """
+    found = project_path(None, str(path))
+    if found.is_file():
+        if found.suffix not in _SUFFIXES:
+            raise ConfigError("", f"{found} is no model; it takes a folder, or a file {' or '.join(_SUFFIXES)}.")
+        return ModelFiles(found, found.parent)
+    if not found.is_dir():
+        raise ConfigError("", f"there is no model {found}: no such folder or file.")
+    for folder in (found, found / "final"):
+        for name in (*MODEL_FILES, _CHECKPOINT):
+            if (folder / name).is_file():
+                return ModelFiles(folder / name, folder)
+    if (found / "trials").is_dir():
+        folder = _best_trial(found)
+        return ModelFiles(folder / _CHECKPOINT, folder)
+    if (found / PROVENANCE).is_file():
+        raise ConfigError(
+            "",
+            f"{found} has no model: the run did not end. Go on with it: sesemi-search train --config-dir {found} "
+            f"--config-name config run.resume_from_checkpoint={found / 'last.pt'}",
+        )
+    raise ConfigError("", f"{found} holds no model: no {' and no '.join(MODEL_FILES)}, and it is no search.")
+
+
+def describe_files(files: ModelFiles) -> ModelDescription:
+    """Returns what a model is, by its `model.json`, else by the config that it was trained with.
+
+    Raises:
+        ConfigError: Neither is there, or it is broken.
+    """
+    if (files.folder / MODEL_JSON).is_file():
+        return read_description(files.folder / MODEL_JSON)
+    config = read_config(files.folder)
+    if config.data.mean is None or config.data.std is None or config.data.image_size is None:
+        raise ConfigError("data", "it leaves open how images are prepared.", file=files.folder / "config.yaml")
+    node, num_classes = config.data.source, config.learner.hparams.num_classes
+    return describe_model(config, recall_source_facts(node, Path(config.run.data_root), num_classes))
+
+
+def read_config(folder: Path) -> ExperimentConfig:
+    """Reads the `config.yaml` of a run or a trial, of whoever's making: no resolver runs, and nothing is built.
+
+    Raises:
+        ConfigError: There is none, or it is no config of an experiment.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise ConfigError("", f"{folder} has neither {MODEL_JSON} nor config.yaml to rebuild the model with.")
+    content = read_stored_config(path)
+    if "${" in json.dumps(content, default=str):
+        raise ConfigError("", "holds an interpolation that is no key of it, which is not followed here.", file=path)
+    try:
+        return type_experiment(Complete({key: content[key] for key in EXPERIMENT_KEYS if key in content}))
+    except ConfigError as error:
+        raise ConfigError.of(*(replace(problem, file=str(path)) for problem in error.problems)) from error
+
+
+def remembered_project(folder: Path) -> str | None:
+    """Returns the project that a model says it was made from, for a message; it need not be there."""
+    for parent in (folder, *folder.parents[:2]):  # a trial is two folders below its search
+        try:
+            project: Any = json.loads((parent / PROVENANCE).read_text(encoding="utf-8"))["project"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        return project if isinstance(project, str) else None
+    return None
+
+
+def _best_trial(search: Path) -> Path:
+    """Returns the folder of the trial that best.yaml is the config of, with its checkpoint.
+
+    The ledger would say which is best; reading it takes Optuna, which what uses a model has no need of.
+    """
+    advice = f"Train its best config: sesemi-search train {search}"
+    try:
+        best = _without_comments(search / "best.yaml")
+    except (OSError, ValueError):
+        raise ConfigError("", f"{search} has no best.yaml yet: no trial is complete, or the search goes on.") from None
+    for folder in sorted((search / "trials").iterdir()):
+        try:
+            if (folder / _CHECKPOINT).is_file() and _without_comments(folder / "config.yaml") == best:
+                return folder
+        except (OSError, ValueError):
+            continue
+    raise ConfigError("", f"{search} holds no weights of its best trial (search.keep_checkpoints). {advice}")
+
+
+def _without_comments(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
