@@ -18,6 +18,7 @@ _VERBS = {
     "resume": "go on with a search that was interrupted: sesemi-search resume DIR [KEY=VALUE ...]",
     "status": "say how a search stands, while it runs or after: sesemi-search status DIR [--json]",
     "trials": "list the trials of a search: sesemi-search trials DIR [--sort KEY] [--state STATE] [--all]",
+    "report": "write a search as an HTML page, or serve it: sesemi-search report DIR [--out FILE | --watch [--port PORT]]",
     "list": "list the searches and final runs of the project: sesemi-search list [DIR ...] [--json]",
     "compare": "set searches side by side: sesemi-search compare DIR DIR ... [--json]",
     "remove": "take a search or a final run off the disk: sesemi-search remove DIR [--yes]",
@@ -50,6 +51,9 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--all": (("trials",), {"action": "store_true", "help": "all trials, not the first twenty"}),
     "--csv": (("trials",), {"action": "store_true", "help": "print all trials as CSV"}),
     "--json": (("status", "trials", "list", "compare"), {"action": "store_true", "help": "print JSON"}),
+    "--out": (("report",), {"metavar": "FILE", "help": "the page to write; by default DIR/report.html"}),
+    "--watch": (("report",), {"action": "store_true", "help": "serve the page, and what is new while the search runs"}),
+    "--port": (("report",), {"metavar": "PORT", "type": int, "help": "where --watch serves it; by default a free one"}),
     "--yes": (("remove",), {"action": "store_true", "help": "do not ask"}),
 }
 _SHORT = {"--config-name": ["-cn"], "--config-dir": ["-cd"]}
@@ -180,6 +184,10 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         return trials_command(
             parsed.overrides, parsed.sort, parsed.state, as_json=parsed.json, as_csv=parsed.csv, show_all=parsed.all
         )
+    if parsed.verb == "report":
+        from sesemi_search.commands.report import report_command
+
+        return report_command(parsed.overrides, parsed.out, parsed.watch, parsed.port)
     if parsed.verb == "list":
         from sesemi_search.commands.list_runs import list_command
 

@@ -14,6 +14,7 @@ from sesemi_search.report.runs import describe_run, holds_run
 from sesemi_search.search.directory import (
     JOURNAL,
     LOCK,
+    REPORT,
     SEARCH_LOG,
     SEARCH_YAML,
     holds_search,
@@ -25,7 +26,18 @@ from sesemi_search.search.directory import (
 __all__ = ["remove_command"]
 
 # What a search and a final run write into their folders; the ledger last, so that what was cut short is still a search.
-_SEARCH = ("trials", "wandb", "best.yaml", SEARCH_LOG, PROVENANCE, f"{JOURNAL}.lock", JOURNAL, SEARCH_YAML, LOCK)
+_SEARCH = (
+    "trials",
+    "wandb",
+    REPORT,
+    "best.yaml",
+    SEARCH_LOG,
+    PROVENANCE,
+    f"{JOURNAL}.lock",
+    JOURNAL,
+    SEARCH_YAML,
+    LOCK,
+)
 _FINAL = ("wandb", "last.pt", "best.pt", "model.pt", METRICS, PROVENANCE, "config.yaml")
 
 

@@ -14,6 +14,8 @@ from rich.console import Console
 
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.console import make_console
+from sesemi_search.errors import SesemiSearchError
+from sesemi_search.formatting import quote_path
 from sesemi_search.search.directory import choose_directory
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.search.ray_tune.cluster import start_ahead
@@ -66,7 +68,21 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
 
         result = search(plan, directory, argv, make_tracker, resume, begun)
     print_search_end(result, plan.space, plan.objectives, console)
+    _write_report(directory, console)
     return result
+
+
+def _write_report(directory: Path, console: Console) -> None:
+    """Writes the page of the search and says where. A search whose page cannot be written has ended all the same."""
+    from sesemi_search.report.page import write_report
+    from sesemi_search.search.stored_search import read_search
+
+    try:
+        file = write_report(read_search(directory))
+    except SesemiSearchError as error:
+        logger.warning(f"the report is not written: {error}")
+    else:
+        console.print(f"report:         {quote_path(file)}", soft_wrap=True)
 
 
 def exit_code(result: SearchResult) -> int:
