@@ -18,7 +18,7 @@ _VERBS = {
     "resume": "go on with a search that was interrupted: sesemi-search resume DIR [KEY=VALUE ...]",
     "status": "say how a search stands, while it runs or after: sesemi-search status DIR [--json]",
     "trials": "list the trials of a search: sesemi-search trials DIR [--sort KEY] [--state STATE] [--all]",
-    "report": "write a search as an HTML page, or serve it: sesemi-search report DIR [--out FILE | --watch [--port PORT]]",
+    "report": "write a search as an HTML page, or serve it: sesemi-search report DIR [--out FILE | --watch]",
     "list": "list the searches and final runs of the project: sesemi-search list [DIR ...] [--json]",
     "compare": "set searches side by side: sesemi-search compare DIR DIR ... [--json]",
     "remove": "take a search or a final run off the disk: sesemi-search remove DIR [--yes]",
