@@ -9,6 +9,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +23,7 @@ from sesemi_search.report.page.content import make_content
 from sesemi_search.search.directory import REPORT
 from sesemi_search.search.stored_search import StoredSearch
 
-__all__ = ["encode_content", "render_report", "write_report"]
+__all__ = ["encode_content", "render_content", "render_report", "write_report"]
 
 _STYLES = ("uplot/uPlot.min.css", "page.css")
 # In the order in which they are run; they share one scope.
@@ -32,14 +33,18 @@ _SCRIPTS = (
 )
 
 
-def render_report(stored: StoredSearch, *, is_live: bool = False) -> str:
-    """Returns the page of a search as one HTML text that needs nothing else.
+def render_report(stored: StoredSearch) -> str:
+    """Returns the page of a search as one HTML text that needs nothing else."""
+    return render_content(make_content(stored))
+
+
+def render_content(content: Mapping[str, Any], *, is_live: bool = False) -> str:
+    """Returns the page that shows a content (see `make_content`).
 
     Args:
-        stored: The search.
+        content: What it shows.
         is_live: The page asks its server for news (see `serve`).
     """
-    content = make_content(stored)
     script, style = _join(_SCRIPTS), _join(_STYLES)
     connects = "; connect-src 'self'" if is_live else ""
     parts = {
@@ -71,7 +76,7 @@ def write_report(stored: StoredSearch, file: Path | None = None) -> Path:
     return path
 
 
-def encode_content(content: dict[str, Any]) -> str:
+def encode_content(content: Mapping[str, Any]) -> str:
     """Returns JSON that can stand inside an HTML `script`: it has no `<`."""
     return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 

@@ -1,16 +1,17 @@
 """The page on loopback while a search runs: it asks for news and draws what is new, where its reader was."""
 
+import hashlib
 import http.server
-import json
-import os
 import threading
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from sesemi_search.errors import ConfigError, SesemiSearchError
 from sesemi_search.report.page.content import make_content
-from sesemi_search.report.page.render import encode_content, render_report
+from sesemi_search.report.page.render import encode_content, render_content
 from sesemi_search.search.directory import JOURNAL, lock_holder
 from sesemi_search.search.stored_search import read_search
 
@@ -20,7 +21,7 @@ _HOST = "127.0.0.1"
 
 
 class PageServer(http.server.ThreadingHTTPServer):
-    """Serves the page of one search: `/`, and `/content.json?seen=VERSION`, which is empty when that is the newest.
+    """Serves the page of one search: `/`, and `/content.json?seen=VERSION`, null when that is the newest.
 
     Args:
         directory: The search directory.
@@ -35,7 +36,8 @@ class PageServer(http.server.ThreadingHTTPServer):
     def __init__(self, directory: Path, port: int = 0) -> None:
         self._directory = directory
         self._reading = threading.Lock()  # one at a time: ten readers ask no more of the disk than one
-        self._news = ("", "")
+        self._read = ""
+        self._content: Mapping[str, Any] = {}
         try:
             super().__init__((_HOST, port), partial(_Handler, self))
         except (OSError, OverflowError) as error:
@@ -44,28 +46,31 @@ class PageServer(http.server.ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """Where the page is."""
-        return f"http://{_HOST}:{self.server_port}/"
+        return f"http://{self.names[0]}/"
 
-    def render(self) -> str:
-        """Returns the page as it is now."""
-        return render_report(read_search(self._directory), is_live=True)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts that a browser may call it."""
+        return tuple(f"{host}:{self.server_port}" for host in (_HOST, "localhost"))
 
-    def news(self) -> tuple[str, str]:
-        """Returns the version of what the page shows, and that as JSON; it is read anew when the ledger has changed."""
+    def content(self) -> Mapping[str, Any]:
+        """Returns what the page shows, with a `version`; it is read anew when the ledger has changed."""
         with self._reading:
-            version = self._version()
-            if not version or version != self._news[0]:
+            state = self._state()
+            if not state or state != self._read:
                 content = make_content(read_search(self._directory))
-                self._news = (version, encode_content({**content, "version": version}))
-            return self._news
+                known = {**content, "search": {**content["search"], "written": ""}}
+                version = hashlib.sha256(encode_content(known).encode()).hexdigest()
+                self._read, self._content = state, {**content, "version": version}
+            return self._content
 
-    def _version(self) -> str:
-        """Returns what differs when the ledger does; "" where that cannot be told, of a study in a storage."""
+    def _state(self) -> str:
+        """Returns what differs when the ledger does; "" where that takes a reading, of a study in a storage."""
         try:
-            known = os.stat(self._directory / JOURNAL)  # noqa: PTH116
+            known = (self._directory / JOURNAL).stat()
         except OSError:
             return ""
-        return f"{known.st_mtime_ns}-{known.st_size}-{'running' if lock_holder(self._directory) else ''}"
+        return f"{known.st_mtime_ns} {known.st_size} {lock_holder(self._directory)}"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -78,20 +83,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Sends the page, or what is new."""
         # A name that leads here from elsewhere is none of ours: a web site could read the search by it.
-        if self.headers.get("Host", "") not in (
-            f"{_HOST}:{self._page.server_port}",
-            f"localhost:{self._page.server_port}",
-        ):
+        if self.headers.get("Host", "") not in self._page.names:
             self._send(HTTPStatus.FORBIDDEN, "text/plain", "")
             return
         path, _, query = self.path.partition("?")
         try:
             if path == "/":
-                self._send(HTTPStatus.OK, "text/html", self._page.render())
+                self._send(HTTPStatus.OK, "text/html", render_content(self._page.content(), is_live=True))
             elif path == "/content.json":
-                version, content = self._page.news()
-                is_seen = bool(version) and query == f"seen={version}"
-                self._send(HTTPStatus.OK, "application/json", json.dumps(None) if is_seen else content)
+                content = self._page.content()
+                is_seen = query == f"seen={content['version']}"
+                self._send(HTTPStatus.OK, "application/json", "null" if is_seen else encode_content(content))
             else:
                 self._send(HTTPStatus.NOT_FOUND, "text/plain", "")
         except SesemiSearchError as error:  # it was removed meanwhile, say

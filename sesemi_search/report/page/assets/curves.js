@@ -70,22 +70,19 @@ function learningCurves(search, rungs) {
   const trials = search.where((i) => search.curves[i].length > 0);
   const longest = Math.max(1, ...trials.map((i) => search.curves[i].length));
   const spread = quantiles(trials.flatMap((i) => search.curves[i]));
-  const ends = search.sign > 0 ? [spread(0.03), spread(1)] : [spread(0), spread(0.97)];
+  const ends = search.sign > 0 ? [spread(0.06), spread(1)] : [spread(0), spread(0.94)];
+  const marked = rungs.length <= MANY_RUNGS ? rungs : [];
   const axes = {
-    x: { label: "epoch", min: longest > 1 ? 1 : 0, max: longest, whole: true },
+    x: { label: "epoch", min: longest > 1 ? 1 : 0, max: longest, whole: true, named: marked.map(({ epoch }) => ({ at: epoch, text: `rung ${epoch}` })) },
     y: { label: search.metric.name, ...rangeOf(ends) },
   };
   // What is on top is painted last.
   const layers = [...OUTCOMES].reverse().filter((name) => name !== "stopped" && name !== "complete");
   const order = ["stopped", ...layers, "complete"];
   const text = `Learning curves of ${plural(trials.length, "trial")} over ${plural(longest, "epoch")}: ${search.outcomes.map(([name, count]) => `${count} ${name.replaceAll("_", " ")}`).join(", ")}.`;
-  const marked = rungs.length <= MANY_RUNGS ? rungs : [];
   return frame(search, text, 360, axes, (context, x, y, ratio, box) => {
     for (const rung of marked) {
       paintDashed(context, ratio, [x(rung.epoch), box.top], [x(rung.epoch), box.top + box.height], palette.muted);
-      context.fillStyle = palette.muted;
-      context.font = `${11 * ratio}px system-ui, sans-serif`;
-      context.fillText(`rung ${rung.epoch}`, x(rung.epoch) + 4 * ratio, box.top + box.height - 6 * ratio);
     }
     const marks = { x: [], y: [], trial: [] };
     for (const outcome of order) {
@@ -144,18 +141,17 @@ function paintPath(context, curve, x, y, begin = true) {
   return last;
 }
 
-/** Paints between which values the bars of a rung lay. */
+/** Paints what there was to reach at a rung, a tick a trial that was stopped. */
 function paintBars(context, rung, x, y, ratio) {
-  if (!rung.bars.length) return;
-  const at = x(rung.epoch), low = y(Math.min(...rung.bars)), high = y(Math.max(...rung.bars));
+  const at = x(rung.epoch);
   context.strokeStyle = palette.ink;
   context.lineWidth = 1.5 * ratio;
+  context.globalAlpha = rung.bars.length > 100 ? 0.15 : 0.45;
   context.beginPath();
-  for (const end of [low, high]) {
-    context.moveTo(at - 5 * ratio, end);
-    context.lineTo(at + 5 * ratio, end);
+  for (const bar of rung.bars) {
+    context.moveTo(at - 6 * ratio, y(bar));
+    context.lineTo(at + 6 * ratio, y(bar));
   }
-  context.moveTo(at, low);
-  context.lineTo(at, high);
   context.stroke();
+  context.globalAlpha = 1;
 }

@@ -51,7 +51,7 @@ function familyTable(search, param) {
   const [low, high] = [all(0.02), all(1)];
   const bestOf = (group) => group.at(search.sign > 0 ? 1 : 0);
   groups.sort((a, b) => (b.values.length > 0) - (a.values.length > 0) || search.sign * ((bestOf(b) ?? 0) - (bestOf(a) ?? 0)));
-  return table(`Trials by ${param.name}`, [param.name, "trials", "complete", "best", "median", "spread of the complete"],
+  return table(`Trials by ${param.name}`, [param.name, "trials", "complete", "best", "median", `spread of the complete, ${formatMetric(low)} to ${formatMetric(high)}`],
     groups.map((group) => [group.name, group.trials.length, group.values.length, formatMetric(bestOf(group)), formatMetric(group.at(0.5)), spreadBox(group, low, high)]), [1, 2, 3, 4]);
 }
 

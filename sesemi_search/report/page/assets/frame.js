@@ -3,6 +3,7 @@
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const REACH = 14; // pixels around the pointer in which a trial is found
+const CLICK_MS = 250; // within which a second click makes a double one
 const figures = new Set();
 let palette = {};
 
@@ -83,15 +84,17 @@ function repaintAll() {
 /**
  * A figure with two axes.
  *
- * An axis is `{label, min, max, log, format, splits, size}`. `paint(context, x, y, ratio)` gets the canvas and what turns values
- * into its pixels, and returns the marks that the pointer finds: `{x, y, trial}`, arrays of the same length.
+ * An axis is `{label, min, max, log, whole, format, names, named}`: `names` are those of its values from 0, `named` has texts for
+ * some of them, above the plot. `paint(context, x, y, ratio, box)` gets the canvas, what turns values into its pixels, how many of
+ * these a pixel of the page has, and where the plot is; it returns the marks that the pointer finds: `{x, y, trial}`, arrays of
+ * one length.
  */
 function frame(search, label, height, axes, paint) {
   return new Figure(label, height, (host, width) => {
     let marks = { x: [], y: [], trial: [] };
     const ratio = devicePixelRatio;
     const options = {
-      width, height, legend: { show: false }, padding: [10, 12, 0, 0],
+      width, height, legend: { show: false }, padding: [axes.x.named ? 20 : 10, 18, 0, 0],
       scales: { x: scaleOf(axes.x), y: scaleOf(axes.y) },
       axes: [axisOf(axes.x, 2), axisOf(axes.y, 3)],
       series: [{}, { paths: () => null, points: { show: false } }],
@@ -101,10 +104,11 @@ function frame(search, label, height, axes, paint) {
           const { ctx, bbox } = plot;
           ctx.save();
           ctx.beginPath();
-          ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+          ctx.rect(bbox.left - 7 * ratio, bbox.top - 7 * ratio, bbox.width + 14 * ratio, bbox.height + 14 * ratio);
           ctx.clip();
           marks = paint(ctx, (value) => plot.valToPos(value, "x", true), (value) => plot.valToPos(value, "y", true), ratio, bbox) ?? marks;
           ctx.restore();
+          for (const { at, text } of axes.x.named ?? []) paintName(ctx, ratio, plot.valToPos(at, "x", true), bbox.top - 5 * ratio, text);
           host.dataset.marks = marks.trial.length;
         }],
         setCursor: [(plot) => {
@@ -117,14 +121,15 @@ function frame(search, label, height, axes, paint) {
     // uPlot finds its ranges in the data: the corners are all that it is given.
     const plot = new uPlot(options, [[axes.x.min, axes.x.max], [axes.y.min, axes.y.max]], host);
     plot.over.addEventListener("mouseleave", () => showTip(search, null));
-    let pressed = null;
+    let pressed = null, opening = null;
     plot.over.addEventListener("mousedown", (event) => { pressed = [event.clientX, event.clientY]; });
     plot.over.addEventListener("click", (event) => {
       const wasDrag = pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 4;
       const box = plot.over.getBoundingClientRect();
       const at = [(event.clientX - box.left) * ratio + plot.bbox.left, (event.clientY - box.top) * ratio + plot.bbox.top];
       const found = wasDrag ? null : nearest(marks, ...at, REACH * ratio);
-      if (found !== null) openTrial(search, found);
+      clearTimeout(opening); // the second of a double click, which zooms back, opens nothing
+      if (found !== null && event.detail === 1) opening = setTimeout(() => openTrial(search, found), CLICK_MS);
     });
     return { repaint: () => plot.redraw(false), destroy: () => plot.destroy() };
   });
@@ -142,10 +147,28 @@ function axisOf(axis, side) {
     size: side === 3 ? (axis.names ? Math.min(140, 16 + 7 * longest) : 54) : 28,
     ...(axis.names
       ? { splits: () => axis.names.map((_, i) => i), values: () => axis.names }
+      : axis.log ? logTicks(axis.format ?? formatNumber)
       : { values: (_, splits) => splits.map((value) => (value === null ? "" : (axis.format ?? formatNumber)(value))) }),
-    ...(axis.space ? { space: axis.space } : {}),
     ...(axis.whole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 1e5] } : {}),
   };
+}
+
+/** Ticks at 1, 2 and 5 times the powers of ten, or at these alone where they are many. */
+function logTicks(format) {
+  const ticks = (low, high) => {
+    const powers = Array.from({ length: Math.ceil(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 }, (_, k) => 10 ** (Math.floor(Math.log10(low)) + k));
+    const all = (powers.length > 3 ? powers : powers.flatMap((power) => [power, 2 * power, 5 * power])).map((value) => Number(value.toPrecision(6)));
+    return all.filter((value) => value >= low * 0.999 && value <= high * 1.001);
+  };
+  return { splits: (_, axis, low, high) => ticks(low, high), filter: (_, splits) => splits, values: (_, splits) => splits.map(format) };
+}
+
+function paintName(context, ratio, x, y, text) {
+  context.fillStyle = palette.muted;
+  context.textAlign = "center";
+  context.textBaseline = "alphabetic";
+  context.font = `${11 * ratio}px system-ui, sans-serif`;
+  context.fillText(text, x, y);
 }
 
 function nearest(marks, x, y, reach) {

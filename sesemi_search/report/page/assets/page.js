@@ -41,15 +41,15 @@ function sections(search) {
   const costs = [
     ["parameters of the model", search.trials.num_params, formatCount],
     ["FLOPs of a forward pass", search.trials.flops, formatCount],
-    ["seconds of training", search.trials.seconds, formatSeconds],
+    ["seconds of training", search.trials.seconds, formatNumber],
   ].filter(([, cost]) => search.complete.some((i) => cost[i] !== null));
   return [
     ["final", "Final run", "", search.final.length && pairs(search.final)],
     ["advice", "Advice", "What the trials show, for the next search.", search.advice.length && el("ul", {}, search.advice.map((text) => el("li", {}, text)))],
     ["progress", "Best so far", "Each dot is a complete trial; the dashed line is the experiment's own config.",
       search.complete.length && el("div", { class: "pair" }, part("over trials", bestSoFar(search, false)), part("over time", bestSoFar(search, true)))],
-    ["curves", "Learning curves", "Coloured by outcome; the black line is the best trial, a bracket on a rung what there was to reach. Drag to zoom, double-click to go back, click a trial to open it.",
-      hasValues && [learningCurves(search, rungs).host, rungs.length ? rungTable(search, rungs) : null]],
+    ["curves", "Learning curves", "Coloured by outcome; the black line is the best trial, a tick on a rung what a stopped trial had to reach. Drag to zoom, double-click to go back, click a trial to open it.",
+      hasValues && [outcomeBar(search), learningCurves(search, rungs).host, rungs.length ? rungTable(search, rungs) : null]],
     ["parallel", "Parallel coordinates", "A line is a trial, the bluer the better. Drag along an axis to select; all figures and the table follow.", hasValues && search.params.length && parallelSection(search)],
     ["importance", "Importance", "How differently a parameter is distributed among the best quarter of the complete trials and among all of them (PED-ANOVA).", search.params.length && importanceTable(search)],
     ["slices", "Slices", `${search.metric.name} over each parameter, the most important first. The ring is the best trial.`, hasValues && search.params.length && slicesSection(search)],
@@ -100,7 +100,9 @@ function parallelSection(search) {
 
 function slicesSection(search) {
   const params = [...search.params].sort((a, b) => (b.importance ?? -1) - (a.importance ?? -1));
-  const grid = (some) => el("div", { class: "slices" }, some.map((param) => part(param.name, slice(search, param))));
+  const spread = quantiles(search.trials.value);
+  const range = rangeOf(search.sign > 0 ? [spread(0.05), spread(1)] : [spread(0), spread(0.95)]);
+  const grid = (some) => el("div", { class: "slices" }, some.map((param) => part(param.name, slice(search, param, range))));
   const rest = params.slice(MANY_SLICES);
   return [grid(params.slice(0, MANY_SLICES)), rest.length ? el("details", {}, el("summary", {}, `${rest.length} more`), grid(rest)) : null];
 }
@@ -169,16 +171,14 @@ function remembered() {
 
 /** Asks for news for ever; a server that does not answer has ended, or will again. */
 async function follow() {
-  let seen = "";
   for (;;) {
     await new Promise((done) => setTimeout(done, POLL_MS));
+    if (document.hidden) continue;
     try {
-      const content = await (await fetch(`content.json?seen=${seen}`)).json();
+      const content = await (await fetch(`content.json?seen=${page.search.version}`)).json();
       if (content === null) continue;
-      if (seen !== "" && document.hidden) continue;
       const top = scrollY;
-      if (seen !== "" || content.search.written !== page.search.search.written) draw(content);
-      seen = content.version;
+      draw(content);
       scrollTo({ top, behavior: "instant" });
     } catch { /* asked again */ }
   }

@@ -2,18 +2,17 @@
 
 const colorOf = (search) => (trial) => palette[search.outcome(trial)];
 
-/** The metric over one parameter; trials that were stopped stand at the value that they had. */
-function slice(search, param) {
+/** The metric, in a range, over one parameter; trials that were stopped stand at the value that they had. */
+function slice(search, param, range) {
   const trials = search.where((i) => param.values[i] !== null && search.trials.value[i] !== null)
     .sort((a, b) => (search.outcome(a) === "complete") - (search.outcome(b) === "complete"));
-  const spread = quantiles(trials.map((i) => search.trials.value[i]));
   const isChoice = param.kind === "choice";
   const seen = isChoice ? [] : rangeOf([...param.values], param.log);
   const axes = {
     x: isChoice
       ? { min: -0.5, max: param.choices.length - 0.5, names: param.choices.map((name) => shorten(name, Math.max(5, Math.floor(36 / param.choices.length)))) }
       : { ...seen, log: param.log },
-    y: { ...rangeOf(search.sign > 0 ? [spread(0.03), spread(1)] : [spread(0), spread(0.97)]) },
+    y: range,
   };
   const at = (i) => param.values[i] + (isChoice ? (((search.trials.number[i] * 0.618) % 1) - 0.5) * 0.5 : 0);
   const text = `${search.metric.name} over ${param.name} of ${plural(trials.length, "trial")}.`;
