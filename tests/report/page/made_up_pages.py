@@ -92,7 +92,7 @@ def make_up_wide_search(folder: Path, num_trials: int) -> Path:
         value = sum(inner.values()) / _NUM_EACH
         params = {HEAD: head, **inner, LR: 10 ** draws.uniform(-2, 0)}
         records.append(trial(number, [value / 2, value * 0.8, value], params=params))
-    return make_up_search(folder / "wide", records, space="wide", project=project)
+    return make_up_search(folder / "wide", records, space="wide", project=project, configs=False)
 
 
 def make_up_failed_search(directory: Path) -> Path:
@@ -110,4 +110,6 @@ def make_up_failed_search(directory: Path) -> Path:
 def make_up_two_objectives(directory: Path, num_trials: int) -> Path:
     """Writes a search for accuracy and few parameters."""
     objectives = ("search.metric=[val/top1,num_params]", "search.mode=[max,min]")
-    return make_up_search(directory, halved_trials(num_trials), *objectives, f"run.num_epochs={NUM_EPOCHS}")
+    return make_up_search(
+        directory, halved_trials(num_trials), *objectives, f"run.num_epochs={NUM_EPOCHS}", configs=False
+    )

@@ -131,7 +131,7 @@ function frame(search, label, height, axes, paint) {
       clearTimeout(opening); // the second of a double click, which zooms back, opens nothing
       if (found !== null && event.detail === 1) opening = setTimeout(() => openTrial(search, found), CLICK_MS);
     });
-    return { repaint: () => plot.redraw(false), destroy: () => plot.destroy() };
+    return { plot, repaint: () => plot.redraw(false), destroy: () => plot.destroy() };
   });
 }
 

@@ -67,7 +67,7 @@ class Search {
     const bar = this.trials.bar[i];
     if (!bar) return "what it had to reach is not recorded";
     const [, value, places, rivals] = bar;
-    if (value === null) return `of the first ${plural(rivals, "trial")} of its kind none went on`;
+    if (value === null) return rivals > 1 ? `of the first ${rivals} of its kind to get there none went on` : "the first of its kind to get there does not go on";
     return `it had to reach ${formatMetric(value)}, as ${places} of ${plural(rivals, "trial")} of its kind did`;
   }
 
