@@ -3,8 +3,9 @@
     python -m benchmarks.report_page [FILE.md]
 
 10,000 trials, halved; 10,000 of 30 conditional dimensions; fewer of two objectives, one trial, failures alone. For
-each: the size of the file, core seconds to read the ledger and to write the page, and in headless Chromium (on the PATH, driven by Playwright) the milliseconds from the start of the navigation until what is in
-sight is drawn, and until everything is. No GPU; some two minutes on 2 cores.
+each: the size of the file, core seconds to read the ledger and to write the page, and in headless Chromium (on the
+PATH, driven by Playwright) the milliseconds from the start of the navigation until what is in sight is drawn, and until
+everything is. No GPU; some two minutes on 2 cores.
 """
 
 import os
