@@ -146,11 +146,11 @@ function paintBars(context, rung, x, y, ratio) {
   const at = x(rung.epoch);
   context.strokeStyle = palette.ink;
   context.lineWidth = 1.5 * ratio;
-  context.globalAlpha = rung.bars.length > 100 ? 0.15 : 0.45;
+  context.globalAlpha = rung.bars.length > 100 ? 0.15 : 0.6;
   context.beginPath();
   for (const bar of rung.bars) {
-    context.moveTo(at - 6 * ratio, y(bar));
-    context.lineTo(at + 6 * ratio, y(bar));
+    context.moveTo(at - 9 * ratio, y(bar));
+    context.lineTo(at + 9 * ratio, y(bar));
   }
   context.stroke();
   context.globalAlpha = 1;

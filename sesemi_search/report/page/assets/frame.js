@@ -104,7 +104,7 @@ function frame(search, label, height, axes, paint) {
           const { ctx, bbox } = plot;
           ctx.save();
           ctx.beginPath();
-          ctx.rect(bbox.left - 7 * ratio, bbox.top - 7 * ratio, bbox.width + 14 * ratio, bbox.height + 14 * ratio);
+          ctx.rect(bbox.left - 7 * ratio, bbox.top - 7 * ratio, bbox.width + 14 * ratio, bbox.height + 8 * ratio);
           ctx.clip();
           marks = paint(ctx, (value) => plot.valToPos(value, "x", true), (value) => plot.valToPos(value, "y", true), ratio, bbox) ?? marks;
           ctx.restore();

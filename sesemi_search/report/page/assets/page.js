@@ -48,7 +48,7 @@ function sections(search) {
     ["advice", "Advice", "What the trials show, for the next search.", search.advice.length && el("ul", {}, search.advice.map((text) => el("li", {}, text)))],
     ["progress", "Best so far", "Each dot is a complete trial; the dashed line is the experiment's own config.",
       search.complete.length && el("div", { class: "pair" }, part("over trials", bestSoFar(search, false)), part("over time", bestSoFar(search, true)))],
-    ["curves", "Learning curves", "Coloured by outcome; the black line is the best trial, a tick on a rung what a stopped trial had to reach. Drag to zoom, double-click to go back, click a trial to open it.",
+    ["curves", "Learning curves", "Coloured by outcome; the thick line is the best trial, a tick on a rung what a stopped trial had to reach. Drag to zoom, double-click to go back, click a trial to open it.",
       hasValues && [outcomeBar(search), learningCurves(search, rungs).host, rungs.length ? rungTable(search, rungs) : null]],
     ["parallel", "Parallel coordinates", "A line is a trial, the bluer the better. Drag along an axis to select; all figures and the table follow.", hasValues && search.params.length && parallelSection(search)],
     ["importance", "Importance", "How differently a parameter is distributed among the best quarter of the complete trials and among all of them (PED-ANOVA).", search.params.length && importanceTable(search)],
