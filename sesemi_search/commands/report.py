@@ -36,9 +36,9 @@ def report_command(arguments: Sequence[str], out: str | None, watch: bool, port:
         print_text(quote_path(write_report(stored, None if out is None else project_path(None, out))))
         return 0
     with PageServer(directory, port or 0) as server:
-        print_text(f"{server.address} shows {quote_path(directory)} as it runs; Ctrl-C ends it")
-        try:
+        try:  # whoever reads the address may end it at once
+            print_text(f"{server.address} shows {quote_path(directory)} as it runs; Ctrl-C ends it")
             server.serve_forever()
         except KeyboardInterrupt:
-            return 0
+            pass
     return 0
