@@ -141,7 +141,8 @@ def _describe_values(dimension: Dimension, values: Sequence[Any], has: Sequence[
 
 
 def _text(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """Returns a choice as YAML has it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _last(name: str) -> str:

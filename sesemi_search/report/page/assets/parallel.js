@@ -176,5 +176,5 @@ function select(search, places) {
       view.selected[i] = brushed.every(({ name, y }) => y[i] >= view.brushes.get(name)[0] && y[i] <= view.brushes.get(name)[1]) ? 1 : 0;
     }
   }
-  selectionChanged(search);
+  selectionChanged();
 }

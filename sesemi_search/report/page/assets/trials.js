@@ -63,7 +63,7 @@ function trialTable(search) {
   const body = el("tbody"), head = el("tr"), count = el("p", { class: "muted", role: "status" });
   const more = el("button", { type: "button", onclick: () => { view.rows += MORE_ROWS; refresh(); } });
   const all = el("button", { type: "button", onclick: () => { view.rows = Infinity; refresh(); } }, "Show all");
-  const clear = el("button", { type: "button", onclick: () => clearSelection(search) }, "Clear the selection");
+  const clear = el("button", { type: "button", onclick: clearSelection }, "Clear the selection");
   const filter = el("input", {
     type: "search", id: "filter", placeholder: "lr>0.1 outcome=complete", value: view.filter, spellcheck: "false", autocomplete: "off",
     oninput: () => { [view.filter, view.rows] = [filter.value, FIRST_ROWS]; refresh(); },
