@@ -206,8 +206,8 @@ function chip(outcome) {
   return el("span", { class: `chip ${OUTCOMES.includes(outcome) ? outcome : ""}` }, outcome.replaceAll("_", " "));
 }
 
-/** Returns the least and the greatest with some room, wide enough to be a range. */
-function rangeOf(values, log = false) {
+/** Returns the least and the greatest with a share of their distance as room, wide enough to be a range. */
+function rangeOf(values, log = false, share = 0.05) {
   let low = Infinity, high = -Infinity;
   for (const value of values) {
     if (value === null || (log && value <= 0)) continue;
@@ -215,8 +215,8 @@ function rangeOf(values, log = false) {
     if (value > high) high = value;
   }
   if (low > high) return log ? { min: 1, max: 10 } : { min: 0, max: 1 };
-  if (log) return { min: low / 1.15, max: high * 1.15 };
-  const room = (high - low || Math.abs(high) || 1) * 0.05;
+  if (log) return { min: low / (1 + 3 * share), max: high * (1 + 3 * share) };
+  const room = (high - low || Math.abs(high) || 1) * share;
   return { min: low - room, max: high + room };
 }
 

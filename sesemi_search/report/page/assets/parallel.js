@@ -52,9 +52,10 @@ function shades(search, trials) {
 /** Returns an axis with its place, and of each trial how high it crosses: in pixels from above. */
 function placeAxis(search, axis, left, high) {
   const [top, bottom] = [TOP, high - BOTTOM - UNSET];
-  const range = axis.choices ? { min: -0.5, max: axis.choices.length - 0.5 } : rangeOf(axis.metric ? clipped(search, axis.values) : axis.values, axis.log);
+  const range = axis.choices ? { min: -0.5, max: axis.choices.length - 0.5 } : rangeOf(axis.metric ? clipped(search, axis.values) : axis.values, axis.log, 0);
   const turn = axis.log ? Math.log : (value) => value;
-  const share = (value) => Math.min(1, Math.max(0, (turn(value) - turn(range.min)) / (turn(range.max) - turn(range.min))));
+  const length = turn(range.max) - turn(range.min);
+  const share = (value) => (length ? Math.min(1, Math.max(0, (turn(value) - turn(range.min)) / length)) : 0.5);
   // Equal choices would be one line: they are spread over half of their room.
   const spread = (i) => (axis.choices ? (((search.trials.number[i] * 0.618) % 1) - 0.5) * 0.5 : 0);
   const y = Float32Array.from(axis.values, (value, i) => (value === null ? bottom + UNSET : bottom - share(value + spread(i)) * (bottom - top)));
@@ -81,7 +82,7 @@ function paintLines(context, trials, places, shade) {
       context.stroke();
     }
   };
-  const strength = trials.length > 1000 ? 0.35 : trials.length > 200 ? 0.6 : 0.85;
+  const strength = Math.min(0.85, 10 / Math.sqrt(trials.length)); // among thousands each is faint
   paint(trials.filter((i) => !isSelected(i)), palette.stopped, 0.08);
   for (let bin = 0; bin < BINS; bin++) {
     const some = trials.filter((i) => isSelected(i) && shade[i] === bin);
