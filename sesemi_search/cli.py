@@ -19,6 +19,7 @@ _VERBS = {
     "resume": "go on with a search that was interrupted: sesemi-search resume DIR [KEY=VALUE ...]",
     "status": "say how a search stands, while it runs or after: sesemi-search status DIR [--json]",
     "trials": "list the trials of a search: sesemi-search trials DIR [--sort KEY] [--state STATE] [--all]",
+    "report": "write a search as an HTML page, or serve it: sesemi-search report DIR [--out FILE | --watch]",
     "list": "list the searches and final runs of the project: sesemi-search list [DIR ...] [--json]",
     "compare": "set searches side by side: sesemi-search compare DIR DIR ... [--json]",
     "remove": "take a search or a final run off the disk: sesemi-search remove DIR [--yes]",
@@ -65,12 +66,17 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("final",),
         {"action": "store_true", "help": "another final run, which opens the test split once more"},
     ),
+    "--watch": (("report",), {"action": "store_true", "help": "serve the page, and what is new while the search runs"}),
+    "--port": (("report",), {"metavar": "PORT", "type": int, "help": "where --watch serves it; by default a free one"}),
     "--jsonl": (("predict",), {"action": "store_true", "help": "print JSON, an object a line"}),
     "--top": (("predict",), {"metavar": "N", "type": int, "help": "classes to print for an image, the most probable"}),
     "--batch": (("predict",), {"metavar": "B", "type": int, "help": "images that the model gets at once; 64"}),
     "--split": (("evaluate",), {"choices": ["test", "val", "train", "all"], "help": "which images; by default test"}),
     "--format": (("export",), {"choices": ["onnx", "torch-export"], "help": "of the file; by default onnx"}),
-    "--out": (("export",), {"metavar": "FILE", "type": Path, "help": "the file; by default beside the model"}),
+    "--out": (
+        ("export", "report"),
+        {"metavar": "FILE", "type": Path, "help": "the file; by default beside the model, DIR/report.html"},
+    ),
     "--device": (
         ("predict", "evaluate", "calibrate"),
         {"metavar": "DEVICE", "help": "cpu or cuda; by default a GPU where there is one"},
@@ -221,6 +227,10 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         return trials_command(
             parsed.overrides, parsed.sort, parsed.state, as_json=parsed.json, as_csv=parsed.csv, show_all=parsed.all
         )
+    if parsed.verb == "report":
+        from sesemi_search.commands.report import report_command
+
+        return report_command(parsed.overrides, parsed.out and str(parsed.out), parsed.watch, parsed.port)
     if parsed.verb == "list":
         from sesemi_search.commands.list_runs import list_command
 

@@ -4,6 +4,7 @@ import functools
 import json
 import math
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.config.experiment import plain, to_typed, to_yaml
 from sesemi_search.project.project import PROVENANCE
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, trial_dir
-from sesemi_search.search.ledger.conversion import STATES, WALL_SECONDS, report_attribute, storable
+from sesemi_search.search.ledger.conversion import BAR, STATES, WALL_SECONDS, bar_attribute, report_attribute, storable
 from sesemi_search.search.ledger.objectives import parse_objectives
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
 from sesemi_search.space.parse import parse_space
@@ -61,16 +62,19 @@ space:
 
 
 class _Lines(BaseJournalBackend):
-    """A journal in memory, as a file would have it."""
+    """A journal in memory, as a file would have it, with the times of the trial that is being written."""
 
     def __init__(self) -> None:
         self.logs: list[dict[str, Any]] = []
+        self.times: dict[str, datetime | None] = {}
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         yield from self.logs[log_number_from:]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        self.logs += json.loads(json.dumps(logs))
+        for log in json.loads(json.dumps(logs)):
+            times = {key: time.astimezone(UTC).isoformat() for key, time in self.times.items() if time and key in log}
+            self.logs.append(log | times)
 
 
 def make_up_search(
@@ -106,6 +110,7 @@ def make_up_search(
     if wall_seconds is not None:
         study.set_user_attr(WALL_SECONDS, wall_seconds)
     for record in records:
+        lines.times = {"datetime_start": record.began, "datetime_complete": record.ended}
         _write_trial(study, record, parsed, objectives.values(record))
         if configs and record.attempts:
             trial_dir(directory, record.number).mkdir(parents=True)
@@ -156,6 +161,8 @@ def _write_trial(study: optuna.Study, record: TrialRecord, space: Space, values:
             new.set_user_attr(report_attribute(epoch), storable(record.values[epoch]))
         else:
             new.report(record.values[epoch], epoch)
+    if record.bar is not None:
+        new.set_user_attr(BAR, bar_attribute(record.bar))
     if record.message:
         new.set_user_attr("message", record.message)
     if record.outcome is Outcome.running:

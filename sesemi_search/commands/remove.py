@@ -14,6 +14,7 @@ from sesemi_search.report.runs import describe_run, holds_run
 from sesemi_search.search.directory import (
     JOURNAL,
     LOCK,
+    REPORT,
     SEARCH_LOG,
     SEARCH_YAML,
     count_finals,
@@ -28,7 +29,7 @@ __all__ = ["remove_command"]
 
 # What a search and a final run write into their folders; the ledger last, so that what was cut short is still a search.
 _LEDGER = (f"{JOURNAL}.lock", JOURNAL, SEARCH_YAML, LOCK)
-_SEARCH = ("trials", "wandb", "best.yaml", OPENINGS, SEARCH_LOG, PROVENANCE, *_LEDGER)
+_SEARCH = ("trials", "wandb", REPORT, "best.yaml", OPENINGS, SEARCH_LOG, PROVENANCE, *_LEDGER)
 _FINAL = (
     *("wandb", "last.pt", "best.pt", *MODEL_FILES, MODEL_JSON, MODEL_CARD, OPENINGS, METRICS, PROVENANCE),
     *("confirm", "models", "config.yaml", LOCK),

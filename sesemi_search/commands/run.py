@@ -18,14 +18,15 @@ from rich.console import Console
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.console import make_console
 from sesemi_search.errors import ConfigError
-from sesemi_search.search.directory import choose_directory, holds_search
+from sesemi_search.formatting import quote_path
+from sesemi_search.search.directory import REPORT, choose_directory, holds_search
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.ray_tune.cluster import start_ahead
 from sesemi_search.search.ray_tune.signals import signals_interrupt
 from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stopping import StopKind
-from sesemi_search.tracking import Tracker, WandbTracker, search_tracker
+from sesemi_search.tracking import Tracker, Trackers, WandbTracker, search_tracker
 
 if TYPE_CHECKING:  # it takes torch
     from sesemi_search.search.plan import Plan
@@ -78,6 +79,8 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
         interrupt_again()
         result = search(plan, directory, argv, follow_search(plan, console), resume, begun)
     print_search_end(result, plan.space, plan.objectives, console)
+    if (page := result.directory / REPORT).is_file():
+        console.print(f"report:         {quote_path(page)}", soft_wrap=True)
     if plan.settings.final.auto and exit_code(result) == 0:
         from sesemi_search.commands.final import carry_out_final
 
@@ -87,6 +90,7 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
 
 def follow_search(plan: "Plan", console: Console) -> Callable[[Ledger, Path], Tracker]:
     """Returns what makes the tracker of a search, or of a phase of a final run, from its ledger and its directory."""
+    from sesemi_search.report.page import ReportFile
     from sesemi_search.report.tracked_search import TrackedSearch, read_facts
 
     def make_tracker(ledger: Ledger, directory: Path) -> Tracker:
@@ -102,7 +106,8 @@ def follow_search(plan: "Plan", console: Console) -> Callable[[Ledger, Path], Tr
             facts = partial(read_facts, ledger, directory, plan.settings.search, plan.space)
             return TrackedSearch(tracker, facts, plan.settings.tracking.log_model)
 
-        return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader, of_search)
+        shown = search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader, of_search)
+        return shown if plan.phase is not None else Trackers([ReportFile(directory), shown])
 
     return make_tracker
 

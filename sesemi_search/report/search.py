@@ -12,6 +12,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import escape_controls, format_metrics
 from sesemi_search.project.project import project_path
 from sesemi_search.report.importance import measure_importances
+from sesemi_search.report.page import write_report
 from sesemi_search.report.summary import Summary, summarize
 from sesemi_search.report.trial_rows import TrialRow, column_names, flatten_row, rank_rows
 from sesemi_search.search.ledger.objectives import COSTS
@@ -125,6 +126,18 @@ class Search:
         """
         records = [*self._stored.copied, *self._stored.records]
         return measure_importances(records, self._stored.space, self._stored.objectives)
+
+    def report(self, file: str | Path | None = None) -> Path:
+        """Writes the search as an HTML page that needs nothing else; returns its path.
+
+        Args:
+            file: The file, a relative path from the working directory; by default `report.html` in the search
+                directory.
+
+        Raises:
+            ConfigError: It cannot be written.
+        """
+        return write_report(self._stored, None if file is None else project_path(None, str(file)))
 
     def __repr__(self) -> str:
         return f"Search({str(self.directory)!r}: {self._describe()})"

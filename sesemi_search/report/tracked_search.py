@@ -19,7 +19,7 @@ from sesemi_search.project.project import PROVENANCE
 from sesemi_search.report.importance import measure_importances
 from sesemi_search.report.summary import State
 from sesemi_search.report.trial_rows import TrialRow, column_names, flatten_row, make_rows
-from sesemi_search.search.directory import SEARCH_YAML, file_inside, trial_dir
+from sesemi_search.search.directory import REPORT, SEARCH_YAML, file_inside, trial_dir
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
@@ -33,7 +33,6 @@ __all__ = ["SearchFacts", "TrackedSearch", "read_facts", "track_search"]
 
 _NUMBER = -1  # among the numbers of trials
 _AXIS = "ended/all"
-_REPORT = "report.html"
 _CHECKPOINT = ("checkpoint.pt", "config.yaml")
 _NOT_IN_A_NAME = re.compile(r"[^\w.-]", re.ASCII)  # of an artifact
 
@@ -224,7 +223,7 @@ def _exhibits(facts: SearchFacts, with_model: bool) -> Exhibits:
     bars: dict[str, float] = {}
     for name, value in importances.items():  # rates of two optimizers are two parameters in one column
         bars[columns_of[name]] = bars.get(columns_of[name], 0.0) + value
-    report = _file(facts.directory, facts.directory / _REPORT)
+    report = _file(facts.directory, facts.directory / REPORT)
     return Exhibits(
         tables={"trials": table} if table else {},
         bars={"importances": bars} if bars else {},

@@ -23,6 +23,7 @@ from sesemi_search.project.project import Project, check_writable, project_path
 __all__ = [
     "JOURNAL",
     "LOCK",
+    "REPORT",
     "SEARCH_LOG",
     "SEARCH_YAML",
     "output_file",
@@ -46,6 +47,7 @@ __all__ = [
 SEARCH_YAML = "search.yaml"
 JOURNAL = "study.journal"
 SEARCH_LOG = "search.log"
+REPORT = "report.html"
 LOCK = "driver.lock"
 _LOCK_TRIES = 5
 

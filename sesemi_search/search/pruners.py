@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from sesemi_search.config.targets import accepted_arguments, instantiate, locate
 from sesemi_search.errors import ConfigError, suggest
+from sesemi_search.search.ledger.records import Bar
 from sesemi_search.space.domains import Choice, Options
 from sesemi_search.space.space import Space
 
@@ -66,12 +67,19 @@ class ArchitectureHalvingPruner(BasePruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether a trial that has just reported a rung's epoch is not among the best there."""
+        bar = self.bar(study, trial)
+        if bar is None:
+            return False
+        value = trial.intermediate_values[bar.epoch]
+        if math.isnan(value) or bar.value is None:
+            return True
+        return value < bar.value if study.direction is StudyDirection.MAXIMIZE else value > bar.value
+
+    def bar(self, study: Study, trial: FrozenTrial) -> Bar | None:
+        """Returns what a trial that has just reported has to reach; None where its epoch is no rung."""
         epoch = trial.last_step
         if epoch is None or epoch not in self.rungs:
-            return False
-        value = trial.intermediate_values[epoch]
-        if math.isnan(value):
-            return True
+            return None
         sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
         family = self._family(trial)
         values = [
@@ -81,7 +89,7 @@ class ArchitectureHalvingPruner(BasePruner):
         ]
         rivals = sorted((each for each in values if not math.isnan(each)), reverse=True)
         places = max(len(rivals) // self._reduction_factor, 1 if self._families or epoch > self.rungs[0] else 0)
-        return places == 0 or sign * value < rivals[places - 1]
+        return Bar(epoch, sign * rivals[places - 1] if places and rivals else None, places, len(rivals))
 
     def _family(self, trial: FrozenTrial) -> tuple[object, ...]:
         return tuple(trial.params.get(name) for name in self._families)

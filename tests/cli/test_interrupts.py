@@ -49,6 +49,8 @@ def test_one_signal_ends_the_search_in_order_and_resume_ends_it_whole(
     assert driver.returncode == 130, output
     assert "Traceback" not in output
     assert f"sesemi-search resume {directory}" in " ".join(output.split())
+    page = (directory / "report.html").read_text()
+    assert '"state":"stopped"' in page
     before = read_trials(directory)
     assert "WAITING" in {t.state.name for t in before}
     assert {t.state.name for t in before} <= {"COMPLETE", "PRUNED", "WAITING"}
@@ -57,6 +59,8 @@ def test_one_signal_ends_the_search_in_order_and_resume_ends_it_whole(
     code, output = command("resume", str(directory))
     assert code == 0, output
     assert re.search(r"the search took \S+ this time and \S+ before;", output), output
+    assert "report.html" in output
+    assert '"state":"finished"' in (directory / "report.html").read_text()
     after = read_trials(directory)
     assert len(after) == 3
     assert {t.state.name for t in after} <= {"COMPLETE", "PRUNED"}

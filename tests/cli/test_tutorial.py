@@ -34,6 +34,7 @@ def test_the_project_is_searched_and_its_best_config_trained(command: Callable[.
     directory = "search.dir=found"
     code, printed = command("run", "space=digits", "search.num_trials=3", "run.num_epochs=2", directory)
     assert code == 0, printed
+    assert "report:         found/report.html" in printed
     code, printed = command("train", "found", "tracking=none")
     assert code == 0, printed
     assert "test/top1" in printed

@@ -16,6 +16,9 @@ YAML = sorted(
     for file in (ROOT / folder).rglob("*.yaml")
 )
 SOURCES = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "sesemi_search").rglob("*.py"))
+ASSETS = sorted(
+    str(file.relative_to(ROOT)) for file in (ROOT / "sesemi_search/report/page/assets").rglob("*") if file.is_file()
+)
 TUTORIAL = ["sesemi_tutorials/__init__.py", "sesemi_tutorials/models.py"]
 EXPERIMENT = """\
 defaults:
@@ -92,7 +95,7 @@ def sesemi_search(installed: Path, cwd: Path, *argv: str) -> str:
 def test_the_wheel_holds_the_library_its_yaml_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
-    assert sorted(names) == sorted([*SOURCES, *YAML, *TUTORIAL, "sesemi_search/py.typed"])
+    assert sorted(names) == sorted([*SOURCES, *ASSETS, *YAML, *TUTORIAL, "sesemi_search/py.typed"])
 
 
 def test_the_wheel_names_its_command_and_licence(installed: Path) -> None:

@@ -119,6 +119,8 @@ def test_reading_runs_nothing_and_writes_nothing_outside_wandb(
     for argv in READING:
         code, output = command(*argv, str(hostile), *[str(hostile)] * (argv == ["compare"]))
         assert code == 0, output
+    code, output = command("report", str(hostile), "--out", str(hostile.parent / "report.html"))
+    assert code == 0, output
     assert open_search(hostile).config()["data"]["source"]["_target_"] == "os.system"
     assert not (hostile / "wandb").exists()
     code, output = command("track", str(hostile), "tracking.mode=offline")
@@ -293,6 +295,7 @@ def test_a_config_gets_nothing_from_the_environment_while_it_is_read(
         (told / name).write_text(yaml.safe_dump(content))
     outputs = [command("resume", str(told), "--dry-run"), command("track", str(told), "tracking.mode=offline")]
     outputs += [command(*argv, str(told), *[str(told)] * (argv == ["compare"])) for argv in READING]
+    outputs.append(command("report", str(told)))
     assert not any(KEY in output for _, output in outputs)
     assert {code for code, _ in outputs} <= {0, 2}
     files = [path for path in told.rglob("*") if path.is_file()]

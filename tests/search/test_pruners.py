@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ from optuna.distributions import CategoricalDistribution
 
 from sesemi_search.config.compose import Request, compose_config
 from sesemi_search.errors import ConfigError
+from sesemi_search.search.ledger.conversion import to_record
 from sesemi_search.search.ledger.ledger import Ledger
 from sesemi_search.search.ledger.objectives import Objective, Objectives
-from sesemi_search.search.ledger.records import Given, Origin, Outcome
+from sesemi_search.search.ledger.records import Bar, Given, Origin, Outcome
 from sesemi_search.search.pruners import ArchitectureHalvingPruner, build_pruner
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
@@ -183,3 +185,57 @@ def test_the_default_search_halves_late_within_a_head(project: Path) -> None:
     pruner = build_pruner(dict(config.search.pruner), None)
     assert isinstance(pruner, ArchitectureHalvingPruner)
     assert pruner.rungs == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("values", "bars"),
+    [
+        ([0.6, 0.5, 0.7, 0.65], [Bar(3, None, 0, 1), Bar(3, None, 0, 2), Bar(3, 0.7, 1, 3), Bar(3, 0.7, 1, 4)]),
+        ([math.nan, 0.5, 0.4, 0.3], [Bar(3, None, 0, 0), Bar(3, None, 0, 1), Bar(3, None, 0, 2), Bar(3, 0.5, 1, 3)]),
+    ],
+)
+def test_the_bar_is_the_worst_value_that_passes(values: list[float], bars: list[Bar]) -> None:
+    pruner = ArchitectureHalvingPruner(max_resource=27)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    found = []
+    for value in values:
+        trial = study.ask()
+        trial.report(value, 3)
+        found.append(pruner.bar(study, study._storage.get_trial(trial._trial_id)))
+    assert found == bars
+
+
+def test_of_less_that_is_better_the_bar_is_the_greatest_that_passes() -> None:
+    pruner = ArchitectureHalvingPruner(max_resource=27)
+    study = optuna.create_study(direction="minimize", pruner=pruner)
+    for value in (0.3, 0.2, 0.4):
+        trial = study.ask()
+        trial.report(value, 3)
+    assert pruner.bar(study, study._storage.get_trial(trial._trial_id)) == Bar(3, 0.2, 1, 3)
+    assert trial.should_prune()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_ledger_keeps_what_a_stopped_trial_had_to_reach(tmp_path: Path, several: bool) -> None:
+    objectives = (Objective("val/top1", True), *([Objective("num_params", False)] if several else []))
+    parts: dict[str, Any] = {
+        "sampler": {"_target_": "optuna.samplers.RandomSampler"},
+        "pruner": {**TARGET, "families": None},
+        "seed": 0,
+        "objectives": Objectives(objectives),
+    }
+    ledger = Ledger.create(tmp_path, "search", BACKBONES, **parts)
+    ledger.begin([], [Given({BACKBONE: "a"}, Origin.enqueued)] * 2)
+    for value in (0.9, 0.8):
+        number = ledger.ask().number
+        ledger.describe(number, num_params=1)
+        ledger.report(number, 3, value, {})
+        ledger.tell(number, Outcome.stopped if ledger.should_prune(number, 3) else Outcome.complete)
+    again = Ledger.open(tmp_path, "search", BACKBONES, **parts)
+    assert [record.bar for record in again.records()] == [None, Bar(3, 0.9, 1, 2)]
+
+
+@pytest.mark.parametrize("stored", [None, 3, {}, {"epoch": "x", "value": 0.5, "places": 1, "num_rivals": 2}])
+def test_a_bar_that_is_none_of_ours_is_none(stored: object) -> None:
+    trial = optuna.create_trial(value=0.5, user_attrs={"outcome": "complete", "bar": stored})
+    assert to_record(trial).bar is None

@@ -7,12 +7,14 @@ import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from sesemi_search.search.ledger.objectives import Objectives
-from sesemi_search.search.ledger.records import Origin, Outcome, TrialRecord
+from sesemi_search.search.ledger.records import Bar, Origin, Outcome, TrialRecord
 from sesemi_search.space.space import Space
 
 __all__ = [
+    "BAR",
     "STATES",
     "WALL_SECONDS",
+    "bar_attribute",
     "is_copy",
     "report_attribute",
     "reports",
@@ -37,6 +39,8 @@ STATES = {
 }
 # The study's attribute: wall seconds of all sittings, up to the last trial that ended.
 WALL_SECONDS = "wall_seconds"
+# A trial's attribute: what it had to reach when it was stopped.
+BAR = "bar"
 _COPIED_FROM = "copied_from"
 _REPORT = "report "
 
@@ -61,10 +65,24 @@ def to_record(trial: FrozenTrial) -> TrialRecord:
         node=attrs.get("node", ""),
         message=attrs.get("message", ""),
         origin=Origin(attrs.get("origin", Origin.sampled)),
+        bar=_to_bar(attrs.get(BAR)),
         copied_from=attrs.get(_COPIED_FROM, ""),
         began=trial.datetime_start,
         ended=trial.datetime_complete,
     )
+
+
+def bar_attribute(bar: Bar) -> dict[str, Any]:
+    """Returns what is stored of a bar."""
+    return {**vars(bar), "value": None if bar.value is None else storable(bar.value)}
+
+
+def _to_bar(stored: Any) -> Bar | None:
+    """Returns the bar that was stored, None where there is none: a ledger may be of whoever's making."""
+    if not isinstance(stored, dict) or stored.keys() != set(Bar.__dataclass_fields__):
+        return None
+    whole = all(isinstance(stored[name], int) for name in ("epoch", "places", "num_rivals"))
+    return Bar(**stored) if whole and isinstance(stored["value"], int | float | None) else None
 
 
 def reports(trial: FrozenTrial) -> dict[int, float]:

@@ -19,8 +19,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.search.ledger.conversion import (
+    BAR,
     STATES,
     WALL_SECONDS,
+    bar_attribute,
     is_copy,
     report_attribute,
     reports,
@@ -250,7 +252,7 @@ class Ledger:
         return True
 
     def should_prune(self, number: int, epoch: int) -> bool:
-        """Asks the pruner about the last report, if that is the one of `epoch`.
+        """Asks the pruner about the last report, if that is the one of `epoch`, and notes what it had to reach.
 
         Never ask at the last epoch: there is nothing left to save. The baseline is asked for, so that others are held
         against it, and always goes on: what is to be beaten is its value after all its epochs.
@@ -258,8 +260,12 @@ class Ledger:
         frozen = self._frozen(number)
         if epoch != max(reports(frozen), default=0):
             return False
-        verdict = self._pruning.should_prune(number)
-        return verdict and frozen.user_attrs.get("origin") != Origin.baseline
+        verdict = self._pruning.judge(number)
+        if not verdict.stops or frozen.user_attrs.get("origin") == Origin.baseline:
+            return False
+        if verdict.bar is not None and (stored := bar_attribute(verdict.bar)) != frozen.user_attrs.get(BAR):
+            self._live[number].set_user_attr(BAR, stored)
+        return True
 
     def tell(self, number: int, outcome: Outcome, message: str = "") -> None:
         """Ends a trial. `complete` takes the last report as its value."""

@@ -7,18 +7,27 @@ the pruner notes nothing. The verdict on the last report of an unfinished trial 
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sesemi_search.search.ledger.conversion import is_copy, reports
+from sesemi_search.search.ledger.records import Bar
 from sesemi_search.search.ledger.user_parts import named_part
 from sesemi_search.search.pruners import ArchitectureHalvingPruner
 
-__all__ = ["PruningStudy"]
+__all__ = ["PruningStudy", "Verdict"]
 
 # They note nothing of a trial that they have judged: there is no need to judge it again.
 _STATELESS = (ArchitectureHalvingPruner, optuna.pruners.NopPruner, optuna.pruners.PercentilePruner)
+
+
+class Verdict(NamedTuple):
+    """Whether a trial is to stop, and what it had to reach, where the pruner says so."""
+
+    stops: bool
+    bar: Bar | None
 
 
 class PruningStudy:
@@ -61,9 +70,10 @@ class PruningStudy:
         """A trial has finished an epoch."""
         self._trials[number].report(value, epoch)
 
-    def should_prune(self, number: int) -> bool:
-        """Whether a trial is to stop after its last report. It is asked once about each."""
-        return self._unheard.pop(number, False) or self._judge(number)
+    def judge(self, number: int) -> Verdict:
+        """Returns whether a trial is to stop after its last report. It is asked once about each."""
+        unheard = self._unheard.pop(number, None)
+        return unheard if unheard is not None and unheard.stops else self._judge(number)
 
     def end(self, number: int, state: TrialState) -> None:
         """A trial has ended."""
@@ -75,7 +85,7 @@ class PruningStudy:
             state = TrialState.FAIL if state is TrialState.COMPLETE else state
             self._study._storage.set_trial_state_values(trial._trial_id, state)
 
-    def _judge_last(self, numbers: Sequence[int]) -> dict[int, bool]:
+    def _judge_last(self, numbers: Sequence[int]) -> dict[int, Verdict]:
         """Judges the last reports of unfinished trials, each as if it came after those of all the others."""
         # What the pruner has noted of a trial: the rungs it has reached.
         notes = {number: dict(self._frozen(number).system_attrs) for number in numbers}
@@ -87,9 +97,13 @@ class PruningStudy:
             verdicts[number] = self._judge(number)
         return verdicts
 
-    def _judge(self, number: int) -> bool:
-        with named_part("search.pruner", self._study.pruner):
-            return self._trials[number].should_prune()
+    def _judge(self, number: int) -> Verdict:
+        pruner, bar = self._study.pruner, None
+        with named_part("search.pruner", pruner):
+            stops = self._trials[number].should_prune()
+            if stops and isinstance(pruner, ArchitectureHalvingPruner):
+                bar = pruner.bar(self._study, self._frozen(number))
+        return Verdict(stops, bar)
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._study._storage.get_trial(self._trials[number]._trial_id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 
-__all__ = ["Given", "LossKind", "Origin", "Outcome", "TrialRecord", "TrialReport", "WorkerLoss"]
+__all__ = ["Bar", "Given", "LossKind", "Origin", "Outcome", "TrialRecord", "TrialReport", "WorkerLoss"]
 
 
 class Outcome(StrEnum):
@@ -95,6 +95,23 @@ class WorkerLoss:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """What a trial that was stopped had to reach.
+
+    Attributes:
+        epoch: The rung, the epoch after which it was judged.
+        value: The worst value that passed there; None where none did, because too few had come.
+        places: How many passed.
+        num_rivals: Of how many, the trials that it is held against, itself among them.
+    """
+
+    epoch: int
+    value: float | None
+    places: int
+    num_rivals: int
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """A trial as the ledger has it.
 
@@ -114,6 +131,8 @@ class TrialRecord:
         node: Host of the last attempt.
         message: Traceback or reason.
         origin: Where its parameters come from.
+        bar: Of one that was stopped, what it had to reach; None where that is not known: other pruners than ours do not
+            say, nor did earlier versions.
         copied_from: Of a trial of another search, that study's name and the number there: `name/7`.
         began: When its last attempt began, in local time; of one that waits, when the one before did. No part of what
             a trial is.
@@ -135,6 +154,7 @@ class TrialRecord:
     node: str = ""
     message: str = ""
     origin: Origin = Origin.sampled
+    bar: Bar | None = None
     copied_from: str = ""
     began: datetime | None = field(default=None, compare=False, repr=False)
     ended: datetime | None = field(default=None, compare=False, repr=False)
