@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sesemi_search.config.experiment import Complete, type_experiment
+from sesemi_search.config.experiment import Complete, Written, resolve, type_experiment
 from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
 from sesemi_search.config.stored import read_stored_config
 from sesemi_search.data.source_facts import recall_source_facts
@@ -93,7 +93,8 @@ def read_config(folder: Path) -> ExperimentConfig:
     if "${" in json.dumps(content, default=str):
         raise ConfigError("", "holds an interpolation that is no key of it, which is not followed here.", file=path)
     try:
-        return type_experiment(Complete({key: content[key] for key in EXPERIMENT_KEYS if key in content}))
+        experiment = Written({key: content[key] for key in EXPERIMENT_KEYS if key in content})
+        return type_experiment(Complete(resolve(experiment)))
     except ConfigError as error:
         raise ConfigError.of(*(replace(problem, file=str(path)) for problem in error.problems)) from error
 
