@@ -5,6 +5,7 @@ tree is closed (an unknown key is an error) except for the nodes typed `Any`, wh
 those keys are checked against the target's signature instead.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -295,7 +296,13 @@ class LearnerConfig:
     """
 
     hparams: HParamsConfig = field(default_factory=HParamsConfig)
-    metrics: dict[str, Any] = key(factory=dict, takes="a mapping, {macro_f1: true}", effect=Effect.none, is_shared=True)
+    metrics: dict[str, Any] = key(
+        factory=dict,
+        takes="a mapping, {macro_f1: true}",
+        holds=lambda v: isinstance(v, Mapping),
+        effect=Effect.none,
+        is_shared=True,
+    )
 
 
 @dataclass

@@ -41,7 +41,7 @@ def test_a_search_on_macro_f1_runs_its_best_config_again_to_the_bit(uneven: Path
     directory = tmp_path / "search"
     on = [f"learner.metrics.{name}=true" for name in METRICS[1:-1]]
     on += ["learner.metrics.kappa={_target_: torchmetrics.CohenKappa, task: multiclass}"]
-    data = ["data=image_folder", "data.source.folder=uneven", "data.image_size=28", "data.val_size=0.2"]
+    data = ["data=image_folder", "data.source.folder=uneven", "data.image_size=32", "data.val_size=0.2"]
     options = ["search.metric=val/macro_f1", "search.num_trials=4", f"search.dir={directory}", *data, *on]
     out = call(uneven, "run", "space=tiny", *options)
     assert "top1 says little" not in out
