@@ -20,6 +20,7 @@ _VERBS = {
     "trials": "list the trials of a search: sesemi-search trials DIR [--sort KEY] [--state STATE] [--all]",
     "list": "list the searches and final runs of the project: sesemi-search list [DIR ...] [--json]",
     "compare": "set searches side by side: sesemi-search compare DIR DIR ... [--json]",
+    "refine": "write the space that follows from what a search has shown: sesemi-search refine DIR [--out FILE]",
     "remove": "take a search or a final run off the disk: sesemi-search remove DIR [--yes]",
     "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
     "train": "train one config and score it on the test split: sesemi-search train DIR [--trial NUMBER] "
@@ -50,6 +51,10 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--all": (("trials",), {"action": "store_true", "help": "all trials, not the first twenty"}),
     "--csv": (("trials",), {"action": "store_true", "help": "print all trials as CSV"}),
     "--json": (("status", "trials", "list", "compare"), {"action": "store_true", "help": "print JSON"}),
+    "--out": (
+        ("refine",),
+        {"metavar": "FILE", "type": Path, "help": "the file to write, DIR/space/NAME.yaml; by default in the project"},
+    ),
     "--yes": (("remove",), {"action": "store_true", "help": "do not ask"}),
 }
 _SHORT = {"--config-name": ["-cn"], "--config-dir": ["-cd"]}
@@ -188,6 +193,10 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         from sesemi_search.commands.compare import compare_command
 
         return compare_command(parsed.overrides, parsed.json)
+    if parsed.verb == "refine":
+        from sesemi_search.commands.refine import refine_command
+
+        return refine_command(parsed.overrides, parsed.out, parsed.project)
     if parsed.verb == "remove":
         from sesemi_search.commands.remove import remove_command
 

@@ -11,6 +11,7 @@ import optuna
 from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import escape_controls, format_metrics
 from sesemi_search.project.project import project_path
+from sesemi_search.report.advice import Advice, advise
 from sesemi_search.report.importance import measure_importances
 from sesemi_search.report.summary import Summary, summarize
 from sesemi_search.report.trial_rows import TrialRow, column_names, flatten_row, rank_rows
@@ -123,8 +124,11 @@ class Search:
 
         Empty where fewer than eight trials are complete.
         """
-        records = [*self._stored.copied, *self._stored.records]
-        return measure_importances(records, self._stored.space, self._stored.objectives)
+        return measure_importances(self._stored.all_records, self._stored.space, self._stored.objectives)
+
+    def advice(self) -> list[Advice]:
+        """Returns what the trials show of the space and of the best one, a sentence each (see `advise`)."""
+        return advise(self._stored.all_records, self._stored.space, self._stored.objectives)
 
     def __repr__(self) -> str:
         return f"Search({str(self.directory)!r}: {self._describe()})"

@@ -69,6 +69,11 @@ class StoredSearch:
     attributes: Mapping[str, Any]
     holder: str
 
+    @property
+    def all_records(self) -> list[TrialRecord]:
+        """Every trial that the sampler learns from, those of earlier searches first."""
+        return [*self.copied, *self.records]
+
 
 def read_search(directory: Path) -> StoredSearch:
     """Reads a search directory.
