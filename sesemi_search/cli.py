@@ -21,6 +21,7 @@ _VERBS = {
     "list": "list the searches and final runs of the project: sesemi-search list [DIR ...] [--json]",
     "compare": "set searches side by side: sesemi-search compare DIR DIR ... [--json]",
     "refine": "write the space that follows from what a search has shown: sesemi-search refine DIR [--out FILE]",
+    "dashboard": "show a search in Optuna's dashboard, on this machine: sesemi-search dashboard DIR [--port PORT]",
     "remove": "take a search or a final run off the disk: sesemi-search remove DIR [--yes]",
     "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
     "train": "train one config and score it on the test split: sesemi-search train DIR [--trial NUMBER] "
@@ -55,6 +56,7 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("refine",),
         {"metavar": "FILE", "type": Path, "help": "the file to write, DIR/space/NAME.yaml; by default in the project"},
     ),
+    "--port": (("dashboard",), {"metavar": "PORT", "type": int, "help": "the port to listen on; by default 8080"}),
     "--yes": (("remove",), {"action": "store_true", "help": "do not ask"}),
 }
 _SHORT = {"--config-name": ["-cn"], "--config-dir": ["-cd"]}
@@ -197,6 +199,10 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         from sesemi_search.commands.refine import refine_command
 
         return refine_command(parsed.overrides, parsed.out, parsed.project)
+    if parsed.verb == "dashboard":
+        from sesemi_search.commands.dashboard import dashboard_command
+
+        return dashboard_command(parsed.overrides, parsed.port)
     if parsed.verb == "remove":
         from sesemi_search.commands.remove import remove_command
 

@@ -15,12 +15,12 @@ from rich.console import Console
 from sesemi_search.config.compose import Composed, Request, compose_config
 from sesemi_search.console import make_console
 from sesemi_search.search.directory import choose_directory
-from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.ray_tune.cluster import start_ahead
 from sesemi_search.search.ray_tune.signals import signals_interrupt
 from sesemi_search.search.result import SearchResult
-from sesemi_search.search.stopping import StopKind
-from sesemi_search.tracking import Tracker, search_tracker
+from sesemi_search.search.stopping import Budget, StopKind
+from sesemi_search.tracking import TerminalProgress, Tracker, search_tracker
 
 __all__ = ["begin_search", "carry_out", "exit_code", "run_command"]
 
@@ -57,12 +57,19 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
         plan = make_plan(composed, resume)
         interrupt_again()
 
-        def make_tracker(earlier: Sequence[TrialRecord]) -> Tracker:
-            best = plan.objectives.best(earlier)
-            ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
-            leader = None if best is None or best.value is None else (best.value, best.number)
-            first = plan.objectives.first
-            return search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader)
+        def make_tracker(earlier: Sequence[TrialRecord], budget: Budget, num_slots: int) -> Tracker:
+            best, first = plan.objectives.best(earlier), plan.objectives.first
+            progress = TerminalProgress(
+                console,
+                first.name,
+                first.mode,
+                plan.settings.search.num_trials,
+                ended=Counter(r.outcome.value for r in earlier if r.is_ended and r.is_counted),
+                best=None if best is None or best.value is None else (best.value, best.number),
+                num_slots=num_slots,
+                budget_left=budget.seconds_left,
+            )
+            return search_tracker(plan.settings.tracking, progress, directory)
 
         result = search(plan, directory, argv, make_tracker, resume, begun)
     print_search_end(result, plan.space, plan.objectives, console)

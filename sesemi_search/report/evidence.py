@@ -44,11 +44,14 @@ class Evidence:
         records: The trials.
         objective: The metric that they are compared by.
         values: Its value of each that is complete, more being better; NaN of the others.
+        early: The standing of each after the epoch that all reached which ended well or were stopped; of an objective
+            that is not told epoch by epoch, at its end.
     """
 
     records: Sequence[TrialRecord]
     objective: Objective
     values: Array
+    early: Array
 
     @classmethod
     def of(cls, records: Iterable[TrialRecord], space: Space, objectives: Objectives, index: int = 0) -> "Evidence":
@@ -57,32 +60,28 @@ class Evidence:
         told = [record for record in records if record.outcome in _TOLD and _fits(space, record)]
         sign = 1.0 if objective.maximize else -1.0
         values = [sign * objectives.values(r)[index] if objectives.is_comparable(r) else math.nan for r in told]
-        return cls(told, objective, np.array(values, float))
+        epoch = min((r.epochs for r in told if r.outcome in (Outcome.complete, Outcome.stopped)), default=0)
+        early = values if index else [sign * r.values.get(epoch, math.nan) for r in told]
+        return cls(told, objective, np.array(values, float), _standing(early))
 
-    @cached_property
+    @property
     def is_complete(self) -> Mask:
         """Which trials ran in full."""
-        return np.isfinite(self.values)
+        complete: Mask = np.isfinite(self.values)
+        return complete
 
     @cached_property
     def final(self) -> Array:
         """The standing of each trial at its end."""
-        return np.where(self.is_complete, self.values, -np.inf)
-
-    @cached_property
-    def early(self) -> Array:
-        """The standing of each after the epoch that all reached which ended well or were stopped."""
-        reached = [r.epochs for r in self.records if r.outcome in (Outcome.complete, Outcome.stopped)]
-        sign, epoch = 1.0 if self.objective.maximize else -1.0, min(reached, default=0)
-        values = [sign * r.values.get(epoch, math.nan) for r in self.records]
-        return np.nan_to_num(np.array(values, float), nan=-np.inf)
+        return _standing(self.values)
 
     @cached_property
     def best(self) -> Mask:
         """Which trials are the best sixth of the complete ones, three at least."""
         count = max(3, math.ceil(self.is_complete.sum() / 6))
         bar = np.sort(self.values[self.is_complete])[-count:].min(initial=math.inf)
-        return self.final >= bar
+        best: Mask = self.final >= bar
+        return best
 
     @cached_property
     def leader(self) -> int:
@@ -92,7 +91,7 @@ class Evidence:
     def having(self, name: str) -> "Evidence":
         """Returns the evidence of the trials that have a parameter."""
         kept = [i for i, record in enumerate(self.records) if name in record.params]
-        return Evidence([self.records[i] for i in kept], self.objective, self.values[kept])
+        return Evidence([self.records[i] for i in kept], self.objective, self.values[kept], self.early[kept])
 
     def describe_best(self, group: Mask) -> str:
         """Returns the best value of some of the trials, in words where none is complete."""
@@ -111,6 +110,13 @@ class Evidence:
             block: Trials that are compared with each other: neighbours in time, or all.
         """
         return min(1.0, 2 * min(standing_test(each, group, block) for each in (self.final, self.early)))
+
+
+def _standing(values: Sequence[float] | Array) -> Array:
+    """Returns values to be ranked by; behind them all stands what has none."""
+    numbers = np.array(values, float)
+    standing: Array = np.where(np.isfinite(numbers), numbers, -np.inf)
+    return standing
 
 
 def _fits(space: Space, record: TrialRecord) -> bool:

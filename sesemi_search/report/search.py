@@ -17,7 +17,7 @@ from sesemi_search.report.summary import Summary, summarize
 from sesemi_search.report.trial_rows import TrialRow, column_names, flatten_row, rank_rows
 from sesemi_search.search.ledger.objectives import COSTS
 from sesemi_search.search.stored_config import load_trial_config
-from sesemi_search.search.stored_search import StoredSearch, read_search
+from sesemi_search.search.stored_search import StoredSearch, copy_study, read_search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,11 +113,7 @@ class Search:
     @cached_property
     def study(self) -> optuna.Study:
         """The study, copied into memory: what is written to it is not written to the search."""
-        study = optuna.create_study(study_name=self.name, directions=self._stored.objectives.directions)
-        for name, value in self._stored.attributes.items():
-            study.set_user_attr(name, value)
-        study.add_trials(self._stored.trials)
-        return study
+        return copy_study(self._stored)
 
     def importances(self) -> Mapping[str, float]:
         """Returns how much each parameter mattered, the greatest first; they add up to 1 (see `measure_importances`).

@@ -28,11 +28,12 @@ def widen(domain: Float | Int, *, upper: bool) -> Float | Int | None:
     moved = _move(domain, upper)
     if domain.step is not None:
         moved = _to_grid(domain, end, moved)
-    if isinstance(domain, Int):
-        moved = int(moved)
     if moved == end:
         return None
-    return replace(domain, high=moved) if upper else replace(domain, low=moved)
+    ends = (domain.low, moved) if upper else (moved, domain.high)
+    if isinstance(domain, Int):
+        return replace(domain, low=int(ends[0]), high=int(ends[1]))
+    return replace(domain, low=ends[0], high=ends[1])
 
 
 def _move(domain: Float | Int, upper: bool) -> float:

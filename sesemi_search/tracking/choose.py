@@ -2,12 +2,11 @@
 
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from sesemi_search.config.schema import SearchExperimentConfig, TrackingConfig, TrackingKind, TrackingMode
+from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
 from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
 from sesemi_search.tracking.tracker import Tracker, Trackers
 from sesemi_search.tracking.weights_and_biases import WandbTracker
@@ -17,28 +16,15 @@ __all__ = ["disabling_variable", "run_tracker", "search_tracker", "wandb_tracker
 logger = logging.getLogger(__name__)
 
 
-def search_tracker(
-    settings: SearchExperimentConfig,
-    metric: str,
-    mode: str,
-    directory: Path,
-    console: Console,
-    ended: Mapping[str, int],
-    best: tuple[float, int] | None,
-) -> Tracker:
+def search_tracker(tracking: TrackingConfig, progress: TerminalProgress, directory: Path) -> Tracker:
     """Returns what shows the trials of a search: the terminal, and Weights & Biases unless `tracking=none`.
 
     Args:
-        settings: The search's config.
-        metric: Name of the first objective.
-        mode: `max` or `min`.
+        tracking: The search's `tracking`.
+        progress: What shows them in the terminal.
         directory: The search directory.
-        console: The terminal.
-        ended: Trials of earlier sittings by outcome.
-        best: Value and number of the best of them.
     """
-    progress = TerminalProgress(console, metric, mode, settings.search.num_trials, ended, best)
-    return _with_wandb(progress, settings.tracking, directory)
+    return _with_wandb(progress, tracking, directory)
 
 
 def run_tracker(tracking: TrackingConfig, directory: Path, console: Console) -> Tracker:

@@ -44,7 +44,7 @@ def search(
     plan: Plan,
     directory: Path,
     argv: Sequence[str],
-    make_tracker: Callable[[Sequence[TrialRecord]], Tracker],
+    make_tracker: Callable[[Sequence[TrialRecord], Budget, int], Tracker],
     resume: bool = False,
     begun: LocalRay | None = None,
 ) -> SearchResult:
@@ -54,7 +54,8 @@ def search(
         plan: What to search.
         directory: The search directory.
         argv: The command line, for the provenance.
-        make_tracker: Makes what is shown every event, from the trials of earlier sittings; closed at the end.
+        make_tracker: Makes what is shown every event, from the trials of earlier sittings, the budget and the number of
+            slots; closed at the end.
         resume: Goes on with the search in `directory` instead of beginning one.
         begun: The local Ray that has begun to start.
 
@@ -74,8 +75,9 @@ def search(
             earlier, earlier_s = ledger.records(), ledger.wall_s
             # Tune writes pickles of its own state; nobody reads them.
             scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
-            with scratch, contextlib.closing(make_tracker(earlier)) as tracker:
-                session = _make_session(plan, ledger, directory, tracker, slots)
+            budget = _make_budget(plan, ledger, slots)
+            with scratch, contextlib.closing(make_tracker(earlier, budget, slots.count)) as tracker:
+                session = _make_session(plan, ledger, directory, tracker, slots.count, budget)
                 start = time.perf_counter()
                 with warn_when_lost(f"Then: sesemi-search resume {shlex.quote(str(directory))}"):
                     _run_trials(plan, session, directory, slots, scratch.name)
@@ -94,7 +96,9 @@ def search(
     )
 
 
-def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker, slots: Slots) -> Session:
+def _make_session(
+    plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker, max_concurrent: int, budget: Budget
+) -> Session:
     options = plan.settings.search
     return Session(
         ledger,
@@ -106,10 +110,10 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         plan.architectures,
         limits=options.constraints,
         num_trials=options.num_trials,
-        max_concurrent=slots.count,
+        max_concurrent=max_concurrent,
         max_attempts=options.max_attempts,
         keep_checkpoints=options.keep_checkpoints,
-        budget=_make_budget(plan, ledger, slots),
+        budget=budget,
         watchdog=_make_watchdog(plan),
         excluded=plan.excluded,
     )
