@@ -1,13 +1,16 @@
 """How often a search advises what is not so, and what is: ledgers with noise for a metric, and with planted effects.
 
-    python benchmarks/advice.py [--ledgers 200] [--trials 48]
+    OMP_NUM_THREADS=1 python -m benchmarks.advice [--ledgers 200] [--trials 48] [--sampler learning_curves] [--truth "noise alone"]
 
 Trials are asked of a real sampler and judged by the default pruner, in memory and one after the other; only the metric
-is made up. It prints how many ledgers gave advice of each kind.
+is made up, 500 validation images' noise on it. It prints in how many ledgers each advice was given. No GPU; a ledger
+takes 0.05 s of a core with random trials, 0.4 s with the default sampler. Expect advice about the space in at most 2%
+of the ledgers that are noise, and `widen lr` in four of five where the best lies at its end.
 """
 
 import argparse
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -105,6 +108,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")  # of what is experimental
     for name, truth in TRUTHS.items():
         if options.truth not in (None, name):
             continue

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from sesemi_search.formatting import escape_controls, format_metric, format_value
 from sesemi_search.report.evidence import Evidence, Shares, unit_position
@@ -32,7 +32,7 @@ _MIN_COMPLETE = 8  # as for importances
 _MIN_TRIALS = 5  # of an option, before it can go
 _OUTER, _OUTMOST = 0.2, 0.1  # of a range: where its best trials lie, and where the very best does
 _ENOUGH = 0.75  # of the best trials
-_EXPLAINED, _IDLE = 0.5, 0.1  # of the differences: by all parameters at least, by one that does not matter at most
+_IDLE = 0.1  # of the differences between trials, by one that does not matter at most
 _SETTLED = 0.02  # of the lead of the best over the middle: what twice the trials brought, of a search that is done
 _CONFIDENCE = 0.95
 _SHARES = ("val/top1", "val/top5")  # metrics that are a share of the validation images
@@ -162,7 +162,7 @@ def _find_idle(dimension: Dimension, name: str, evidence: Evidence, shares: Sequ
         return None
     most = 0.0
     for each in shares:
-        if each is None or each.total < _EXPLAINED or dimension.name not in each.most:
+        if each is None or dimension.name not in each.most:
             return None
         most = max(most, each.most[dimension.name])
     if most > _IDLE:
@@ -252,7 +252,7 @@ def _lead_by_chance(one: TrialRecord, other: TrialRecord, num_images: int, chanc
     On the same images models err alike, and their lead varies less: this is the most that it can be.
     """
     variance = sum(_value(record) * (1 - _value(record)) for record in (one, other)) / num_images
-    return float(ndtri(1 - chance)) * math.sqrt(variance)
+    return NormalDist().inv_cdf(1 - chance) * math.sqrt(variance)
 
 
 def _count_images(records: Iterable[TrialRecord]) -> int | None:

@@ -9,11 +9,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import fdtri, ncfdtrinc, ndtr
 
 from sesemi_search.formatting import format_metric
 from sesemi_search.search.ledger.objectives import Objective, Objectives
@@ -34,6 +34,7 @@ _TOLD = (
 )
 _BLOCK = 16  # trials that are near in time
 _CONFIDENCE = 0.95
+_EXPLAINED = 0.5  # of the differences between trials, by all parameters at least
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def standing_test(standing: Array, group: Mask, block: int) -> float:
             weight = 1 / (n + 1)
             excess += weight * (ranks[group[near]].sum() - m * (n + 1) / 2)
             variance += weight**2 * m * (n - m) / 12 * (n + 1 - (counts**3 - counts).sum() / (n * (n - 1)))
-    return float(ndtr(-excess / math.sqrt(variance))) if variance else 1.0
+    return NormalDist().cdf(-excess / math.sqrt(variance)) if variance else 1.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class Shares:
     """How much of the differences between complete trials the parameters explain, each by itself.
 
     Attributes:
-        total: What all of them explain, 0 to 1.
+        total: What all of them explain, 0 to 1, less what as many would explain by chance.
         most: What each may explain at most, with 95% confidence, by full name.
     """
 
@@ -172,7 +173,9 @@ class Shares:
 
     @classmethod
     def measure(cls, evidence: Evidence, space: Space) -> "Shares | None":
-        """Fits the ranks of the complete trials by the parameters, numbers by a parabola; None of too few trials.
+        """Fits the ranks of the complete trials by the parameters, numbers by a parabola.
+
+        None of too few trials, and where all parameters together explain less than half.
 
         What a parameter does together with another one is left to the rest.
         """
@@ -188,8 +191,11 @@ class Shares:
         if freedom < 2 * everything.shape[1]:
             return None
         rest, whole = _residual(everything, ranks), _residual(everything[:, :1], ranks)
-        if not rest:
+        total = 1 - rest / freedom / (whole / (len(ranks) - 1)) if whole else 0.0
+        if total < _EXPLAINED or not rest:
             return None
+        from scipy.special import fdtri, ncfdtrinc  # which takes a fifth of a second to import
+
         most = {}
         for name in blocks:
             without = np.hstack([np.ones((len(ranks), 1)), *(b for n, b in blocks.items() if n != name)])
@@ -200,7 +206,7 @@ class Shares:
                 ratio = max(ratio, float(fdtri(width, freedom, 0.5)))
                 noncentral = float(ncfdtrinc(width, freedom, 1 - _CONFIDENCE, ratio))
                 most[name] = noncentral / (noncentral + freedom) * _residual(without, ranks) / whole
-        return cls(1 - rest / whole, most)
+        return cls(total, most)
 
 
 def _design(dimension: Dimension, values: Sequence[Any]) -> Array | None:
