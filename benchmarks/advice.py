@@ -1,6 +1,6 @@
 """How often a search advises what is not so, and what is: ledgers with noise for a metric, and with planted effects.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.advice [--ledgers 200] [--trials 48] [--sampler learning_curves] [--truth "noise alone"]
+    OMP_NUM_THREADS=1 python -m benchmarks.advice [--ledgers 200] [--sampler learning_curves] [--truth "noise alone"]
 
 Trials are asked of a real sampler and judged by the default pruner, in memory and one after the other; only the metric
 is made up, 500 validation images' noise on it. It prints in how many ledgers each advice was given. No GPU; a ledger

@@ -18,6 +18,7 @@ import pytest
 
 from sesemi_search.search.ledger.journal import open_storage
 from tests.made_up_search import make_up_search, trial
+from tests.processes import wait_for
 
 Command = Callable[..., tuple[int, str]]
 
@@ -49,6 +50,11 @@ def ask(address: str, path: str, method: str = "GET", body: Any = None) -> Any:
         return json.loads(answer.read() or "null")
 
 
+def shown_trials(address: str, study: int) -> list[dict[str, Any]]:
+    trials: list[dict[str, Any]] = ask(address, f"/api/studies/{study}?after=0")["trials"]
+    return trials
+
+
 def test_it_shows_the_search_follows_it_and_changes_nothing(
     served: tuple[subprocess.Popen[str], str], directory: Path
 ) -> None:
@@ -56,17 +62,17 @@ def test_it_shows_the_search_follows_it_and_changes_nothing(
     before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
     (study,) = ask(address, "/api/studies")["study_summaries"]
     assert study["study_name"] == "one"
-    trials = ask(address, f"/api/studies/{study['study_id']}?after=0")["trials"]
+    trials = shown_trials(address, study["study_id"])
     assert [each["values"] for each in trials] == [[pytest.approx(0.1 * n)] for n in range(3)]
     ask(address, f"/api/studies/{study['study_id']}/note", "PUT", {"body": "mine", "version": 1})
     listening = {each.laddr for each in psutil.Process(process.pid).net_connections() if each.status == "LISTEN"}
     assert {each.ip for each in listening} == {"127.0.0.1"}
     assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
 
-    # As a driver does that goes on.
+    # As a driver does that goes on. The dashboard remembers trials for some seconds.
     running = optuna.load_study(study_name="one", storage=open_storage(directory, None))
     running.add_trial(optuna.trial.create_trial(value=0.9))
-    assert len(ask(address, f"/api/studies/{study['study_id']}?after=0")["trials"]) == 4
+    wait_for(lambda: len(shown_trials(address, study["study_id"])) == 4, interval_s=0.5)
 
 
 def test_ctrl_c_ends_it_without_a_word(served: tuple[subprocess.Popen[str], str]) -> None:

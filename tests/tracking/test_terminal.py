@@ -22,9 +22,9 @@ def console(terminal: bool, width: int = 100, height: int = 25) -> Console:
     return Console(file=io.StringIO(), force_terminal=terminal, width=width, height=height)
 
 
-def view(progress: TerminalProgress, width: int = 100) -> str:
+def view(progress: TerminalProgress) -> str:
     """What the live view shows."""
-    drawn = console(terminal=False, width=width)
+    drawn = console(terminal=False, width=progress._console.width)
     drawn.print(progress._render())
     return printed(drawn)
 
@@ -121,14 +121,17 @@ def test_parameters_in_which_the_running_trials_differ_come_first() -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 80, 300])
 def test_the_live_view_is_a_line_a_trial_at_any_width(width: int) -> None:
-    progress = TerminalProgress(console(terminal=False), "val/top1", "max", 50, {"out_of_memory": 3, "stopped": 7})
+    out = console(terminal=False, width=width)
+    progress = TerminalProgress(out, "val/top1", "max", 50, {"out_of_memory": 3, "stopped": 7})
     params = {f"parameter{i}": 0.123 * (i + 1) for i in range(12)}
     for number in range(3):
         progress.start(run(number, params=params))
-    for _ in range(2):
-        lines = view(progress, width).splitlines()
+    for epoch in ("0/3", "1/3"):
+        lines = view(progress).splitlines()
         assert len(lines) == 1 + 3 + 3
         assert all(len(line) <= width for line in lines)
+        assert [line.split()[:2] for line in lines[1:4]] == [["0", epoch], ["1", "0/3"], ["2", "0/3"]]
+        assert "…" not in "".join(lines[:4])
         progress.log(0, 1, {"val/top1": 0.5})
 
 
