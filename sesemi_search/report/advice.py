@@ -273,8 +273,10 @@ def _value(record: TrialRecord) -> float:
 
 
 def _points(difference: float) -> str:
-    """Returns a difference of two shares in hundredths: `0.4 points`."""
+    """Returns a difference of two shares in hundredths: `0.4 points`, `nothing`."""
     points = 100 * difference
+    if not points:
+        return "nothing"
     return f"{points:.1f} points" if points >= 1 else f"{points:.2g} points"
 
 
