@@ -26,13 +26,13 @@ def copy_project(folder: Path) -> Path:
 def search_tiny(project: Path, directory: Path, *overrides: str, tracker: Tracker | None = None) -> SearchResult:
     """Searches the space `tiny`, with overrides, in this process, which is in a Ray."""
     request = Request(search=True, overrides=["space=tiny", "search.study=tiny-test", *overrides], project=project)
-    return search(make_plan(compose_config(request)), directory, [], lambda earlier: tracker or Trackers([]))
+    return search(make_plan(compose_config(request)), directory, [], lambda *_: tracker or Trackers([]))
 
 
 def go_on(directory: Path, *overrides: str, tracker: Tracker | None = None) -> SearchResult:
     """Goes on with a search in this process, which is in a Ray."""
     plan = make_plan(compose_resumed(Request(search=True, overrides=[str(directory), *overrides])), resume=True)
-    return search(plan, directory, [], lambda earlier: tracker or Trackers([]), resume=True)
+    return search(plan, directory, [], lambda *_: tracker or Trackers([]), resume=True)
 
 
 @pytest.fixture
