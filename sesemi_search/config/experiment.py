@@ -6,18 +6,23 @@ left open: `Complete`. Stored, it has its interpolations of other keys again and
 All are plain containers, with enums by name: YAML and JSON take them as they are.
 """
 
+import copy
+import dataclasses
 import functools
 import math
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any, NewType, get_type_hints
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+import yaml
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sesemi_search.config.hydra_errors import explain
 from sesemi_search.config.keys import is_numbers, known_keys
 from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig, SearchExperimentConfig
+from sesemi_search.config.yaml_text import dump_yaml, yaml_loader
 from sesemi_search.errors import ConfigError, Problem, raise_problems
 
 __all__ = [
@@ -75,15 +80,35 @@ def type_experiment(experiment: Complete) -> ExperimentConfig:
     Raises:
         ConfigError: A missing value.
     """
-    typed: ExperimentConfig = to_typed(_merge_into_schema(experiment))
+    try:
+        typed: ExperimentConfig = _build(ExperimentConfig, experiment)
+    except _MissingValueError:
+        typed = to_typed(_merge_into_schema(experiment))  # which says what is missing
     return typed
+
+
+class _MissingValueError(ValueError):
+    """A value is missing."""
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """Returns a value that has been held against the schema as an instance of its type there."""
+    if value == MISSING:
+        raise _MissingValueError
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        types = _types(kind)
+        return kind(**{name: _build(types[name], child) for name, child in value.items()})
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind[value]
+    return copy.deepcopy(value)
+
+
+_types = functools.cache(get_type_hints)
 
 
 def load_experiment(path: Path) -> Complete:
     """Returns the experiment of a YAML file that holds all of one."""
-    loaded = OmegaConf.load(path)
-    assert isinstance(loaded, DictConfig)
-    return Complete(plain(_merge_into_schema(loaded)))
+    return Complete(plain(_merge_into_schema(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_loader()))))
 
 
 def plain(config: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
@@ -111,8 +136,7 @@ def to_typed(config: DictConfig) -> Any:
 def to_yaml(config: Mapping[str, Any] | DictConfig, *comments: str) -> str:
     """Returns a config, unresolved, as YAML below comment lines."""
     head = "".join(f"# {line}\n" for line in comments)
-    # OmegaConf's dumper, not PyYAML's: it quotes the strings that OmegaConf would read back as numbers ("1e-3").
-    return head + OmegaConf.to_yaml(_node(config))
+    return head + dump_yaml(plain(config) if isinstance(config, DictConfig) else config)
 
 
 def check_values(config: DictConfig) -> Iterator[Problem]:
@@ -154,10 +178,11 @@ def _value(config: DictConfig, key: str) -> Any:
         return None
 
 
-def _merge_into_schema(experiment: Mapping[str, Any] | DictConfig) -> DictConfig:
-    """Returns an experiment typed, closed and resolved."""
+def _merge_into_schema(experiment: Mapping[str, Any]) -> DictConfig:
+    """Returns an experiment, plain containers, typed, closed and resolved."""
     try:
-        config = OmegaConf.merge(_schema(), experiment)
+        # Unsafe is what takes nodes of the second config over, which is made here.
+        config = OmegaConf.unsafe_merge(copy.deepcopy(_schema()), experiment)
     except OmegaConfBaseException as error:
         raise ConfigError.of(explain(error)) from error
     try:
@@ -170,7 +195,7 @@ def _merge_into_schema(experiment: Mapping[str, Any] | DictConfig) -> DictConfig
 
 @functools.cache
 def _schema() -> DictConfig:
-    """The schema as a config, which takes as long to make as all else here; merging copies it."""
+    """The schema as a config, which takes as long to make as all else here."""
     config: DictConfig = OmegaConf.structured(ExperimentConfig)
     return config
 

@@ -12,10 +12,10 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.types import Override
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf._utils import get_yaml_loader
 
 from sesemi_search.config.schema import OPEN_NODES
 from sesemi_search.config.targets import is_other_class
+from sesemi_search.config.yaml_text import yaml_loader
 from sesemi_search.formatting import format_path
 
 __all__ = ["COMMAND_LINE", "LaidNode", "Source", "lay", "replace_nodes"]
@@ -146,7 +146,7 @@ def _content(node: LaidNode, merged: Any) -> Any:
 
 def _read(file: Path) -> LaidNode:
     """Reads the keys of a YAML file with their lines."""
-    loader = get_yaml_loader()(file.read_text(encoding="utf-8"))  # to which 1e-3 is a number, as to Hydra
+    loader = yaml_loader()(file.read_text(encoding="utf-8"))
     shown = format_path(file)
     try:
         return _laid(loader, loader.get_single_node(), str(shown), 0)

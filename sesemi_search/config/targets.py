@@ -68,7 +68,7 @@ def locate(target: object, key: str) -> Callable[..., Any]:
 def is_other_class(before: object, after: object) -> bool:
     """Whether two `_target_` name two classes; a class may have two names, and an open one may yet be the other.
 
-    Nothing is imported but what has the same last name twice, or is ours and may have SESEMI's name.
+    Nothing is imported, which may take seconds, but what has the same last name twice, or has a name of SESEMI's.
     """
     if not isinstance(before, str) or not isinstance(after, str):
         return False
@@ -76,7 +76,8 @@ def is_other_class(before: object, after: object) -> bool:
         return False
     names = [re.sub(r"^sesemi\.", "sesemi_search.", name) for name in (before, after)]
     are_ours = all(name.startswith("sesemi_search.") for name in names)
-    if are_ours or len({name.rpartition(".")[2] for name in names}) == 1:
+    may_be_theirs = before.startswith("sesemi.") or after.startswith("sesemi.")
+    if (are_ours and may_be_theirs) or len({name.rpartition(".")[2] for name in names}) == 1:
         try:
             with user_code():
                 return get_object(names[0]) is not get_object(names[1])

@@ -21,6 +21,7 @@ from sesemi_search.models.weights import without_weights
 from sesemi_search.preflight.forward_trace import SavedTensors, Watch, shape_of
 from sesemi_search.training.build import EMA_KEY, LOSS_KEY, build_average, build_loss, settle_lazy
 from sesemi_search.training.gradients import compute_gradients
+from sesemi_search.training.without_compiler import spare_compiler
 
 __all__ = ["Cost", "Probe", "undisturbed"]
 
@@ -99,6 +100,7 @@ class Probe:
     ) -> None:
         self._device = device
         self._num_classes = num_classes
+        spare_compiler()
         with device, without_weights() as loading:
             self._classifier = build_classifier(backbone, head, num_classes)
             self._loss = build_loss(loss, weights)

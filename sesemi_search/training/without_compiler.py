@@ -1,53 +1,55 @@
-"""Lets torch's optimizers work without its compiler, whose import takes a worker more than a second and 100 MB.
+"""Lets torch work without its compiler until somebody compiles: the import takes more than a second and 100 MB.
 
-They import it when they are first used, to hide four methods from it and to break its graphs around `step` (seen in 2.9
-to 2.14: `torch._compile._disable_dynamo`, `torch.optim.optimizer._use_grad_for_differentiable`). In a torch that does
-this in another way nothing is changed, and the import takes its second.
+torch imports it to hide functions from it, methods of optimizers and what stands for operations on the meta device, and
+to break its graphs around an optimizer's step (seen in 2.9 to 2.14: `torch._compile._disable_dynamo`,
+`torch.optim.optimizer._use_grad_for_differentiable`). A module that knows these two stands in for it. To whoever asks
+for anything else it gives the compiler, which then knows what is to be hidden from it.
 """
 
-import functools
+import importlib
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
-
-import torch
-from torch.optim import Optimizer, optimizer
 
 __all__ = ["spare_compiler"]
 
+_COMPILER = "torch._dynamo"
+_HIDDEN = "__dynamo_disable"  # where `_disable_dynamo` keeps what the compiler made of a function
+
 
 def spare_compiler() -> None:
-    """Replaces what would import the compiler in torch's optimizers by what it amounts to without one.
-
-    Nothing is replaced where the compiler is there already: somebody compiles.
-    """
-    if "torch._dynamo" in sys.modules:
-        return
-    hide, break_graph = (
-        getattr(torch, "_disable_dynamo", None),
-        getattr(optimizer, "_use_grad_for_differentiable", None),
-    )
-    for kind in (Optimizer, *Optimizer.__subclasses__()):
-        for name, method in list(vars(kind).items()):
-            if _is_made_by(hide, method):
-                setattr(kind, name, method.__wrapped__)
-            elif _is_made_by(break_graph, method):
-                setattr(kind, name, _with_own_grad_mode(method.__wrapped__))
+    """Puts the stand-in where the compiler would be; nothing is done where one of them is."""
+    if _COMPILER not in sys.modules:
+        sys.modules[_COMPILER] = _StandIn(_COMPILER)
 
 
-def _is_made_by(decorator: Callable[..., Any] | None, method: Any) -> bool:
-    """Whether a method is what a decorator makes, each of which has the same code."""
-    return decorator is not None and getattr(method, "__code__", None) is decorator(_plain).__code__
+class _StandIn(ModuleType):
+    """Takes the compiler's place for `import torch._dynamo`."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name, __doc__)
+        self.__file__ = __file__  # whoever goes through all modules asks each for it
+        self._hidden: list[Callable[..., Any]] = []
 
-def _plain() -> None:
-    """Something to decorate."""
+    def disable(self, function: Callable[..., Any], *_arguments: Any, **_options: Any) -> Callable[..., Any]:
+        """Hides a function from a compiler that is not there."""
+        self._hidden.append(function)
+        return function
 
+    def graph_break(self, *_arguments: Any, **_options: Any) -> None:
+        """Breaks no graph: none is made."""
 
-def _with_own_grad_mode(step: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(step)
-    def run(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        with torch.set_grad_enabled(self.defaults["differentiable"]):
-            return step(self, *args, **kwargs)
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__path__":  # which the import of a submodule asks for
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return getattr(self._give_way(), name)
 
-    return run
+    def _give_way(self) -> ModuleType:
+        """Imports the compiler, which hides anew what was hidden."""
+        if sys.modules.get(_COMPILER) is self:
+            del sys.modules[_COMPILER]
+            for function in self._hidden:
+                vars(function).pop(_HIDDEN, None)
+            self._hidden.clear()
+        return importlib.import_module(_COMPILER)

@@ -5,8 +5,10 @@ import logging
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -14,11 +16,13 @@ from typing import Any
 
 import psutil
 import ray
+from ray import _raylet
 from ray._private import services, worker
 from ray._private.node import Node
 from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 
 from sesemi_search.errors import ConfigError
+from sesemi_search.search.ray_tune import agent_stand_in
 from sesemi_search.search.ray_tune.session_folder import choose_session_folder
 
 __all__ = ["QUIET", "LocalRay", "first_line", "is_in_ray", "kill_all", "machine_resources"]
@@ -29,6 +33,14 @@ QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 # Processes that serve a cluster which others use: jobs, the autoscaler, logs for the driver. Ray starts them with no
 # way to say no, waits for the first, and each takes a second of a core.
 _NOT_NEEDED = ("start_api_server", "start_monitor", "start_log_monitor")
+# Two more are a condition of a node: by the option that says how one is started, the ports that it writes, Ray's names
+# for them. -1 is Ray's word for a service that is not in use.
+_PORTS = {
+    "--dashboard": dict.fromkeys(
+        ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME"), -1
+    ),
+    "--runtime_env": {"RUNTIME_ENV_AGENT_PORT_NAME": 1},  # which a node asks only where a task has an environment
+}
 _PRESTART = re.compile(r"(?<=^--num_prestart_python_workers=)\d+$")
 _ENVIRONMENT = {
     "RAY_preload_python_modules": "sesemi_search.search.ray_tune.trainable",  # by each worker, before it has work
@@ -154,7 +166,7 @@ class LocalRay:
             if self._is_abandoned:
                 raise InterruptedError
             # Ray would start one for each CPU.
-            command = [_PRESTART.sub(str(self._num_workers), word) for word in command]
+            command = [_PRESTART.sub(str(self._num_workers), _spare_agent(word)) for word in command]
             started = start(command, *arguments, **options)
             self._processes.append(started.process)
             return started
@@ -167,6 +179,18 @@ class LocalRay:
         for process in self._processes:
             process.wait()
         self._processes.clear()  # their numbers may be others' from now on
+
+
+def _spare_agent(word: str) -> str:
+    """Lets a stand-in take the place of an agent in the word of a node's command that says how to start one."""
+    option, _, agent = word.partition("_agent_command=")
+    ports = _PORTS.get(option)
+    if ports is None or any(not hasattr(_raylet, name) for name in ports):
+        return word
+    written = [f"{getattr(_raylet, name)}={port}" for name, port in ports.items()]
+    options = [each for each in shlex.split(agent) if each.startswith(("--node-id=", "--session-dir="))]
+    stand_in = [sys.executable, "-I", "-S", agent_stand_in.__file__, *written, *options]
+    return f"{option}_agent_command={subprocess.list2cmdline(stand_in)}"
 
 
 def machine_resources() -> Mapping[str, float]:
