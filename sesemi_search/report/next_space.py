@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from sesemi_search.config.experiment import plain, to_yaml
 from sesemi_search.config.schema import EXPERIMENT_KEYS, SearchExperimentConfig
+from sesemi_search.config.yaml_text import yaml_loader
 from sesemi_search.project.project import Project, project_path, resource_dirs
 from sesemi_search.report.advice import Advice, Kind
 from sesemi_search.search.stored_search import StoredSearch
@@ -82,4 +83,5 @@ def _differing(value: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str
 def _shipped_part(part: str, name: str) -> Any:
     """Returns what one of our own samplers or pruners is in YAML."""
     files = (folder / "search" / part / f"{name}.yaml" for folder in resource_dirs())
-    return yaml.safe_load(next(file for file in files if file.is_file()).read_text(encoding="utf-8"))
+    text = next(file for file in files if file.is_file()).read_text(encoding="utf-8")
+    return yaml.load(text, yaml_loader())
