@@ -59,12 +59,14 @@ class Advice:
         text: The sentence, with its numbers.
         name: The full name of its parameter; "" where it is about none.
         node: What is to take the parameter's place in the space.
+        chance: How likely the trials at the end of a range are to stand so high by chance; 1 of other advice.
     """
 
     kind: Kind
     text: str
     name: str = ""
     node: Node | None = None
+    chance: float = 1.0
 
 
 def advise(records: Iterable[TrialRecord], space: Space, objectives: Objectives) -> list[Advice]:
@@ -86,14 +88,18 @@ def advise(records: Iterable[TrialRecord], space: Space, objectives: Objectives)
 
 
 def _advise_space(by_each: Sequence[Evidence], space: Space) -> Iterator[Advice]:
-    """Yields at most one advice for each parameter."""
+    """Yields at most one advice for each parameter, and one range to widen.
+
+    A sampler that goes to the end of a range draws other parameters with it, so that of several the clearest is meant.
+    """
     chance = _CHANCE / max(1, sum(map(_count_tests, space.dimensions)))
     shares = [Shares.measure(evidence, space) for evidence in by_each]
+    found = []
     for dimension in space.dimensions:
         name = escape_controls(space.short_names[dimension.name])
-        found = _find_change(dimension, name, by_each, chance) or _find_idle(dimension, name, by_each[0], shares)
-        if found is not None:
-            yield found
+        found.append(_find_change(dimension, name, by_each, chance) or _find_idle(dimension, name, by_each[0], shares))
+    clearest = min((each.chance for each in found if each), default=1.0)
+    yield from (each for each in found if each and (each.kind is not Kind.widen or each.chance == clearest))
 
 
 def _count_tests(dimension: Dimension) -> int:
@@ -123,14 +129,14 @@ def _find_bound(full_name: str, domain: Float | Int, name: str, evidence: Eviden
             wider is not None
             and distance[evidence.leader] <= _OUTMOST
             and inside >= _ENOUGH * count
-            and evidence.test(outer) < chance
+            and (by_chance := evidence.test(outer)) < chance
         ):
             end, value = "upper" if upper else "lower", evidence.records[evidence.leader].params[full_name]
             text = (
                 f"{name}: {inside} of the {count} best trials lie in the {end} fifth of {_describe_range(domain)}, "
                 f"the best at {format_value(value)}: widen it to {_describe_range(wider)}"
             )
-            return Advice(Kind.widen, text, full_name, wider)
+            return Advice(Kind.widen, text, full_name, wider, by_chance)
     return None
 
 
