@@ -5,7 +5,7 @@
 Trials are asked of a real sampler and judged by the default pruner, in memory and one after the other; only the metric
 is made up, 500 validation images' noise on it. It prints in how many ledgers each advice was given. No GPU; a ledger
 takes 0.05 s of a core with random trials, 0.4 s with the default sampler. Expect advice about the space in at most 2%
-of the ledgers that are noise, and `widen lr` in four of five where the best lies at its end.
+of the ledgers that are noise, and `widen lr` in three of five or more where the best lies at its end.
 """
 
 import argparse

@@ -28,6 +28,7 @@ __all__ = ["Advice", "Kind", "advise"]
 Array = NDArray[np.float64]
 
 _CHANCE = 0.02  # of any sentence about the space where there is nothing to it, all tests together
+_LIKELY = 0.05  # that one range's end does what another one does
 _MIN_COMPLETE = 8  # as for importances
 _MIN_TRIALS = 5  # of an option, before it can go
 _OUTER, _OUTMOST = 0.2, 0.1  # of a range: where its best trials lie, and where the very best does
@@ -59,14 +60,12 @@ class Advice:
         text: The sentence, with its numbers.
         name: The full name of its parameter; "" where it is about none.
         node: What is to take the parameter's place in the space.
-        chance: How likely the trials at the end of a range are to stand so high by chance; 1 of other advice.
     """
 
     kind: Kind
     text: str
     name: str = ""
     node: Node | None = None
-    chance: float = 1.0
 
 
 def advise(records: Iterable[TrialRecord], space: Space, objectives: Objectives) -> list[Advice]:
@@ -88,18 +87,16 @@ def advise(records: Iterable[TrialRecord], space: Space, objectives: Objectives)
 
 
 def _advise_space(by_each: Sequence[Evidence], space: Space) -> Iterator[Advice]:
-    """Yields at most one advice for each parameter, and one range to widen.
-
-    A sampler that goes to the end of a range draws other parameters with it, so that of several the clearest is meant.
-    """
+    """Yields at most one advice for each parameter."""
     chance = _CHANCE / max(1, sum(map(_count_tests, space.dimensions)))
     shares = [Shares.measure(evidence, space) for evidence in by_each]
-    found = []
+    bounds = _find_bounds(space, by_each[0], chance)
     for dimension in space.dimensions:
         name = escape_controls(space.short_names[dimension.name])
-        found.append(_find_change(dimension, name, by_each, chance) or _find_idle(dimension, name, by_each[0], shares))
-    clearest = min((each.chance for each in found if each), default=1.0)
-    yield from (each for each in found if each and (each.kind is not Kind.widen or each.chance == clearest))
+        found = bounds.get(dimension.name) or _find_change(dimension, name, by_each, chance)
+        found = found or _find_idle(dimension, name, by_each[0], shares)
+        if found is not None:
+            yield found
 
 
 def _count_tests(dimension: Dimension) -> int:
@@ -108,36 +105,69 @@ def _count_tests(dimension: Dimension) -> int:
 
 def _find_change(dimension: Dimension, name: str, by_each: Sequence[Evidence], chance: float) -> Advice | None:
     having = [evidence.having(dimension.name) for evidence in by_each]
-    if having[0].is_complete.sum() < _MIN_COMPLETE:
+    if isinstance(dimension.domain, Float | Int) or having[0].is_complete.sum() < _MIN_COMPLETE:
         return None
-    if isinstance(dimension.domain, Float | Int):
-        return _find_bound(dimension.name, dimension.domain, name, having[0], chance)
     return _find_worse(dimension.name, dimension.domain, name, having, chance)
 
 
-def _find_bound(full_name: str, domain: Float | Int, name: str, evidence: Evidence, chance: float) -> Advice | None:
-    """Finds that the best trials lie at one end of a range."""
-    if domain.low == domain.high:
-        return None
-    places = np.array([unit_position(domain, value) for value in evidence.column(full_name)])
-    for upper in (False, True):
-        wider = widen(domain, upper=upper)
-        distance = 1 - places if upper else places
-        outer = distance <= _OUTER
-        inside, count = int((outer & evidence.best).sum()), int(evidence.best.sum())
-        if (
-            wider is not None
-            and distance[evidence.leader] <= _OUTMOST
-            and inside >= _ENOUGH * count
-            and (by_chance := evidence.test(outer)) < chance
-        ):
-            end, value = "upper" if upper else "lower", evidence.records[evidence.leader].params[full_name]
-            text = (
-                f"{name}: {inside} of the {count} best trials lie in the {end} fifth of {_describe_range(domain)}, "
-                f"the best at {format_value(value)}: widen it to {_describe_range(wider)}"
-            )
-            return Advice(Kind.widen, text, full_name, wider, by_chance)
-    return None
+@dataclass(frozen=True)
+class _End:
+    """An end of a range at which the best trials lie."""
+
+    name: str
+    domain: Float | Int
+    upper: bool
+
+    def distance(self, evidence: Evidence) -> Array:
+        """Returns how far from the end each trial lies, 0 to 1; NaN where it does not have the parameter."""
+        values = evidence.column(self.name)
+        places = np.array([math.nan if value is None else unit_position(self.domain, value) for value in values])
+        return 1 - places if self.upper else places
+
+    def describe(self, name: str, evidence: Evidence, wider: Float | Int) -> str:
+        """Returns what is advised of it."""
+        inside = int(((self.distance(evidence) <= _OUTER) & evidence.best).sum())
+        side = "upper" if self.upper else "lower"
+        return (
+            f"{name}: {inside} of the {evidence.best.sum()} best trials lie in the {side} fifth of "
+            f"{_describe_range(self.domain)}, the best at "
+            f"{format_value(evidence.records[evidence.leader].params[self.name])}: widen it to {_describe_range(wider)}"
+        )
+
+
+def _find_ends(space: Space, evidence: Evidence) -> list[_End]:
+    """Returns the ends of ranges at which the best trials lie, by chance or not."""
+    ends = []
+    for dimension in space.dimensions:
+        domain, having = dimension.domain, evidence.having(dimension.name)
+        if not isinstance(domain, Float | Int) or domain.low == domain.high:
+            continue
+        if having.is_complete.sum() < _MIN_COMPLETE:
+            continue
+        for end in (_End(dimension.name, domain, upper) for upper in (False, True)):
+            distance = end.distance(having)
+            inside = ((distance <= _OUTER) & having.best).sum() >= _ENOUGH * having.best.sum()
+            if inside and distance[having.leader] <= _OUTMOST:
+                ends.append(end)
+    return ends
+
+
+def _find_bounds(space: Space, evidence: Evidence, chance: float) -> dict[str, Advice]:
+    """Finds the ranges that are to be widened, by the names of their parameters.
+
+    A sampler that goes to the end of one range draws others with it: an end has to tell among trials that are alike in
+    lying at another one or not.
+    """
+    ends, found = _find_ends(space, evidence), {}
+    for end in ends:
+        having, wider = evidence.having(end.name), widen(end.domain, upper=end.upper)
+        outer = end.distance(having) <= _OUTER
+        others = [other.distance(having) <= _OUTER for other in ends if other is not end]
+        is_its_own = all(having.test(outer, [other, ~other]) < _LIKELY for other in others)
+        if wider is not None and is_its_own and having.test(outer) < chance:
+            name = escape_controls(space.short_names[end.name])
+            found[end.name] = Advice(Kind.widen, end.describe(name, having, wider), end.name, wider)
+    return found
 
 
 def _find_worse(
@@ -193,7 +223,7 @@ def _advise_trials(evidence: Evidence) -> Iterator[Advice]:
     gain = values.max() - early.max()
     twice = _gain_of_doubling(values)
     num_late = int(is_late.sum())
-    if gain > twice and evidence.test(is_late, block=count) < _CHANCE:
+    if gain > twice and evidence.test(is_late, [is_late | True]) < _CHANCE:
         text = (
             f"more trials are likely to help: the last {num_late} of {count} raised the best {metric} by "
             f"{format_metric(gain)}, and stand above those before them"

@@ -103,14 +103,17 @@ class Evidence:
         """Returns the value of a parameter in each trial, None where it does not exist."""
         return [record.params.get(name) for record in self.records]
 
-    def test(self, group: Mask, block: int = _BLOCK) -> float:
+    def test(self, group: Mask, strata: Sequence[Mask] = ()) -> float:
         """Returns how likely it is by chance that the trials of a group stand so much above the others.
 
         Args:
             group: (N,) which are of the group.
-            block: Trials that are compared with each other: neighbours in time, or all.
+            strata: Trials that are compared with each other; by default neighbours in time.
         """
-        return min(1.0, 2 * min(standing_test(each, group, block) for each in (self.final, self.early)))
+        order = np.arange(len(group))
+        count = max(1, len(group) // _BLOCK)
+        near = strata or [order * count // len(group) == i for i in range(count)]
+        return min(1.0, 2 * min(standing_test(each, group, near) for each in (self.final, self.early)))
 
 
 def _standing(values: Sequence[float] | Array) -> Array:
@@ -136,20 +139,20 @@ def unit_position(domain: Float | Int, value: float) -> float:
     return (value - domain.low) / (domain.high - domain.low)
 
 
-def standing_test(standing: Array, group: Mask, block: int) -> float:
+def standing_test(standing: Array, group: Mask, strata: Sequence[Mask]) -> float:
     """Returns the probability, were there nothing to it, that a group stands as high as it does.
 
-    It is the one-sided test of Mann and Whitney with ties, its statistic added up over blocks of trials that are near
-    in time (van Elteren 1960).
+    It is the one-sided test of Mann and Whitney with ties, its statistic added up over strata (van Elteren
+    1960).
 
     Args:
         standing: (N,) what the trials are ranked by, more being better.
         group: (N,) which are of the group.
-        block: Trials in a block, the least that it has where there are as many.
+        strata: (N,) each, which trials are compared with each other.
     """
     excess = variance = 0.0
-    for near in np.array_split(np.arange(len(group)), max(1, len(group) // block)):
-        n, m = len(near), int(group[near].sum())
+    for near in strata:
+        n, m = int(near.sum()), int(group[near].sum())
         if 0 < m < n:
             _, places, counts = np.unique(standing[near], return_inverse=True, return_counts=True)
             ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
