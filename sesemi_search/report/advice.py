@@ -223,7 +223,7 @@ def _advise_trials(evidence: Evidence) -> Iterator[Advice]:
     gain = values.max() - early.max()
     twice = _gain_of_doubling(values)
     num_late = int(is_late.sum())
-    if gain > twice and evidence.test(is_late, [is_late | True]) < _CHANCE:
+    if gain > twice and evidence.test(is_late, [np.ones(count, bool)]) < _CHANCE:
         text = (
             f"more trials are likely to help: the last {num_late} of {count} raised the best {metric} by "
             f"{format_metric(gain)}, and stand above those before them"
