@@ -158,7 +158,7 @@ def _find_bounds(space: Space, evidence: Evidence, chance: float) -> dict[str, A
     A sampler that goes to the end of one range draws others with it: an end has to tell among trials that are alike in
     lying at another one or not.
     """
-    ends, found = _find_ends(space, evidence), {}
+    ends, found = _find_ends(space, evidence), dict[str, Advice]()
     for end in ends:
         having, wider = evidence.having(end.name), widen(end.domain, upper=end.upper)
         outer = end.distance(having) <= _OUTER
