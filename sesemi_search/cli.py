@@ -22,6 +22,8 @@ _VERBS = {
     "report": "write a search as an HTML page, or serve it: sesemi-search report DIR [--out FILE | --watch]",
     "list": "list the searches and final runs of the project: sesemi-search list [DIR ...] [--json]",
     "compare": "set searches side by side: sesemi-search compare DIR DIR ... [--json]",
+    "refine": "write the space that follows from what a search has shown: sesemi-search refine DIR [--out FILE]",
+    "dashboard": "show a search in Optuna's dashboard, on this machine: sesemi-search dashboard DIR [--port PORT]",
     "remove": "take a search or a final run off the disk: sesemi-search remove DIR [--yes]",
     "track": "write the Weights & Biases runs of a search anew: sesemi-search track DIR [tracking.KEY=VALUE ...]",
     "train": "train one config and score it on the test split: sesemi-search train DIR [--trial NUMBER] "
@@ -67,15 +69,22 @@ _OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {"action": "store_true", "help": "another final run, which opens the test split once more"},
     ),
     "--watch": (("report",), {"action": "store_true", "help": "serve the page, and what is new while the search runs"}),
-    "--port": (("report",), {"metavar": "PORT", "type": int, "help": "where --watch serves it; by default a free one"}),
+    "--port": (
+        ("report", "dashboard"),
+        {"metavar": "PORT", "type": int, "help": "to listen on; by default a free one, of dashboard 8080"},
+    ),
     "--jsonl": (("predict",), {"action": "store_true", "help": "print JSON, an object a line"}),
     "--top": (("predict",), {"metavar": "N", "type": int, "help": "classes to print for an image, the most probable"}),
     "--batch": (("predict",), {"metavar": "B", "type": int, "help": "images that the model gets at once; 64"}),
     "--split": (("evaluate",), {"choices": ["test", "val", "train", "all"], "help": "which images; by default test"}),
     "--format": (("export",), {"choices": ["onnx", "torch-export"], "help": "of the file; by default onnx"}),
     "--out": (
-        ("export", "report"),
-        {"metavar": "FILE", "type": Path, "help": "the file; by default beside the model, DIR/report.html"},
+        ("export", "report", "refine"),
+        {
+            "metavar": "FILE",
+            "type": Path,
+            "help": "the file; by default beside the model, DIR/report.html, or in the project's spaces",
+        },
     ),
     "--device": (
         ("predict", "evaluate", "calibrate"),
@@ -239,6 +248,14 @@ def _dispatch(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         from sesemi_search.commands.compare import compare_command
 
         return compare_command(parsed.overrides, parsed.json)
+    if parsed.verb == "refine":
+        from sesemi_search.commands.refine import refine_command
+
+        return refine_command(parsed.overrides, parsed.out, parsed.project)
+    if parsed.verb == "dashboard":
+        from sesemi_search.commands.dashboard import dashboard_command
+
+        return dashboard_command(parsed.overrides, parsed.port)
     if parsed.verb == "remove":
         from sesemi_search.commands.remove import remove_command
 

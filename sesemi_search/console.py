@@ -8,22 +8,33 @@ was said is remembered, so that a search can begin its `search.log` with it once
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from sesemi_search.formatting import escape_controls
 
-__all__ = ["EscapingFormatter", "make_console", "print_text", "show_progress", "take_lines"]
+__all__ = [
+    "EscapingFormatter",
+    "ShowProgress",
+    "make_console",
+    "print_text",
+    "progress_line",
+    "show_progress",
+    "take_lines",
+]
 
 # A log file has no width of its own; tables read better than at rich's 80.
 _FILE_WIDTH = 120
 _REMEMBERED = 1000  # lines
+_BAR_WIDTH = 20
 
 
 class _Console(Console):
@@ -115,20 +126,42 @@ def make_console() -> Console:
     return console
 
 
+class ShowProgress(Protocol):
+    """What shows on a line what is being done, in the place of what it showed before."""
+
+    def __call__(self, text: str, share: float | None = None) -> None:
+        """Shows a text behind a bar.
+
+        Args:
+            text: What is being done.
+            share: How much of it is, 0 to 1; None where nobody knows.
+        """
+
+
 @contextmanager
-def show_progress() -> Iterator[Callable[[str], None]]:
-    """Gives what shows on one line what is being done: each text in the place of the one before, none at the end.
+def show_progress() -> Iterator[ShowProgress]:
+    """Gives what shows a bar and a text on one line, of which nothing stays at the end.
 
     The line is the standard error's where that is a terminal; files and pipes get nothing of it. Lines of the logger do
     not know of it: log before and after.
     """
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda text, share=None: None  # noqa: ARG005
         return
     console = _Console(stderr=True, highlight=False, markup=False, emoji=False)
     # What a user's module prints meanwhile stands above the line, or goes where it would without.
-    with Live(console=console, auto_refresh=False, transient=True, redirect_stdout=sys.stdout.isatty()) as live:
-        yield lambda text: live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+    with Live(console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as live:
+        yield lambda text, share=None: live.update(progress_line(text, share), refresh=True)
+
+
+def progress_line(text: str | Text, share: float | None) -> RenderableType:
+    """Returns a bar with a text behind it, on one line of any terminal; one that is only full or empty of None."""
+    line = Table.grid(padding=(0, 1), expand=True)
+    line.add_column(width=_BAR_WIDTH)
+    line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    shown = Text(text) if isinstance(text, str) else text
+    line.add_row(ProgressBar(total=1.0 if share is not None else None, completed=share or 0.0, width=_BAR_WIDTH), shown)
+    return line
 
 
 def _open_standard_streams() -> None:

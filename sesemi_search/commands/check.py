@@ -56,7 +56,7 @@ def check_command(request: Request, measure: bool) -> int:
         for line in describe_data(data, prepared.settings.learner.hparams.num_classes):
             logger.info(line)
         with show_progress() as show:
-            speeds = measure_speeds(checked, data, lambda done, of: show(f"training {done + 1} of {of}"))
+            speeds = measure_speeds(checked, data, lambda done, of: show(f"training {done + 1} of {of}", done / of))
         console.print()
     report = _Report(checked, speeds, composed.source_lines, prepared.settings.search.constraints)
     report.show(prepared.settings.search.name, console)

@@ -21,12 +21,11 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import quote_path
 from sesemi_search.search.directory import REPORT, choose_directory, holds_search
 from sesemi_search.search.ledger.ledger import Ledger
-from sesemi_search.search.ledger.records import Outcome
 from sesemi_search.search.ray_tune.cluster import start_ahead
 from sesemi_search.search.ray_tune.signals import signals_interrupt
 from sesemi_search.search.result import SearchResult
-from sesemi_search.search.stopping import StopKind
-from sesemi_search.tracking import Tracker, Trackers, WandbTracker, search_tracker
+from sesemi_search.search.stopping import Budget, StopKind
+from sesemi_search.tracking import TerminalProgress, Tracker, Trackers, WandbTracker, search_tracker
 
 if TYPE_CHECKING:  # it takes torch
     from sesemi_search.search.plan import Plan
@@ -34,6 +33,9 @@ if TYPE_CHECKING:  # it takes torch
 __all__ = ["begin_search", "carry_out", "exit_code", "follow_search", "run_command"]
 
 logger = logging.getLogger(__name__)
+
+# Makes what is shown every event: from the ledger of a search, its directory, its budget and its number of slots.
+MakeTracker = Callable[[Ledger, Path, Budget, int], Tracker]
 
 
 def run_command(request: Request, argv: Sequence[str]) -> int:
@@ -88,17 +90,24 @@ def carry_out(composed: Composed, directory: Path, argv: Sequence[str], console:
     return result
 
 
-def follow_search(plan: "Plan", console: Console) -> Callable[[Ledger, Path], Tracker]:
+def follow_search(plan: "Plan", console: Console) -> MakeTracker:
     """Returns what makes the tracker of a search, or of a phase of a final run, from its ledger and its directory."""
     from sesemi_search.report.page import ReportFile
     from sesemi_search.report.tracked_search import TrackedSearch, read_facts
 
-    def make_tracker(ledger: Ledger, directory: Path) -> Tracker:
-        earlier = ledger.records()
+    def make_tracker(ledger: Ledger, directory: Path, budget: Budget, num_slots: int) -> Tracker:
+        earlier, first = ledger.records(), plan.objectives.first
         best = plan.objectives.best(earlier)
-        ended = Counter(r.outcome.value for r in earlier if r.outcome not in (Outcome.running, Outcome.interrupted))
-        leader = None if best is None or best.value is None else (best.value, best.number)
-        first = plan.objectives.first
+        progress = TerminalProgress(
+            console,
+            first.name,
+            first.mode,
+            plan.settings.search.num_trials,
+            ended=Counter(r.outcome.value for r in earlier if r.is_ended and r.is_counted),
+            best=None if best is None or best.value is None else (best.value, best.number),
+            num_slots=num_slots,
+            budget_left=budget.seconds_left,
+        )
 
         def of_search(tracker: WandbTracker) -> Tracker:
             if plan.phase is not None:
@@ -106,7 +115,7 @@ def follow_search(plan: "Plan", console: Console) -> Callable[[Ledger, Path], Tr
             facts = partial(read_facts, ledger, directory, plan.settings.search, plan.space)
             return TrackedSearch(tracker, facts, plan.settings.tracking.log_model)
 
-        shown = search_tracker(plan.settings, first.name, first.mode, directory, console, ended, leader, of_search)
+        shown = search_tracker(plan.settings.tracking, progress, directory, of_search)
         return shown if plan.phase is not None else Trackers([ReportFile(directory), shown])
 
     return make_tracker

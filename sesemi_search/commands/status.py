@@ -7,8 +7,9 @@ from pathlib import Path
 from sesemi_search.console import make_console, print_text
 from sesemi_search.final.result import read_final
 from sesemi_search.formatting import format_metrics, format_params, format_path, format_seconds, quote_path
+from sesemi_search.report.advice import advise
 from sesemi_search.report.failures import describe_failures
-from sesemi_search.report.search_end import compare_with_baseline
+from sesemi_search.report.search_end import compare_with_baseline, describe_advice
 from sesemi_search.report.summary import State, Summary, summarize
 from sesemi_search.report.table import print_trials, render_outcomes, varied_params
 from sesemi_search.search.directory import count_finals, final_dir, only_directory
@@ -19,13 +20,20 @@ __all__ = ["status_command"]
 
 def status_command(arguments: Sequence[str], as_json: bool) -> int:
     """Prints the state of a search, its best trial and those that run; returns the exit code."""
-    summary = summarize(read_search(only_directory("status", arguments)))
+    stored = read_search(only_directory("status", arguments))
+    summary = summarize(stored)
+    is_over = summary.state is State.finished
+    advice = advise(stored.all_records, stored.space, stored.objectives) if is_over else []
     if as_json:
-        running = [row.to_json() for row in summary.running]
-        print_text(json.dumps({**summary.to_json(), "running": running}, indent=1, default=str))
+        more = {"running": [row.to_json() for row in summary.running], "advice": [each.text for each in advice]}
+        print_text(json.dumps({**summary.to_json(), **more}, indent=1, default=str))
         return 0
     console = make_console()
-    for line in (*_describe(summary), *_describe_final(summary.directory)):
+    for line in (
+        *_describe(summary),
+        *_describe_final(summary.directory),
+        *describe_advice(advice, summary.directory),
+    ):
         console.print(line, soft_wrap=True)
     if summary.running:
         console.print()

@@ -19,6 +19,7 @@ from sesemi_search.final.openings import describe_openings, earlier_openings
 from sesemi_search.final.train import FinalResult, train
 from sesemi_search.formatting import quote_path
 from sesemi_search.inference.model_card import write_model_card
+from sesemi_search.metrics import measured_names
 from sesemi_search.preflight.experiment import settle_experiment
 from sesemi_search.project.project import PROVENANCE, check_writable, project_path
 from sesemi_search.project.provenance import describe_provenance
@@ -58,7 +59,7 @@ def train_config(request: Request, argv: Sequence[str]) -> FinalResult:
         logger.info(note)
     if typed.run.test and (note := describe_openings(earlier_openings(note_openings, typed.data))):
         logger.info(note)
-    tracker = run_tracker(to_typed(config).tracking, folder, console)
+    tracker = run_tracker(to_typed(config).tracking, folder, console, measured_names(typed.learner.metrics))
 
     def begin() -> None:
         try:

@@ -31,14 +31,14 @@ from sesemi_search.search.plan import Plan, load_data
 from sesemi_search.search.ray_tune.cluster import connect
 from sesemi_search.search.ray_tune.driver import search
 from sesemi_search.search.ray_tune.local_ray import LocalRay
-from sesemi_search.search.stopping import StopKind
+from sesemi_search.search.stopping import Budget, StopKind
 from sesemi_search.tracking.tracker import Tracker
 
 __all__ = ["MakeTracker", "run_final"]
 
 logger = logging.getLogger(__name__)
 
-MakeTracker = Callable[[Plan], Callable[[Ledger, Path], Tracker]]
+MakeTracker = Callable[[Plan], Callable[[Ledger, Path, Budget, int], Tracker]]
 
 _SHARES = ("val/top1", "val/top1/best")  # metrics that are a share of validation images
 

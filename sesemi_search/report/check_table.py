@@ -9,8 +9,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from sesemi_search.columns import break_header
 from sesemi_search.formatting import format_value
-from sesemi_search.report.table import break_header
 
 __all__ = ["NOTHING", "BranchRow", "render_branches"]
 

@@ -11,13 +11,14 @@ import optuna
 from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import escape_controls, format_metrics
 from sesemi_search.project.project import project_path
+from sesemi_search.report.advice import Advice, advise
 from sesemi_search.report.importance import measure_importances
 from sesemi_search.report.page import write_report
 from sesemi_search.report.summary import Summary, summarize
 from sesemi_search.report.trial_rows import TrialRow, column_names, flatten_row, rank_rows
 from sesemi_search.search.ledger.objectives import COSTS
 from sesemi_search.search.stored_config import load_trial_config
-from sesemi_search.search.stored_search import StoredSearch, read_search
+from sesemi_search.search.stored_search import StoredSearch, copy_study, read_search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,19 +114,18 @@ class Search:
     @cached_property
     def study(self) -> optuna.Study:
         """The study, copied into memory: what is written to it is not written to the search."""
-        study = optuna.create_study(study_name=self.name, directions=self._stored.objectives.directions)
-        for name, value in self._stored.attributes.items():
-            study.set_user_attr(name, value)
-        study.add_trials(self._stored.trials)
-        return study
+        return copy_study(self._stored)
 
     def importances(self) -> Mapping[str, float]:
         """Returns how much each parameter mattered, the greatest first; they add up to 1 (see `measure_importances`).
 
         Empty where fewer than eight trials are complete.
         """
-        records = [*self._stored.copied, *self._stored.records]
-        return measure_importances(records, self._stored.space, self._stored.objectives)
+        return measure_importances(self._stored.all_records, self._stored.space, self._stored.objectives)
+
+    def advice(self) -> list[Advice]:
+        """Returns what the trials show of the space and of the best one, a sentence each (see `advise`)."""
+        return advise(self._stored.all_records, self._stored.space, self._stored.objectives)
 
     def report(self, file: str | Path | None = None) -> Path:
         """Writes the search as an HTML page that needs nothing else; returns its path.

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from sesemi_search.formatting import format_metric, format_metrics, format_seconds, quote_path
+from sesemi_search.report.advice import Advice, advise
 from sesemi_search.report.failures import describe_failures
 from sesemi_search.report.importance import measure_importances
 from sesemi_search.report.table import print_trials, render_outcomes, varied_params
@@ -16,7 +18,7 @@ from sesemi_search.search.result import SearchResult
 from sesemi_search.search.stopping import StopKind
 from sesemi_search.space.space import Space
 
-__all__ = ["compare_with_baseline", "describe_copies", "print_search_end"]
+__all__ = ["compare_with_baseline", "describe_advice", "describe_copies", "print_search_end"]
 
 _NUM_SHOWN = 10
 
@@ -46,6 +48,9 @@ def print_search_end(result: SearchResult, space: Space, objectives: Objectives,
         took += f" this time and {format_seconds(result.earlier_seconds)} before"
     console.print(f"{took}; {share:.0%} of the time of its {result.slots} slot{'s' * (result.slots != 1)} was training")
     _print_errors(result, rows, console)
+    advice = advise([*result.copied, *result.records], space, objectives)
+    for line in describe_advice(advice, result.directory):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     _print_next(result, rows, objectives, console)
 
 
@@ -102,6 +107,16 @@ def compare_with_baseline(best: TrialRow, rows: Sequence[TrialRow]) -> str:
         return f"; {own}: {baseline.outcome.replace('_', ' ')} after {epochs}{at}"
     gain = best.value - baseline.value
     return f", {format_metric(abs(gain))} {'above' if gain > 0 else 'below'} {own}"
+
+
+def describe_advice(advice: Sequence[Advice], directory: Path) -> list[str]:
+    """Returns a line for each advice, and what writes the space that follows from them; nothing where there is none."""
+    if not advice:
+        return []
+    lines = ["what the trials show:", *(f"- {each.text}" for each in advice)]
+    if any(each.node is not None for each in advice):
+        lines.append(f"write the next space: sesemi-search refine {quote_path(directory)}")
+    return lines
 
 
 def describe_copies(copied: Sequence[TrialRecord]) -> str:

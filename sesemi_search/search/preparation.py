@@ -96,7 +96,7 @@ def check_prepared(prepared: Prepared, architectures: Architectures, bad_branche
                 prepared.space,
                 prepared.experiment,
                 architectures,
-                tell=lambda done, of: show(f"checking branches {done + 1} of {of}"),
+                tell=lambda done, of: show(f"checking branches {done + 1} of {of}", done / of),
             )
         if bad_branches is BadBranches.refuse:
             problems += checked.describe_problems()

@@ -69,6 +69,17 @@ class Budget:
         """Counts an epoch."""
         self._training_s += seconds
 
+    def seconds_left(self, training_rate: float) -> float | None:
+        """Returns the wall seconds until a budget is spent, or None where there is none.
+
+        Args:
+            training_rate: Seconds that trials train in a wall second, all slots together.
+        """
+        left = [] if self._time_s is None else [self._time_s - self.wall_s]
+        if self._compute_h is not None and training_rate > 0:
+            left.append((self._compute_h * 3600 / self._share - self._training_s) / training_rate)
+        return max(0.0, min(left)) if left else None
+
     def exceeded(self) -> Stop | None:
         """Returns which budget is spent, or None."""
         if self._time_s is not None and self.wall_s >= self._time_s:

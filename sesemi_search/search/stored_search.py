@@ -26,13 +26,20 @@ from sesemi_search.config.schema import SearchConfig, SearchExperimentConfig
 from sesemi_search.errors import ConfigError
 from sesemi_search.search.directory import JOURNAL, SEARCH_YAML, file_inside, holds_search, lock_holder
 from sesemi_search.search.ledger.conversion import is_copy, to_record
-from sesemi_search.search.ledger.journal import open_storage
+from sesemi_search.search.ledger.journal import open_storage, show_journal
 from sesemi_search.search.ledger.objectives import Objectives, parse_objectives
 from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.space.parse import parse_space
 from sesemi_search.space.space import Space
 
-__all__ = ["StoredSearch", "load_search_yaml", "read_search", "sealed_environment"]
+__all__ = [
+    "StoredSearch",
+    "copy_study",
+    "load_search_yaml",
+    "open_to_show",
+    "read_search",
+    "sealed_environment",
+]
 
 _ENV = "oc.env"
 # Blocks entered and not left; OmegaConf's resolvers belong to the process.
@@ -68,6 +75,11 @@ class StoredSearch:
     trials: list[FrozenTrial]
     attributes: Mapping[str, Any]
     holder: str
+
+    @property
+    def all_records(self) -> list[TrialRecord]:
+        """Every trial that the sampler learns from, those of earlier searches first."""
+        return [*self.copied, *self.records]
 
 
 def read_search(directory: Path) -> StoredSearch:
@@ -124,6 +136,25 @@ def _read_study(directory: Path, config: DictConfig, space: Space, experiment: W
         study.user_attrs,
         holder,
     )
+
+
+def open_to_show(stored: StoredSearch) -> BaseStorage:
+    """Returns the study of a search for what takes an Optuna storage: whatever is written to it is not kept.
+
+    It follows a search that runs; one with a `search.storage` stays as it was when it was read.
+    """
+    if stored.config.search.storage is None:
+        return show_journal(stored.directory)
+    return copy_study(stored)._storage
+
+
+def copy_study(stored: StoredSearch) -> optuna.Study:
+    """Returns the study of a search, copied into memory: what is written to it is not written to the search."""
+    study = optuna.create_study(study_name=stored.name, directions=stored.objectives.directions)
+    for name, value in stored.attributes.items():
+        study.set_user_attr(name, value)
+    study.add_trials(stored.trials)
+    return study
 
 
 def load_search_yaml(directory: Path) -> DictConfig:

@@ -3,18 +3,21 @@
 The tree is written in blocks, one key a line; domains and short lists in one line each.
 """
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
 
 import yaml
 
-from sesemi_search.space.domains import Choice, Constant, Entries, Float, Int, Listing, Node, Options, Tree
+from sesemi_search.space.domains import Choice, Constant, Domain, Entries, Float, Int, Listing, Node, Options, Tree
 from sesemi_search.space.parse import LITERAL
+from sesemi_search.space.space import children, join
 
 __all__ = ["to_plain", "write_space"]
 
 _WIDTH = 100_000  # no line is broken
+_COMMENT_WIDTH = 118  # of comments, which are
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
@@ -36,14 +39,47 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def write_space(root: Tree) -> str:
-    """Returns a space as YAML below the key `space`."""
+def write_space(root: Tree, comments: Mapping[str, str] | None = None) -> str:
+    """Returns a space as YAML below the key `space`.
+
+    Args:
+        root: The space.
+        comments: Texts to stand above parameters, by full name.
+    """
     written = _Dumper(StringIO(), sort_keys=False).represent_data(to_plain(root))
     _lay_out(written, root)
     key = yaml.ScalarNode("tag:yaml.org,2002:str", "space")
     document = yaml.MappingNode("tag:yaml.org,2002:map", [(key, written)], flow_style=False)
     text: str = yaml.serialize(document, allow_unicode=True, width=_WIDTH)
-    return text
+    return _comment(text, root, comments) if comments else text
+
+
+def _comment(text: str, root: Tree, comments: Mapping[str, str]) -> str:
+    lines = text.splitlines()
+    (_, written), *_ = yaml.compose(text, yaml.SafeLoader).value
+    # From the last line up: those above keep their numbers.
+    for name, number in sorted(_find_lines(written, root, "", 0), key=lambda each: -each[1]):
+        if name in comments:
+            indent = " " * (len(lines[number]) - len(lines[number].lstrip(" ")))
+            wrapped = textwrap.wrap(comments[name], _COMMENT_WIDTH - len(indent), break_on_hyphens=False)
+            lines[number:number] = [f"{indent}# {line}" for line in wrapped]
+    return "\n".join([*lines, ""])
+
+
+def _find_lines(written: yaml.Node, node: Node, name: str, line: int) -> Iterator[tuple[str, int]]:
+    """Yields the parameters below a node, each with the line that its YAML begins in."""
+    if isinstance(node, Domain):
+        yield name, line
+    if isinstance(node, Options):
+        (_, options), *_ = written.value
+        below = [(key.start_mark.line, value) for key, value in options.value]
+        parts = list(node.nodes.items())
+    else:
+        parts = list(children(node))
+        is_list = isinstance(node, Listing)
+        below = [(v.start_mark.line, v) if is_list else (v[0].start_mark.line, v[1]) for v in written.value if parts]
+    for (at, value), (part, child) in zip(below, parts, strict=True):
+        yield from _find_lines(value, child, join(name, part), at)
 
 
 def to_plain(node: Node) -> Any:

@@ -2,12 +2,12 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from sesemi_search.config.schema import SearchExperimentConfig, TrackingConfig, TrackingKind, TrackingMode
+from sesemi_search.config.schema import TrackingConfig, TrackingKind, TrackingMode
 from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
 from sesemi_search.tracking.tracker import Tracker, Trackers
 from sesemi_search.tracking.weights_and_biases import WandbTracker
@@ -18,29 +18,17 @@ logger = logging.getLogger(__name__)
 
 
 def search_tracker(
-    settings: SearchExperimentConfig,
-    metric: str,
-    mode: str,
-    directory: Path,
-    console: Console,
-    ended: Mapping[str, int],
-    best: tuple[float, int] | None,
-    of_search: Callable[[WandbTracker], Tracker],
+    tracking: TrackingConfig, progress: TerminalProgress, directory: Path, of_search: Callable[[WandbTracker], Tracker]
 ) -> Tracker:
     """Returns what shows the trials of a search: the terminal, and Weights & Biases unless `tracking=none`.
 
     Args:
-        settings: The search's config.
-        metric: Name of the first objective.
-        mode: `max` or `min`.
+        tracking: The search's `tracking`.
+        progress: What shows them in the terminal.
         directory: The search directory.
-        console: The terminal.
-        ended: Trials of earlier sittings by outcome.
-        best: Value and number of the best of them.
         of_search: Makes of what tells W&B of the trials what tells it of the search as well.
     """
-    progress = TerminalProgress(console, metric, mode, settings.search.num_trials, ended, best)
-    return _with_wandb(progress, settings.tracking, directory, of_search)
+    return _with_wandb(progress, tracking, directory, of_search)
 
 
 def result_tracker(tracking: TrackingConfig, directory: Path) -> Tracker:
@@ -48,9 +36,9 @@ def result_tracker(tracking: TrackingConfig, directory: Path) -> Tracker:
     return _with_wandb(Trackers([]), tracking, directory, lambda tracker: tracker)
 
 
-def run_tracker(tracking: TrackingConfig, directory: Path, console: Console) -> Tracker:
-    """Returns what shows a final run."""
-    return _with_wandb(TerminalEpochs(console), tracking, directory, lambda tracker: tracker)
+def run_tracker(tracking: TrackingConfig, directory: Path, console: Console, metrics: Sequence[str]) -> Tracker:
+    """Returns what shows a final run, and of the validation split also the metrics of these names."""
+    return _with_wandb(TerminalEpochs(console, metrics), tracking, directory, lambda tracker: tracker)
 
 
 def wandb_tracker(tracking: TrackingConfig, directory: Path) -> WandbTracker:

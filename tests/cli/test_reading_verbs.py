@@ -176,7 +176,7 @@ def test_json_has_what_is_documented(directory: Path, command: Command) -> None:
     assert trials["state"] == "stopped"
     with at_work(directory):
         status = json.loads(command("status", str(directory), "--json")[1])
-    assert set(status) == SEARCH_KEYS | {"running"}
+    assert set(status) == SEARCH_KEYS | {"running", "advice"}
     assert [each["number"] for each in status["running"]] == [6]
     assert (status["state"], status["holder"], status["slots_in_use"]) == ("running", "process 7 on there", 1)
     (run,) = json.loads(command("list", "--json")[1])

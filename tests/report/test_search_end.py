@@ -55,3 +55,12 @@ def test_where_no_trial_completed_one_error_is_printed_in_full_and_once() -> Non
     stop = find_common_error(alike, 1)
     assert stop is not None
     assert ended(alike, stop=stop).count("Traceback") == 1
+
+
+def test_what_the_trials_show_is_said_and_nothing_where_they_show_nothing() -> None:
+    records = [TrialRecord(n, {}, {1: n / 500}, {}, Outcome.complete) for n in (*range(470, 480), 481, 483)]
+    lines = ended(records, best=records[-1]).splitlines()
+    assert "what the trials show:" in lines
+    assert any(line.startswith("- trial 483 leads trial 481 by 0.4 points: less than the 2.3 points") for line in lines)
+    assert "refine" not in "".join(lines)  # there is nothing to change in the space
+    assert "what the trials show" not in ended(records[:3], best=records[2])

@@ -11,8 +11,8 @@ from tests.tracking.wandb_files import read_wandb_files
 
 
 def write_run(directory: Path, tracking: TrackingConfig) -> None:
-    tracker = run_tracker(tracking, directory, Console(quiet=True))
-    tracker.start(RunStart(0, "run-0", "run", "final", None, {}, {"learner": {"metrics": {}}}, 1))
+    tracker = run_tracker(tracking, directory, Console(quiet=True), [])
+    tracker.start(RunStart(0, "run-0", "run", "final", None, {}, {}, 1))
     tracker.log(0, 1, {"val/top1": 0.5})
     tracker.end(0, "complete", {})
     tracker.close()

@@ -5,19 +5,28 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from sesemi_search.tracking.pace import Pace
 from sesemi_search.tracking.terminal import TerminalEpochs, TerminalProgress
 from sesemi_search.tracking.tracker import RunStart, Trackers
+from tests.search.clock import Clock
 
 
-def run(number: int, history: Mapping[int, Mapping[str, float]] | None = None) -> RunStart:
-    params = {"lr": 0.00312, "head": "cosine"}
-    return RunStart(
-        number, f"s-{number}", f"s {number}", "trial", "s", params, {"learner": {"metrics": {}}}, 3, history or {}
-    )
+def run(
+    number: int, history: Mapping[int, Mapping[str, float]] | None = None, params: Mapping[str, Any] | None = None
+) -> RunStart:
+    params = {"lr": 0.00312, "head": "cosine"} if params is None else params
+    return RunStart(number, f"s-{number}", f"s {number}", "trial", "s", params, {}, 3, history or {})
 
 
-def console(terminal: bool) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=100)
+def console(terminal: bool, width: int = 100, height: int = 25) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=width, height=height)
+
+
+def view(progress: TerminalProgress) -> str:
+    """What the live view shows."""
+    drawn = console(terminal=False, width=progress._console.width)
+    drawn.print(progress._render())
+    return printed(drawn)
 
 
 def printed(console: Console) -> str:
@@ -74,20 +83,20 @@ def test_a_trial_that_fails_says_why_in_its_line(terminal: bool) -> None:
     assert line.count("x") < 120
 
 
-def test_live_table_shows_running_trials_and_counts() -> None:
+def test_live_table_shows_running_trials_counts_and_the_best() -> None:
     out = console(terminal=True)
-    progress = TerminalProgress(out, "val/top1", "max", 5)
+    progress = TerminalProgress(out, "val/top1", "max", 5, num_slots=2)
     progress.start(run(0))
     progress.log(0, 1, {"val/top1": 0.25})
     progress.end(0, "complete", {})
     progress.start(run(1, history={1: {"val/top1": 0.5}}))
-    view = console(terminal=False)
-    view.print(progress._render())
+    text = view(progress)
     progress.close()
-    text = printed(view)
-    assert "1/3" in text
-    assert "0.5000" in text
-    assert "1/5 trials (1 complete)   best val/top1 0.2500 (trial 0)" in text
+    row = next(line for line in text.splitlines() if "1/3" in line)
+    assert row.split() == ["1", "1/3", "0.5000", "3.1e-03", "cosine"]
+    assert "1/5 trials (1 complete)" in text
+    assert "best val/top1 0.2500 (trial 0)  lr=3.1e-03 head=cosine" in text
+    assert "1 of 2 slots in use" in text
 
 
 def test_the_live_table_says_that_workers_start_until_one_has_reported() -> None:
@@ -95,14 +104,69 @@ def test_the_live_table_says_that_workers_start_until_one_has_reported() -> None
     progress = TerminalProgress(out, "val/top1", "max", 5)
     for number in range(2):
         progress.start(run(number))
-    view = console(terminal=False)
-    view.print(progress._render())
-    assert "starting 2 workers" in printed(view)
+    assert "starting 2 workers" in view(progress)
     progress.log(1, 1, {"val/top1": 0.25})
-    later = console(terminal=False)
-    later.print(progress._render())
+    later = view(progress)
     progress.close()
-    assert "starting" not in printed(later)
+    assert "starting" not in later
+
+
+def test_parameters_in_which_the_running_trials_differ_come_first() -> None:
+    progress = TerminalProgress(console(terminal=False), "val/top1", "max", 5)
+    progress.start(run(0, params={"seed": 1, "momentum": 0.9, "lr": 0.01, "head": "linear", "dropout": 0.1}))
+    progress.start(run(1, params={"seed": 1, "momentum": 0.95, "lr": 0.9, "head": "cosine"}))
+    header = view(progress).splitlines()[0].split()
+    assert header[3:] == ["head", "dropout", "lr", "momentum", "seed"]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 300])
+def test_the_live_view_is_a_line_a_trial_at_any_width(width: int) -> None:
+    out = console(terminal=False, width=width)
+    progress = TerminalProgress(out, "val/top1", "max", 50, {"out_of_memory": 3, "stopped": 7})
+    params = {f"parameter{i}": 0.123 * (i + 1) for i in range(12)}
+    for number in range(3):
+        progress.start(run(number, params=params))
+    for epoch in ("0/3", "1/3"):
+        lines = view(progress).splitlines()
+        assert len(lines) == 1 + 3 + 3
+        assert all(len(line) <= width for line in lines)
+        assert [line.split()[:2] for line in lines[1:4]] == [["0", epoch], ["1", "0/3"], ["2", "0/3"]]
+        assert "…" not in "".join(lines[:4])
+        progress.log(0, 1, {"val/top1": 0.5})
+
+
+def test_of_more_trials_than_the_terminal_has_lines_the_rest_is_counted() -> None:
+    out = console(terminal=False, height=12)
+    progress = TerminalProgress(out, "val/top1", "max", 99)
+    for number in range(20):
+        progress.start(run(number))
+    text = view(progress)
+    assert "and 15 more" in text
+    assert len(text.splitlines()) <= 12
+
+
+def test_what_is_left_is_told_from_the_epochs_so_far_and_a_budget_ends_it_sooner() -> None:
+    budgets = iter([None, 90.0])
+    progress = TerminalProgress(
+        console(terminal=False), "val/top1", "max", 9, num_slots=1, budget_left=lambda rate: next(budgets)
+    )
+    progress._pace = Pace(clock := Clock())
+    progress.start(run(0))
+    for epoch in (1, 2):
+        clock.wait(50)
+        progress.log(0, epoch, {"val/top1": 0.5, "epoch_seconds": 40})
+    progress.end(0, "stopped", {})
+    # Eight trials of two epochs, fifty seconds each.
+    assert "1:40, about 13:20 left, 0 of 1 slots in use" in view(progress)
+    assert "1:40, 1:30 left of the budget" in view(progress)
+
+
+def test_a_trial_that_waits_to_go_on_has_not_ended() -> None:
+    progress = TerminalProgress(console(terminal=False), "val/top1", "max", 9)
+    progress.start(run(0))
+    progress.end(0, "interrupted", {})
+    progress.start(run(0))
+    assert "0/9 trials" in view(progress)
 
 
 def test_final_run_is_a_line_an_epoch() -> None:

@@ -14,7 +14,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import mask_passwords
 from sesemi_search.search.directory import JOURNAL
 
-__all__ = ["open_storage", "repair_journal", "wait_for_disk"]
+__all__ = ["open_storage", "repair_journal", "show_journal", "wait_for_disk"]
 
 
 class _File(JournalFileBackend):
@@ -38,6 +38,18 @@ class _File(JournalFileBackend):
             with Path(self._file_path).open("rb") as file:
                 os.fsync(file.fileno())
             self._is_ahead = False
+
+
+class _Shown(JournalFileBackend):
+    """Optuna's file for a reader who may write: nothing of that is kept, and what a search adds meanwhile is read."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends nothing."""
+
+
+def show_journal(directory: Path) -> BaseStorage:
+    """Opens the journal of a search directory for what takes an Optuna storage; it changes nothing there."""
+    return JournalStorage(_Shown(str((directory / JOURNAL).absolute())))
 
 
 def wait_for_disk(storage: BaseStorage) -> None:

@@ -45,7 +45,7 @@ def search(
     plan: Plan,
     directory: Path,
     argv: Sequence[str],
-    make_tracker: Callable[[Ledger, Path], Tracker],
+    make_tracker: Callable[[Ledger, Path, Budget, int], Tracker],
     resume: bool = False,
     begun: LocalRay | None = None,
 ) -> SearchResult:
@@ -56,8 +56,8 @@ def search(
         directory: The search directory; where none was given, another search may have it by now, and this one takes the
             next name that is free.
         argv: The command line, for the provenance.
-        make_tracker: Makes what is shown every event, from the ledger that the search goes on with and the directory
-            that it has; closed at the end, when all files of the search are there.
+        make_tracker: Makes what is shown every event, from the ledger that the search goes on with, its directory, its
+            budget and the number of its slots; closed at the end, when all files of the search are there.
         resume: Goes on with the search in `directory` instead of beginning one.
         begun: The local Ray that has begun to start.
 
@@ -79,8 +79,9 @@ def search(
             earlier, earlier_s = ledger.records(), ledger.wall_s
             # Tune writes pickles of its own state; nobody reads them.
             scratch = tempfile.TemporaryDirectory(prefix="sesemi-search-", ignore_cleanup_errors=True)
-            with scratch, contextlib.closing(make_tracker(ledger, directory)) as tracker:
-                session = _make_session(plan, ledger, directory, tracker, slots)
+            budget = _make_budget(plan, ledger, slots)
+            with scratch, contextlib.closing(make_tracker(ledger, directory, budget, slots.count)) as tracker:
+                session = _make_session(plan, ledger, directory, tracker, slots.count, budget)
                 start = time.perf_counter()
                 with warn_when_lost(f"Then: {plan.resume_command(directory)}"):
                     _run_trials(plan, session, directory, slots, scratch.name)
@@ -99,7 +100,9 @@ def search(
     )
 
 
-def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker, slots: Slots) -> Session:
+def _make_session(
+    plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker, max_concurrent: int, budget: Budget
+) -> Session:
     options = plan.settings.search
     return Session(
         ledger,
@@ -111,10 +114,10 @@ def _make_session(plan: Plan, ledger: Ledger, directory: Path, tracker: Tracker,
         plan.architectures,
         limits=options.constraints,
         num_trials=options.num_trials,
-        max_concurrent=slots.count,
+        max_concurrent=max_concurrent,
         max_attempts=options.max_attempts,
         keep_checkpoints=options.keep_checkpoints,
-        budget=_make_budget(plan, ledger, slots),
+        budget=budget,
         watchdog=_make_watchdog(plan),
         excluded=plan.excluded,
         phase=plan.phase,
