@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["BEST_METRIC", "METRICS", "METRICS_KEY", "SPLIT_METRICS", "Objective", "is_more_better", "measured_names"]
+__all__ = [
+    "BEST_METRIC",
+    "IMAGE_SHARES",
+    "METRICS",
+    "METRICS_KEY",
+    "SPLIT_METRICS",
+    "Objective",
+    "is_more_better",
+    "measured_names",
+]
 
 METRICS_KEY = "learner.metrics"
 
@@ -23,6 +32,8 @@ METRICS = tuple(_ALWAYS)
 # What `learner.metrics` switches on by name, of the validation split and of the test split, and whether more is better.
 SPLIT_METRICS = {"top5": True, "balanced_accuracy": True, "macro_f1": True, "auroc": True, "calibration_error": False}
 
+# Those that are a share of a split's images: their noise follows from how many there are.
+IMAGE_SHARES = ("val/top1", "val/top1/best", "val/top5")
 
 # By what the best epoch of a run is the best where `run.best_metric` leaves that open.
 BEST_METRIC = "val/top1"

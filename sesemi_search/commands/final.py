@@ -11,6 +11,7 @@ from sesemi_search.final.final_plan import FinalPlan, plan_final
 from sesemi_search.final.final_run import run_final
 from sesemi_search.final.result import FinalRun
 from sesemi_search.formatting import quote_path
+from sesemi_search.report.page import ReportFile
 from sesemi_search.search.ray_tune.cluster import count_slots, start_ahead
 from sesemi_search.search.ray_tune.local_ray import machine_resources
 from sesemi_search.search.ray_tune.signals import signals_interrupt
@@ -40,6 +41,7 @@ def carry_out_final(request: Request, argv: Sequence[str], again: bool = False) 
     first = next(iter(plan.configs.values()))
     with signals_interrupt(), start_ahead(plan.setup.compose(first, None)) as begun:
         run = run_final(plan, argv, lambda phase: follow_search(phase, console), begun)
+    ReportFile(plan.stored.directory).close()  # whose page shows it from now on
     _print_run(run, console)
     return run
 

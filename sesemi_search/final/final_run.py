@@ -20,6 +20,7 @@ from sesemi_search.final.finish import finish
 from sesemi_search.final.phases import plan_confirm, plan_training, score_table
 from sesemi_search.final.result import FinalRun
 from sesemi_search.final.verdict import Verdict, judge
+from sesemi_search.metrics import IMAGE_SHARES
 from sesemi_search.project.project import PROVENANCE
 from sesemi_search.project.provenance import describe_provenance
 from sesemi_search.search.directory import holds_search, lock_directory
@@ -39,8 +40,6 @@ __all__ = ["MakeTracker", "run_final"]
 logger = logging.getLogger(__name__)
 
 MakeTracker = Callable[[Plan], Callable[[Ledger, Path, Budget, int], Tracker]]
-
-_SHARES = ("val/top1", "val/top1/best")  # metrics that are a share of validation images
 
 
 def run_final(plan: FinalPlan, argv: Sequence[str], make_tracker: MakeTracker, begun: LocalRay | None) -> FinalRun:
@@ -102,7 +101,7 @@ def _judge(plan: FinalPlan, runs: Sequence[TrialRecord], num_val_images: int) ->
         plan.candidates,
         score_table(runs, list(plan.configs), plan.seeds),
         num_seeds=len(plan.seeds),
-        num_images=num_val_images if objective.name in _SHARES else None,
+        num_images=num_val_images if objective.name in IMAGE_SHARES else None,
         higher_is_better=objective.maximize,
         metric=objective.name,
     )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sesemi_search.formatting import escape_controls, format_metric, format_value
+from sesemi_search.metrics import IMAGE_SHARES
 from sesemi_search.report.evidence import Evidence, Shares, unit_position
 from sesemi_search.search.ledger.objectives import Objectives
 from sesemi_search.search.ledger.records import Origin, TrialRecord
@@ -36,7 +37,6 @@ _ENOUGH = 0.75  # of the best trials
 _IDLE = 0.1  # of the differences between trials, by one that does not matter at most
 _SETTLED = 0.02  # of the lead of the best over the middle: what twice the trials brought, of a search that is done
 _CONFIDENCE = 0.95
-_SHARES = ("val/top1", "val/top5")  # metrics that are a share of the validation images
 _MOST_IMAGES = 1_000_000
 _ROUNDING = 1e-9  # of a share of so many images
 
@@ -254,7 +254,7 @@ def _advise_noise(records: Sequence[TrialRecord], objectives: Objectives) -> Ite
     own = [record for record in records if record.origin is not Origin.copied]
     complete = [record for record in own if objectives.is_comparable(record)]
     num_images = _count_images(own)
-    if objectives.first.name not in _SHARES or objectives.are_several or len(complete) < 2 or num_images is None:
+    if objectives.first.name not in IMAGE_SHARES or objectives.are_several or len(complete) < 2 or num_images is None:
         return
     sign = 1.0 if objectives.first.maximize else -1.0
     best, *others = sorted(complete, key=lambda record: (-sign * _value(record), record.number))

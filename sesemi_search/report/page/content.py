@@ -7,19 +7,22 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sesemi_search.config.experiment import plain
 from sesemi_search.errors import ConfigError
+from sesemi_search.final.result import read_final
 from sesemi_search.formatting import mask_passwords, quote_path
 from sesemi_search.project.project import PROVENANCE
+from sesemi_search.report.advice import advise
 from sesemi_search.report.importance import measure_importances
 from sesemi_search.report.page.configs import pack_configs
 from sesemi_search.report.page.working_time import lay_out
 from sesemi_search.report.search_end import compare_with_baseline
-from sesemi_search.report.summary import Summary, summarize
+from sesemi_search.report.summary import State, Summary, summarize
 from sesemi_search.report.trial_rows import TrialRow
-from sesemi_search.search.directory import file_inside
+from sesemi_search.search.directory import count_finals, file_inside, final_dir
 from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.search.stored_search import StoredSearch
 from sesemi_search.space.domains import Float, Int, Options
@@ -42,11 +45,29 @@ def make_content(stored: StoredSearch) -> dict[str, Any]:
         "params": list(_params(stored, summary.rows)),
         "curves": [_curve(record) for record in stored.records],
         "front": [record.number for record in stored.objectives.front(stored.records)],
-        "advice": [],
-        "final": [],
+        "advice": list(_advice(stored, summary)),
+        "final": list(_describe_final(stored.directory)),
         "provenance": _describe_provenance(stored),
         "configs": pack_configs(stored.records, stored.space, stored.experiment),
     }
+
+
+def _advice(stored: StoredSearch, summary: Summary) -> Iterable[str]:
+    """Yields what the trials of a finished search show."""
+    if summary.state is State.finished:
+        yield from (each.text for each in advise(stored.all_records, stored.space, stored.objectives))
+
+
+def _describe_final(directory: Path) -> Iterable[tuple[str, str]]:
+    """Yields what the last final run of a search came to, nothing where there is none that is over."""
+    number = count_finals(directory)
+    run = read_final(final_dir(directory, number)) if number else None
+    if run is not None:
+        yield "trained", run.winner
+        yield "test", run.describe_test()
+        yield "test was opened", run.opened
+        yield "how it was chosen", " ".join(f"{sentence.rstrip('.')}." for sentence in run.sentences)
+        yield "folder", quote_path(run.directory)
 
 
 def _describe_search(summary: Summary) -> dict[str, Any]:
