@@ -24,6 +24,7 @@ __all__ = ["Comparison", "Score", "Verdict", "judge"]
 _LEVEL = 0.9  # of the intervals
 _ALPHA = 0.05  # how often, at most, a verdict shows a difference that is not there
 _WITHIN = 1.0  # standard errors that a smaller model may be behind
+_SMALLER = 0.9  # of the other's parameters, at most, make a model a smaller one
 
 
 @dataclass(frozen=True)
@@ -210,12 +211,19 @@ def _take(scores: NDArray[np.float64], all_scores: NDArray[np.float64], sizes: S
     if len(scores) == 1:
         return 0
     lead = float((scores[0] - scores[1]).mean())
-    if None in sizes or sizes[0] == sizes[1]:
+    smaller = _smaller(*sizes)
+    if smaller is None:
         return int(lead < 0)
-    smaller = int(sizes[1] < sizes[0])  # type: ignore[operator]
     behind = lead if smaller else -lead
     error = Noise.of(all_scores[:1] - all_scores[1:]).error(scores.shape[1])
     return smaller if behind <= _WITHIN * error else 1 - smaller
+
+
+def _smaller(first: int | None, second: int | None) -> int | None:
+    """Returns the place of the smaller of two models, None where they are about as large or it is not known."""
+    if first is None or second is None or min(first, second) > _SMALLER * max(first, second):
+        return None
+    return int(second < first)
 
 
 def _compare(last: Sequence[Candidate], table: NDArray[np.float64], choice: _Choice) -> tuple[Comparison, ...]:

@@ -37,7 +37,8 @@ def objective_settings(experiment: Written, metric: Any) -> dict[str, Any]:
         metric: `search.metric`.
     """
     names = metric if isinstance(metric, list) else [metric]
-    metrics = experiment["learner"].get("metrics", {})  # a search of an earlier version has none
+    # A search of an earlier version has none, and the candidates of a final run have their own.
+    metrics = experiment.get("learner", {}).get("metrics", {})
     return {name: setting for name, setting in metrics.items() if f"val/{name}" in names}
 
 

@@ -86,8 +86,8 @@ def test_of_two_that_are_level_the_smaller_is_taken_and_the_words_say_why() -> N
     assert verdict_of(SCORES, candidates((2000, 1000, 10))).is_smaller
 
 
-@pytest.mark.parametrize("sizes", [(1000, 1000, 10), (None, 1000, 10)])
-def test_of_two_as_large_the_better_is_taken(sizes: tuple[int | None, ...]) -> None:
+@pytest.mark.parametrize("sizes", [(1000, 1000, 10), (None, 1000, 10), (1001, 1000, 10), (1099, 1000, 10)])
+def test_of_two_about_as_large_the_better_is_taken(sizes: tuple[int | None, ...]) -> None:
     verdict = verdict_of(SCORES, candidates(sizes))
     assert (verdict.winner, verdict.is_smaller) == ("trial 0", False)
     assert "taken, because it did better over all seeds" in verdict.sentences()[1]
