@@ -66,7 +66,8 @@ def _describe_final(directory: Path) -> Iterable[tuple[str, str]]:
         yield "trained", run.winner
         yield "test", run.describe_test()
         yield "test was opened", run.opened
-        yield "how it was chosen", " ".join(f"{sentence.rstrip('.')}." for sentence in run.sentences)
+        for number, sentence in enumerate(run.sentences):
+            yield "" if number else "how it was chosen", sentence
         yield "folder", quote_path(run.directory)
 
 
