@@ -89,7 +89,7 @@ def score(found: Search, trial: FrozenTrial, folder: Path) -> float:
     config_dir = found.directory / "trials" / f"{trial.number:04d}"
     printed = cli(
         "train", "--config-dir", str(config_dir), "--config-name", "config", "tracking=none", f"run.dir={folder}",
-        "run.test_checkpoint=last",
+        "run.test_checkpoint=last", "run.test=true",
     )  # fmt: skip
     match = _TEST.search(printed)
     assert match is not None, printed
