@@ -67,7 +67,7 @@ def test_a_branch_beyond_the_limits_is_ok_with_a_remark(command: Command) -> Non
 
 
 def test_a_mistake_in_the_space_itself_is_exit_code_2(command: Command) -> None:
-    code, output = command("check", "space=tiny", "space.run.num_threads={choice: [1, 2]}", "search.metric=val/top5")
+    code, output = command("check", "space=tiny", "space.run.num_threads={choice: [1, 2]}", "search.metric=val/topp1")
     assert code == 2
     assert "2 problems" in output
     assert "space.run.num_threads" in output

@@ -92,10 +92,10 @@ MISTAKES = {
         ["space.learner.hparams.model.head.choice: is empty"],
     ),
     "unknown metric": (
-        ["run", "space=tiny", "search.metric=val/top5"],
-        ["search.metric", "'val/top5'", "val/top1", "Did you mean 'val/top1'?"],
+        ["run", "space=tiny", "search.metric=val/topp1"],
+        ["search.metric", "'val/topp1'", "val/top1", "Did you mean 'val/top1'?"],
     ),
-    "a loss to maximize": (["run", "space=tiny", "search.metric=val/loss"], ["search.mode", "search.mode=min"]),
+    "a loss to maximize": (["run", "space=tiny", "search.metric=val/loss", "search.mode=max"], ["search.mode", "min"]),
     "a value out of range": (["run", "space=tiny", "run.gpus=2"], ["run.gpus", "got 2.0"]),
     "a value out of range in one branch": (
         ["run", "space=tiny", "space.run.batch_size_per_gpu={int: [0, 8]}"],

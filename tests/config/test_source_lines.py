@@ -41,7 +41,7 @@ space:
           out_features: 8
           no: {float: [0, 1]}
 search:
-  metric: val/top5
+  metric: val/topp1
 """
 
 

@@ -83,7 +83,7 @@ def test_readers_see_only_what_was_trained(project: Path, tmp_path: Path, capfd:
     request = Request(search=True, overrides=[str(directory), "search.num_trials=6"])
     assert "2 new trials would be asked for" in "\n".join(describe_resume(request))
     assert track_command(Request(search=True, overrides=[str(directory), "tracking.mode=offline"])) == 0
-    assert "4 runs written" in capfd.readouterr().out
+    assert "5 runs written" in capfd.readouterr().out
 
 
 def test_models_above_the_limits_are_told_and_not_trained(project: Path, tmp_path: Path) -> None:
