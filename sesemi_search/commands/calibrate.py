@@ -10,6 +10,7 @@ from sesemi_search.inference.description import write_description
 from sesemi_search.inference.evaluate import collect_logits
 from sesemi_search.inference.locate import describe_files
 from sesemi_search.project.project import MODEL_FILES
+from sesemi_search.search.directory import holds_search
 
 __all__ = ["calibrate_command"]
 
@@ -26,10 +27,16 @@ def calibrate_command(request: ModelRequest) -> int:
         raise ConfigError(
             "calibrate", f"{files.folder} is no final run's; train it first: sesemi-search train {request.arguments[0]}"
         )
+    if holds_search(files.folder / "models"):
+        raise ConfigError(
+            "calibrate",
+            f"{files.folder} was trained on the validation images too: they say nothing of how sure it may be. "
+            "Calibrate a model of sesemi-search train.",
+        )
     model.temperature.fill_(1.0)
     logits, labels = collect_logits(model, compose_data(request, files, model), "val")
     temperature = fit_temperature(logits, labels)
-    write_description(files.folder, replace(describe_files(files), temperature=temperature))
+    write_description(files.folder, replace(describe_files(files, trust=True), temperature=temperature))
     before, after = mean_loss(logits, labels, 1.0), mean_loss(logits, labels, temperature)
     console.print(
         f"temperature {temperature:g}, fitted on {len(labels):,} validation images: their loss goes from {before:.4f} "

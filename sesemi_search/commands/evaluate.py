@@ -8,9 +8,9 @@ from rich.console import Console
 from sesemi_search.commands.model_request import ModelRequest, compose_data, open_model
 from sesemi_search.console import make_console, print_text
 from sesemi_search.final.openings import count_opening, describe_openings
-from sesemi_search.inference.evaluate import Evaluation, evaluate_model
+from sesemi_search.inference.evaluate import ALL, Evaluation, evaluate_model
 from sesemi_search.project.project import find_project, project_path
-from sesemi_search.search.directory import find_search
+from sesemi_search.search.directory import find_search, holds_search
 
 __all__ = ["evaluate_command", "evaluate_model_on"]
 
@@ -43,7 +43,11 @@ def evaluate_model_on(request: ModelRequest, split: str) -> Evaluation:
     """
     files, model = open_model(request)
     config = compose_data(request, files, model)
-    if split == "test":
+    if split in ("train", "val") and holds_search(files.folder / "models"):
+        logger.info(
+            "the model of a final run was trained on train and validation images: the score is of images it knows"
+        )
+    if split == "test" or (split == ALL and config.data.test_size is not None):
         run_folder = project_path(find_project(request.project, files.folder), config.run.dir)
         folders = [*filter(None, [find_search(files.folder)]), run_folder]
         if note := describe_openings(count_opening(folders, config.data, files.folder)):

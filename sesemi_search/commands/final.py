@@ -11,6 +11,7 @@ from sesemi_search.final.final_plan import FinalPlan, plan_final
 from sesemi_search.final.final_run import run_final
 from sesemi_search.final.result import FinalRun
 from sesemi_search.formatting import quote_path
+from sesemi_search.project.project import check_writable
 from sesemi_search.report.page import ReportFile
 from sesemi_search.search.ray_tune.cluster import count_slots, start_ahead
 from sesemi_search.search.ray_tune.local_ray import machine_resources
@@ -37,6 +38,7 @@ def carry_out_final(request: Request, argv: Sequence[str], again: bool = False) 
     plan = plan_final(request, again)
     if isinstance(plan, FinalRun):
         return plan
+    check_writable(plan.folder, "search.dir")
     _print_plan(plan, console)
     first = next(iter(plan.configs.values()))
     with signals_interrupt(), start_ahead(plan.setup.compose(first, None)) as begun:

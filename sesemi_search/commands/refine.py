@@ -10,9 +10,10 @@ from sesemi_search.console import print_text
 from sesemi_search.errors import ConfigError
 from sesemi_search.formatting import format_path, quote_path
 from sesemi_search.project.project import Project, check_writable, find_project
-from sesemi_search.report.advice import advise
+from sesemi_search.report.advice import Kind, advise
 from sesemi_search.report.next_space import write_next_space
 from sesemi_search.search.directory import only_directory
+from sesemi_search.search.phase import is_phase
 from sesemi_search.search.stored_search import StoredSearch, read_search
 
 __all__ = ["refine_command"]
@@ -32,9 +33,13 @@ def refine_command(arguments: Sequence[str], out: Path | None, given: Path | Non
         ConfigError: There is no search or no project, or the file cannot be.
     """
     stored = read_search(only_directory("refine", arguments))
+    if is_phase(stored.config):
+        raise ConfigError("refine", f"{stored.directory} is a part of a final run; it takes the search.")
     project = find_project(given, stored.directory)
     advice = [each for each in advise(stored.all_records, stored.space, stored.objectives) if each.node is not None]
-    if not advice:
+    if all(each.kind is Kind.fix for each in advice):  # which a space keeps, as a remark
+        for each in advice:
+            print_text(f"- {each.text}")
         print_text("the trials show nothing to change in the space; nothing was written")
         return 0
     file = _choose_file(stored, project) if out is None else _check_file(out)

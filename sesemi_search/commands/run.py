@@ -97,7 +97,8 @@ def follow_search(plan: "Plan", console: Console) -> MakeTracker:
 
     def make_tracker(ledger: Ledger, directory: Path, budget: Budget, num_slots: int) -> Tracker:
         earlier, first = ledger.records(), plan.objectives.first
-        best = plan.objectives.best(earlier)
+        # Of several objectives the best in the first, as those that follow are told: not the one that is taken.
+        best = next(iter(plan.objectives.front(earlier)), None)
         progress = TerminalProgress(
             console,
             first.name,

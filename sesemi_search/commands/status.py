@@ -62,9 +62,9 @@ def _describe(summary: Summary) -> Iterator[str]:
 
 
 def _describe_final(directory: Path) -> Iterator[str]:
-    """Yields what the last final run of a search came to, nothing where there is none."""
-    if count := count_finals(directory):
-        run = read_final(final_dir(directory, count))
+    """Yields what the final runs of a search came to, the first first, nothing where there is none."""
+    for attempt in range(1, count_finals(directory) + 1):
+        run = read_final(final_dir(directory, attempt))
         if run is None:
             yield f"final run: not over; go on with it: sesemi-search final {quote_path(directory)}"
         else:

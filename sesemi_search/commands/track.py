@@ -6,7 +6,7 @@ can be shown as well as one's own.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sesemi_search.report.tracked_search import SearchFacts, track_search
 from sesemi_search.report.trial_rows import ORPHANED
 from sesemi_search.search.directory import given_directory, lock_holder, trial_dir
 from sesemi_search.search.ledger.records import Outcome, TrialRecord
+from sesemi_search.search.phase import is_phase
 from sesemi_search.search.stored_config import load_trial_config
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search, sealed_environment
 from sesemi_search.search.tracked_run import is_tracked, run_start, run_summary
@@ -63,7 +64,7 @@ def track_command(request: Request) -> int:
     if not runs:
         print_text("no runs written" if problems else f"no runs written: no trial of {directory} has begun")
         return 1 if problems else 0
-    written = _write(runs, facts, tracking)
+    written = _write(runs, facts, tracking, with_search=not is_phase(stored.config))
     return 0 if written and not problems else 1
 
 
@@ -116,6 +117,9 @@ def _make_run(stored: StoredSearch, record: TrialRecord) -> _Run:
         for name, value in metrics.items():
             if not isinstance(value, int | float):
                 raise TypeError(f"{name}={value!r} is not a number")
+    if is_phase(stored.config):  # of a final run
+        group = load_search_yaml(stored.directory.parents[1]).search.study
+        start = replace(start, job_type=stored.directory.name.replace("models", "final"), group=group)
     outcome = ORPHANED if record.outcome is Outcome.running else record.outcome.value
     return _Run(start, outcome, run_summary(record, outcome, stored.objectives))
 
@@ -136,16 +140,17 @@ def _search_facts(stored: StoredSearch, numbers: set[int]) -> SearchFacts:
     )
 
 
-def _write(runs: Sequence[_Run], facts: SearchFacts, tracking: TrackingConfig) -> bool:
+def _write(runs: Sequence[_Run], facts: SearchFacts, tracking: TrackingConfig, with_search: bool) -> bool:
     """Writes the runs, that of the search last, and says so; returns whether each is where it was to go."""
-    num_runs = len(runs) + 1
+    num_runs = len(runs) + with_search
     tracking.finish_timeout_s += _SECONDS_MORE + _SECONDS_PER_RUN * num_runs
     tracker = wandb_tracker(tracking, facts.directory)
     logger.info(f"writing {_count(num_runs)}, for {tracking.finish_timeout_s:.0f} s at most")
     for run in runs:
         tracker.start(run.start)
         tracker.end(run.start.number, run.outcome, run.summary)
-    track_search(tracker, facts, tracking.log_model)
+    if with_search:
+        track_search(tracker, facts, tracking.log_model)
     tracker.close()
     number = f"{tracker.num_written} of {_count(num_runs)}" if tracker.num_written < num_runs else _count(num_runs)
     if not tracker.offline:

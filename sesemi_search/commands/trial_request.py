@@ -7,6 +7,7 @@ from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import project_path
 from sesemi_search.report.search import open_search
 from sesemi_search.search.directory import file_inside, holds_search, trial_dir
+from sesemi_search.search.stored_search import load_search_yaml
 
 __all__ = ["request_trial"]
 
@@ -33,7 +34,7 @@ def request_trial(request: Request, number: int | None) -> Request:
     search = open_search(given)
     folder = trial_dir(search.directory, search.find_trial(number).number)
     file_inside(search.directory, folder / "config.yaml")
-    # The best is what a search is for, as best.yaml is; another trial is a trial.
-    opens_test = ["run.test=true"] if number is None else []
-    overrides = [*opens_test, *request.overrides[1:]]
+    # The best is what a search is for, and opens test as best.yaml does; another trial is a trial.
+    opens_test = number is None and load_search_yaml(search.directory).run.test
+    overrides = [f"run.test={str(opens_test).lower()}", *request.overrides[1:]]
     return replace(request, overrides=overrides, config_dir=folder, config_name="config")

@@ -68,25 +68,27 @@ def choose_configs(
             if (digest := _digest(experiment.complete)) not in digests:
                 digests.add(digest)
                 configs[trial_name(record.number)] = _pin_split(experiment)
-    if not configs and number is None and baseline is None:
-        raise ConfigError("final", f"{stored.directory} has no trial that ran all its epochs.")
     own = _compose_own(stored, baseline, compose)
     if own is not None and _digest(own.complete) not in digests:
         configs[BASELINE] = _pin_split(own)
+    if not configs:
+        raise ConfigError("final", f"{stored.directory} has no trial that ran all its epochs.")
     return configs
 
 
 def describe_candidates(configs: Configs, stored: StoredSearch, architectures: Architectures) -> list[Candidate]:
     """Returns what is known of the candidates beside their configs."""
-    return [
-        Candidate(
-            name,
-            record.value if (record := find_record(name, stored)) and record.outcome is Outcome.complete else None,
-            architectures.measure(follow_backbone(config)).num_params,
-            name == BASELINE,
+    candidates = []
+    for name, config in configs.items():
+        complete, record = follow_backbone(config), find_record(name, stored)
+        # With other data or of another length it is another number.
+        is_same = (
+            record is not None and record.outcome is Outcome.complete and record.digest == digest_experiment(complete)
         )
-        for name, config in configs.items()
-    ]
+        reported = record.value if record is not None and is_same else None
+        num_params = architectures.measure(complete).num_params
+        candidates.append(Candidate(name, reported, num_params, name == BASELINE))
+    return candidates
 
 
 def find_record(name: str, stored: StoredSearch) -> TrialRecord | None:

@@ -17,8 +17,9 @@ from sesemi_search.final.phases import PhaseSetup, fresh_seeds, read_configs
 from sesemi_search.final.result import FinalRun, read_final
 from sesemi_search.formatting import format_metric, format_seconds, quote_path
 from sesemi_search.preflight.architecture import Architectures
-from sesemi_search.project.project import activate, check_writable, find_project
+from sesemi_search.project.project import activate, find_project, project_path
 from sesemi_search.search.directory import count_finals, final_dir, given_directory
+from sesemi_search.search.phase import is_phase
 from sesemi_search.search.resume import changeable_keys, find_drift
 from sesemi_search.search.stored_search import StoredSearch, load_search_yaml, read_search
 
@@ -66,6 +67,12 @@ class FinalPlan:
         return self.folder / "models"
 
     @property
+    def openings_folders(self) -> list[Path]:
+        """Where openings of the test split are noted: with the search, and in the project's run folder."""
+        run_dir: str = self.setup.config.run.dir
+        return [self.stored.directory, project_path(self.setup.project, run_dir)]
+
+    @property
     def chosen(self) -> str | None:
         """The candidate that was asked for, whatever confirm says; None where confirm chooses."""
         return None if self.options.trial is None else trial_name(self.options.trial)
@@ -92,7 +99,7 @@ class FinalPlan:
         models = f"{count} model{'s' * (count != 1)}"
         yield f"final: {models} on train + validation{self._describe_time(count, num_slots)}"
         data = self.setup.typed(next(iter(self.configs.values()))).data
-        opened = describe_openings(earlier_openings([self.stored.directory], data))
+        opened = describe_openings(earlier_openings(self.openings_folders, data))
         yield f"test: opened once, at the end{f'; {opened}' if opened else ''}"
 
     def _describe_time(self, num_runs: int, num_slots: int) -> str:
@@ -123,11 +130,16 @@ def plan_final(request: Request, again: bool = False) -> FinalPlan | FinalRun:
     """
     directory = given_directory("final", request.overrides)
     stored = read_search(directory)
+    if is_phase(stored.config):
+        raise ConfigError("final", f"{directory} is a part of a final run; the search is {directory.parent.parent}.")
     if stored.holder:
         raise ConfigError("final", f"{directory} is in use by {stored.holder}; its final run comes after that.")
     settings, overrides = _split(request.overrides[1:])
     count = count_finals(directory)
-    attempt = count + 1 if again or not count else count
+    is_unfinished = count > 0 and read_final(final_dir(directory, count)) is None
+    # The same command goes on, `--again` and all; with overrides it leaves what is unfinished behind.
+    goes_on = count > 0 and (not again or (is_unfinished and not request.overrides[1:]))
+    attempt = count if goes_on else count + 1
     folder = final_dir(directory, attempt)
     there = read_final(folder)
     state = "without overrides it goes on" if there is None else _describe_opening(there)
@@ -147,7 +159,6 @@ def plan_final(request: Request, again: bool = False) -> FinalPlan | FinalRun:
     if there is not None:
         logger.info(f"{state}. {_AGAIN}")
         return there
-    check_writable(folder, "search.dir")
     for line in find_drift(directory, project):
         logger.info(line)
     study = stored.name if attempt == 1 else f"{stored.name}-{attempt}"
@@ -160,7 +171,7 @@ def plan_final(request: Request, again: bool = False) -> FinalPlan | FinalRun:
 
 
 _AGAIN = (
-    "--again begins another final run beside it, which opens the test split once more: of two looks the better one is "
+    "--again begins another final run beside it, which opens the test split for itself: of two looks the better one is "
     "no longer what the model is worth."
 )
 

@@ -6,6 +6,7 @@ left to choose.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -112,8 +113,11 @@ def _find_winner(plan: FinalPlan, verdict: Verdict, runs: Sequence[TrialRecord])
     failed = {each.name for each in verdict.scores if each.is_failed}
     winner = plan.chosen or verdict.winner
     if winner is None or winner in failed:
-        messages = [f"{run.outcome}: {run.message}" for run in runs if run.outcome is not Outcome.complete]
-        raise SesemiSearchError(f"{plan.confirm_folder}: no candidate could be trained to the end. {messages[0]}")
+        failures = [run for run in runs if run.outcome is not Outcome.complete]
+        of_winner = [run for run in failures if run.params["candidate"] == winner] or failures
+        message = f"{of_winner[0].outcome}: {of_winner[0].message}"
+        what = "no candidate could" if winner is None else f"{winner} could not"
+        raise SesemiSearchError(f"{plan.confirm_folder}: {what} be trained to the end. {message}")
     if winner != verdict.winner:
         logger.info(f"{winner} is trained, as asked for")
     return winner
@@ -132,7 +136,12 @@ def _extend(
     if resolved["learner"]["hparams"]["lr_scheduler"]["scheduler"] is None:
         curves = [run.values for run in runs if run.outcome is Outcome.complete]
         sign = 1 if objective.maximize else -1
-        num_epochs = max(range(1, num_epochs + 1), key=lambda epoch: sign * sum(curve[epoch] for curve in curves))
+
+        def rank(epoch: int) -> tuple[bool, float]:
+            total = sign * sum(curve[epoch] for curve in curves)
+            return math.isfinite(total), total
+
+        num_epochs = max(range(1, num_epochs + 1), key=rank)
     section = config["data"]
     if resolved["data"]["mean"] is None or resolved["data"]["std"] is None:
         filled = fill_normalization(data.data, train, quiet=True)

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from sesemi_search.atomic import write_text
@@ -27,14 +28,15 @@ from sesemi_search.final.verdict import Verdict
 from sesemi_search.inference import save_model
 from sesemi_search.models.classifier import build_classifier
 from sesemi_search.models.weights import load_strictly
-from sesemi_search.project.project import METRICS
+from sesemi_search.project.project import METRICS, MODEL_JSON, MODEL_SAFETENSORS, PROVENANCE
 from sesemi_search.search.directory import trial_dir
 from sesemi_search.search.ledger.records import TrialRecord
 from sesemi_search.tracking.choose import result_tracker
 from sesemi_search.tracking.columns import experiment_facts
-from sesemi_search.tracking.tracker import RunStart
+from sesemi_search.tracking.tracker import Exhibits, ModelFiles, RunStart
 from sesemi_search.training import eval_weights, load_checkpoint, resolve_device
 from sesemi_search.training.device import autocast_dtype, make_deterministic
+from sesemi_search.training.evaluation import SplitMetrics
 
 __all__ = ["finish"]
 
@@ -65,14 +67,17 @@ def finish(
     save_model(plan.folder, classifiers[0], configs[0])
     text = (folders[0] / "config.yaml").read_text().split("\n", 1)[1]
     write_text(plan.folder / "config.yaml", f"# {winner} of {plan.stored.name}, as its final run trained it.\n{text}")
-    opened = _note_opening(plan, configs[0].data)
+    opened, num_before = _note_opening(plan, configs[0].data)
     scores = _score_test(configs, classifiers)
+    sentences = verdict.sentences()
+    if winner != verdict.winner:
+        sentences = [f"{winner} is trained, as asked for, whatever follows", *sentences]
     metrics = {
         "outcome": "complete",
         "search": plan.stored.name,
         "winner": winner,
         "metric": plan.setup.objective.name,
-        "verdict": {**verdict.as_dict(), "sentences": verdict.sentences()},
+        "verdict": {**verdict.as_dict(), "sentences": sentences},
         "confirm": [_describe_run(run, plan.setup.objective.name) for run in runs],
         "num_epochs": configs[0].run.num_epochs,
         "models": [
@@ -80,11 +85,12 @@ def finish(
             for model, each in zip(models, scores, strict=True)
         ],
         "opened": opened,
+        "openings_before": num_before,
         "test": scores[0].to_json(),
     }
     metrics = _without_nan(metrics)
     _track(plan, winner, load_experiment(folders[0] / "config.yaml"), metrics)
-    write_card(plan, FinalRun(plan.folder, winner, verdict.sentences(), metrics["test"], opened, metrics), configs[0])
+    write_card(plan, FinalRun(plan.folder, winner, sentences, metrics["test"], opened, metrics), configs[0])
     write_text(plan.folder / METRICS, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     over = read_final(plan.folder)
     assert over is not None
@@ -100,14 +106,24 @@ def _load(config: ExperimentConfig, folder: Path) -> nn.Module:
     return model
 
 
-def _note_opening(plan: FinalPlan, data: DataConfig) -> str:
-    """Notes that the test split is opened, once however often its scoring is cut off; returns when that was."""
-    folders = [plan.stored.directory]
-    noted = [each.when for each in earlier_openings(folders, data) if each.run == str(plan.folder)]
-    if not noted:
+def _note_opening(plan: FinalPlan, data: DataConfig) -> tuple[str, int]:
+    """Notes that the test split is opened, once however often its scoring is cut off.
+
+    Returns:
+        When that was, and how often it was opened before.
+    """
+    began = json.loads((plan.folder / PROVENANCE).read_text())["started"]  # a folder of this name may have been before
+    folders = plan.openings_folders
+
+    def own() -> list[int]:
+        return [
+            i for i, o in enumerate(earlier_openings(folders, data)) if o.run == str(plan.folder) and o.when >= began
+        ]
+
+    if not own():
         count_opening(folders, data, plan.folder)
-        noted = [each.when for each in earlier_openings(folders, data)][-1:]
-    return noted[0]
+    first = own()[0]
+    return earlier_openings(folders, data)[first].when, first
 
 
 def _score_test(configs: Sequence[ExperimentConfig], models: Sequence[nn.Module]) -> list[Scores]:
@@ -122,7 +138,12 @@ def _score_test(configs: Sequence[ExperimentConfig], models: Sequence[nn.Module]
     for config, model in zip(configs, models, strict=True):
         images = open_images("test", split, config.data, run, placement.device)
         probabilities = predict(model.to(placement.device), images, run.batch_size_per_gpu, dtype)
-        scores.append(score(probabilities, split.labels))
+        num_classes = config.learner.hparams.num_classes
+        measured = SplitMetrics(config.learner.metrics, num_classes, torch.device("cpu"))
+        others = (
+            measured.measure(torch.from_numpy(probabilities).float(), split.labels, "test") if len(measured) else {}
+        )
+        scores.append(score(probabilities, split.labels, {k.removeprefix("test/"): v for k, v in others.items()}))
     return scores
 
 
@@ -134,11 +155,18 @@ def _track(plan: FinalPlan, winner: str, config: Complete, metrics: Mapping[str,
     low, high = metrics["test"]["interval"]
     of_confirm = {f"confirm/{name}": confirmed[name] for name in ("mean", "std", "num_seeds")}
     summary = {"winner": winner, **test, "test/top1/low": low, "test/top1/high": high, **of_confirm}
-    with closing(result_tracker(settings.tracking, plan.folder)) as tracker:
+    if (shown := result_tracker(settings.tracking, plan.folder)) is None:
+        return
+    with closing(shown) as tracker:
         run_id = f"{plan.setup.study}-final-test"
         num_epochs = metrics["num_epochs"]
         facts = experiment_facts(config)
         tracker.start(RunStart(0, run_id, "final", "final", plan.setup.group, {}, facts, num_epochs))
+        if settings.tracking.log_model:
+            names = (MODEL_SAFETENSORS, MODEL_JSON, "config.yaml")
+            files = {name: plan.folder / name for name in names}
+            name = f"{plan.setup.group}-final"
+            tracker.show(0, Exhibits(model=ModelFiles(name, files, ["final"], {"winner": winner, **summary})))
         tracker.end(0, "complete", summary)
 
 

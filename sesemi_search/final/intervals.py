@@ -1,7 +1,7 @@
 """Intervals for what a few trainings and a finite number of images can tell."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +49,10 @@ class Noise:
         variance = sum(share for share, _ in shares)
         spread = sum(share**2 / freedom for share, freedom in shares)
         return cls(variance, variance**2 / spread if spread > 0 else num_seeds - 1)
+
+    def plus(self, variance: float) -> "Noise":
+        """Returns it with a variance that is known besides."""
+        return replace(self, variance=self.variance + variance)
 
     def error(self, num_seeds: int) -> float:
         """Returns the standard error of a mean over `num_seeds` seeds."""

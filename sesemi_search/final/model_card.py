@@ -41,7 +41,7 @@ def _card(plan: FinalPlan, run: FinalRun, config: ExperimentConfig) -> Iterator[
     yield from _table(
         ("source", f"`{json.dumps(data.source, default=str)}`"),
         ("trained on", f"train and validation images, {config.run.num_epochs} epochs, seed {config.run.seed}"),
-        ("tested on", f"{test['num_images']:,} images, opened {run.opened}"),
+        ("tested on", f"{test['num_images']:,} images, opened {run.opened}, {_before(run.metrics['openings_before'])}"),
     )
     yield from ("", "## What it is worth", "")
     yield from _table(
@@ -74,6 +74,11 @@ def _table(*rows: tuple[str, str]) -> Iterator[str]:
     yield from ("| | |", "|---|---|")
     for name, value in rows:
         yield f"| {name} | {value.replace('|', '/')} |"
+
+
+def _before(num_openings: int) -> str:
+    times = f"{num_openings} time{'s' * (num_openings != 1)} before" if num_openings else "never before"
+    return f"{times} by this search"
 
 
 def _target(node: Any) -> str:

@@ -21,7 +21,7 @@ from sesemi_search.data.normalization import fill_normalization
 from sesemi_search.data.stored import ImageSplit
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.candidates import Configs
-from sesemi_search.final.confirm import Candidate, next_runs, num_runs_at_most
+from sesemi_search.final.confirm import Candidate, next_runs
 from sesemi_search.models.expected_input import follow_backbone
 from sesemi_search.preflight.architecture import Architectures
 from sesemi_search.preflight.excluded_branches import Excluded
@@ -128,7 +128,7 @@ def plan_confirm(
         return _first_new(((name, seeds[index]) for name, index in due), asked)
 
     phase = Phase("confirm", setup.group, setup.command, propose)
-    most = num_runs_at_most(candidates, len(seeds))
+    most = len(configs) * len(seeds)  # which replacements of candidates that fail cannot pass
     return _plan(setup, configs, seeds, data, phase, setup.objective, num_trials=most)
 
 

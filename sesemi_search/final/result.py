@@ -36,7 +36,10 @@ class FinalRun:
     def describe_test(self) -> str:
         """Returns the test score with its interval, in a line."""
         low, high = self.test["interval"]
-        return f"test/top1 {self.test['top1']:.4f} ({low:.4f} to {high:.4f}, 95%, {self.test['num_images']:,} images)"
+        text = f"test/top1 {self.test['top1']:.4f} ({low:.4f} to {high:.4f}, 95%, {self.test['num_images']:,} images)"
+        objective = str(self.metrics.get("metric", "")).partition("/")[2]  # what the search was for
+        value = self.test.get(objective)
+        return text if objective == "top1" or not isinstance(value, float) else f"{text}, test/{objective} {value:.4f}"
 
 
 def read_final(folder: Path) -> FinalRun | None:

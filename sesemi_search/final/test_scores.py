@@ -1,5 +1,6 @@
 """What a model is worth on the test split: its scores, each of what it is a share of, and how sure they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from sesemi_search.final.intervals import Interval, wilson_interval
 
 __all__ = ["Scores", "predict", "score"]
 
+_TINY = 1e-300  # in the place of a probability that is 0 in double precision
 _BINS = 15  # of confidence, as Guo et al. 2017 take for the calibration error
 
 
@@ -30,6 +32,8 @@ class Scores:
             2017).
         per_class: Share that is right of each class; None of one without images.
         confusion: Counts (K, K), a row for each class and a column for what it was taken for.
+        loss: Mean negative log of the probability of the right class, in nats.
+        others: What `learner.metrics` has on, by name.
     """
 
     num_images: int
@@ -40,10 +44,13 @@ class Scores:
     calibration_error: float
     per_class: list[float | None]
     confusion: list[list[int]]
+    loss: float
+    others: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns them as JSON has them."""
-        return {**vars(self), "interval": list(self.interval)}
+        """Returns them as JSON has them, every metric beside the others."""
+        scores = {name: value for name, value in vars(self).items() if name != "others"}
+        return {**self.others, **scores, "interval": list(self.interval)}
 
 
 @torch.no_grad()
@@ -67,12 +74,15 @@ def predict(
     return torch.cat(parts).numpy()
 
 
-def score(probabilities: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> Scores:
+def score(
+    probabilities: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], others: Mapping[str, float] | None = None
+) -> Scores:
     """Scores the answers to images.
 
     Args:
         probabilities: (N, K), each row of an image.
         labels: (N,) its class.
+        others: What else was measured, by name.
     """
     num_images, num_classes = probabilities.shape
     answers = probabilities.argmax(axis=1)
@@ -93,6 +103,8 @@ def score(probabilities: npt.NDArray[np.float64], labels: npt.NDArray[np.int64])
         calibration_error=_calibration_error(probabilities.max(axis=1), answers == labels),
         per_class=[float(r / n) if n else None for r, n in zip(right, of_class, strict=True)],
         confusion=confusion.tolist(),
+        loss=float(-np.log(np.maximum(probabilities[np.arange(num_images), labels], _TINY)).mean()),
+        others=others or {},
     )
 
 

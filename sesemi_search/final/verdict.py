@@ -152,7 +152,7 @@ def judge(
         num_seeds=fresh,
         num_images=num_images,
         scores=scores,
-        comparisons=_compare(last, table, choice),
+        comparisons=_compare(last, table, choice, num_images),
         reported=taken.reported,
         optimism=None if taken.reported is None else sign * taken.reported - choice.mean,
         image_share=None if num_images is None else _image_share(choice.mean, num_images, noise.error(fresh)),
@@ -226,8 +226,13 @@ def _smaller(first: int | None, second: int | None) -> int | None:
     return int(second < first)
 
 
-def _compare(last: Sequence[Candidate], table: NDArray[np.float64], choice: _Choice) -> tuple[Comparison, ...]:
+def _compare(
+    last: Sequence[Candidate], table: NDArray[np.float64], choice: _Choice, num_images: int | None
+) -> tuple[Comparison, ...]:
     """Compares the one taken with each other one of the last (Holm 1979)."""
+    # Shares are of whole images, and two seeds may differ by as many though the truth does not: the difference of two
+    # rounded numbers has a variance of 2/12 of a step squared.
+    rounding = 0.0 if num_images is None else 1 / (6 * num_images**2)
     others = [row for row in range(len(last)) if row != choice.winner]
     fresh = table[:, choice.first :].mean(axis=1)
     num_seeds = table.shape[1] - choice.first
@@ -236,7 +241,7 @@ def _compare(last: Sequence[Candidate], table: NDArray[np.float64], choice: _Cho
         is_finalist = row < len(choice.scores)
         # Of two finalists the sign alone is chosen, and an interval covers either way; the mean would not be of both.
         gap = float((fresh[choice.winner] if is_finalist else choice.mean) - fresh[row])
-        noise = Noise.of((table[choice.winner] - table[row])[None])
+        noise = Noise.of((table[choice.winner] - table[row])[None]).plus(rounding)
         found[row] = gap, noise.interval(gap, num_seeds, _LEVEL), noise.p_value(gap, num_seeds)
     corrected = _holm([p_value for _, _, p_value in found.values()])
     return tuple(

@@ -54,7 +54,7 @@ def _why(verdict: "Verdict", comparison: "Comparison") -> str:
         return ""
     sizes = {score.name: score.num_params for score in verdict.scores}
     winner, other = sizes[verdict.winner or ""], sizes[comparison.other]
-    if winner is None or other is None or winner >= other:
+    if not verdict.is_smaller or winner is None or other is None:
         return ": taken, because it did better over all seeds"
     return f": taken, because it is smaller ({winner:,} parameters, not {other:,})"
 

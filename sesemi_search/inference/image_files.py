@@ -11,7 +11,7 @@ import torch
 
 from sesemi_search.data.folder import IMAGE_SUFFIXES, naming_file
 from sesemi_search.data.stored import UnreadableImage
-from sesemi_search.errors import Problem, raise_problems
+from sesemi_search.errors import ConfigError, Problem, raise_problems
 from sesemi_search.inference.classifier import ImageClassifier, Prediction
 from sesemi_search.project.project import project_path
 
@@ -32,7 +32,7 @@ def find_images(given: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     problems: list[Problem] = []
     for name in given:
-        path = Path(name).expanduser()
+        path = _expand(name)
         inside = sorted(_walk(path)) if path.is_dir() else [path]
         if not os.path.lexists(path):
             problems.append(Problem(_KEY, f"there is no file or folder {project_path(None, name)}."))
@@ -42,6 +42,13 @@ def find_images(given: Sequence[str]) -> list[Path]:
         found += inside
     raise_problems(problems)
     return found
+
+
+def _expand(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(_KEY, f"got the path {name!r}: {error}") from error
 
 
 def predict_files(

@@ -15,6 +15,7 @@ from sesemi_search.inference.locate import ModelFiles, describe_files, find_mode
 from sesemi_search.inference.trusted import check_trusted, import_classes
 from sesemi_search.models.classifier import BACKBONE_KEY, HEAD_KEY, Classifier, build_classifier
 from sesemi_search.models.weights import are_weights, load_strictly, without_weights
+from sesemi_search.project.project import activate, find_project
 from sesemi_search.training.checkpoint import CheckpointError, load_checkpoint
 from sesemi_search.training.fit import eval_weights
 
@@ -45,7 +46,9 @@ def load_model(
 @user_code()
 def load_files(files: ModelFiles, project: Path | None = None, trust: bool = False) -> ImageClassifier:
     """Loads a model whose files were found, onto the CPU; see `load_model`."""
-    description = describe_files(files)
+    if trust:  # whose data source may be of the project
+        activate(None if project is None else find_project(project, None))
+    description = describe_files(files, trust)
     nodes = {BACKBONE_KEY: description.backbone, HEAD_KEY: description.head}
     import_classes(nodes, project, remembered_project(files.folder))
     if not trust:

@@ -1,6 +1,7 @@
 """Where a model is: its weights, and what describes them, in a run, a trial, a search, or a folder handed on."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 from sesemi_search.config.experiment import Complete, Written, resolve, type_experiment
 from sesemi_search.config.schema import EXPERIMENT_KEYS, ExperimentConfig
 from sesemi_search.config.stored import read_stored_config
-from sesemi_search.data.source_facts import recall_source_facts
+from sesemi_search.data.source_facts import read_source_facts, recall_source_facts
 from sesemi_search.errors import ConfigError
 from sesemi_search.inference.description import ModelDescription, read_description
 from sesemi_search.inference.save import describe_model
@@ -18,6 +19,8 @@ __all__ = ["ModelFiles", "describe_files", "find_model", "read_config", "remembe
 
 _CHECKPOINT = "checkpoint.pt"  # of a trial
 _SUFFIXES = (".safetensors", ".pt")
+_FINAL = re.compile(r"final(?:-(\d{1,9}))?")
+_HEADING = re.compile(r"# Trial (\d{1,9})\b")  # of best.yaml
 
 
 class ModelFiles(NamedTuple):
@@ -49,7 +52,7 @@ def find_model(path: str | Path) -> ModelFiles:
         return ModelFiles(found, found.parent)
     if not found.is_dir():
         raise ConfigError("", f"there is no model {found}: no such folder or file.")
-    for folder in (found, found / "final"):
+    for folder in (found, *_finals(found)):
         for name in (*MODEL_FILES, _CHECKPOINT):
             if (folder / name).is_file():
                 return ModelFiles(folder / name, folder)
@@ -65,8 +68,13 @@ def find_model(path: str | Path) -> ModelFiles:
     raise ConfigError("", f"{found} holds no model: no {' and no '.join(MODEL_FILES)}, and it is no search.")
 
 
-def describe_files(files: ModelFiles) -> ModelDescription:
+def describe_files(files: ModelFiles, trust: bool = False) -> ModelDescription:
     """Returns what a model is, by its `model.json`, else by the config that it was trained with.
+
+    Args:
+        files: The model.
+        trust: Builds the data source that the config names, whoever's it is: it knows the names of the classes and the
+            shape of its images.
 
     Raises:
         ConfigError: Neither is there, or it is broken.
@@ -77,6 +85,11 @@ def describe_files(files: ModelFiles) -> ModelDescription:
     if config.data.mean is None or config.data.std is None or config.data.image_size is None:
         raise ConfigError("data", "it leaves open how images are prepared.", file=files.folder / "config.yaml")
     node, num_classes = config.data.source, config.learner.hparams.num_classes
+    if trust:
+        try:
+            return describe_model(config, read_source_facts(node, Path(config.run.data_root), num_classes))
+        except ConfigError:  # the data is not here
+            pass
     return describe_model(config, recall_source_facts(node, Path(config.run.data_root), num_classes))
 
 
@@ -110,24 +123,23 @@ def remembered_project(folder: Path) -> str | None:
     return None
 
 
+def _finals(search: Path) -> list[Path]:
+    """Returns the folders of the final runs of a search, the last one first."""
+    numbers = [int(match[1] or 1) for each in search.iterdir() if (match := _FINAL.fullmatch(each.name))]
+    return [search / (f"final-{number}" if number > 1 else "final") for number in sorted(numbers, reverse=True)]
+
+
 def _best_trial(search: Path) -> Path:
-    """Returns the folder of the trial that best.yaml is the config of, with its checkpoint.
+    """Returns the folder of the trial that best.yaml says it is of, with its checkpoint.
 
     The ledger would say which is best; reading it takes Optuna, which what uses a model has no need of.
     """
-    advice = f"Train its best config: sesemi-search train {search}"
     try:
-        best = _without_comments(search / "best.yaml")
+        heading = _HEADING.match((search / "best.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ConfigError("", f"{search} has no best.yaml yet: no trial is complete, or the search goes on.") from None
-    for folder in sorted((search / "trials").iterdir()):
-        try:
-            if (folder / _CHECKPOINT).is_file() and _without_comments(folder / "config.yaml") == best:
-                return folder
-        except (OSError, ValueError):
-            continue
+    folder = search / "trials" / (heading[1] if heading is not None else "")
+    if (folder / _CHECKPOINT).is_file():
+        return folder
+    advice = f"Train its best config: sesemi-search train {search}"
     raise ConfigError("", f"{search} holds no weights of its best trial (search.keep_checkpoints). {advice}")
-
-
-def _without_comments(path: Path) -> list[str]:
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]

@@ -73,13 +73,15 @@ class Preprocessing:
             f"Resize its largest middle part of that shape to {width} x {height} pixels (width x height): bilinear, "
             "antialiased, as PIL.ImageOps.fit does.",
         ]
+        if kept > self.channels:
+            steps.append("Convert it to gray (ITU-R 601).")
         if (height, width) != (self.image_size, self.image_size):
-            probe = np.ones((1, kept, height, width), dtype=np.uint8)
+            probe = np.ones((1, min(kept, self.channels), height, width), dtype=np.uint8)
             has_border = not to_size(probe, self.image_size).all()
             way = "Add a border of zeros, to" if has_border else "Resize it, bilinear and antialiased, to"
             steps.append(f"{way} {self.image_size} x {self.image_size} pixels.")
-        if kept != self.channels:
-            steps.append(f"Repeat the gray channel to {self.channels}." if kept == 1 else "Convert it to gray.")
+        if kept < self.channels:
+            steps.append(f"Repeat the gray channel to {self.channels}.")
         return [*steps, "Divide by 255, subtract mean and divide by std, channel by channel; channels come first."]
 
     def to_json(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def import_classes(nodes: Mapping[str, Any], project: Path | None, remembered: s
     try:
         _locate_all(targets)
     except ConfigError as error:
-        found = find_project(None, None) if project is None else None
+        found = find_project(None, None, remembered=False) if project is None else None
         if found is None:
             raise _unimportable(error, project, remembered) from error
         activate(found)

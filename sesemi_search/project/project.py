@@ -66,12 +66,13 @@ def activate(project: Project | None) -> None:
     sesemi_modules.install()
 
 
-def find_project(given: Path | None, config_dir: Path | None) -> Project | None:
+def find_project(given: Path | None, config_dir: Path | None, *, remembered: bool = True) -> Project | None:
     """Returns the project to use, or None where there is none.
 
     Args:
         given: What `--project` says; it must be a project.
         config_dir: What `--config-dir` says.
+        remembered: A folder may say from which project it was made. A stranger's may say anything.
 
     Raises:
         ConfigError: `given` is not a project.
@@ -87,7 +88,8 @@ def find_project(given: Path | None, config_dir: Path | None) -> Project | None:
         # Without its `..`, the parents of which are not the parents of the folder; links stay as they were typed.
         start = Path(os.path.normpath(start.absolute()))
         for folder in (start, *start.parents):
-            project = _remembered_project(folder) or _project_at(folder) or _project_at(folder / "experiments")
+            project = _remembered_project(folder) if remembered else None
+            project = project or _project_at(folder) or _project_at(folder / "experiments")
             if project is not None:
                 return project
     return None

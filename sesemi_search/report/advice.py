@@ -260,7 +260,9 @@ def _advise_noise(records: Sequence[TrialRecord], objectives: Objectives) -> Ite
     best, *others = sorted(complete, key=lambda record: (-sign * _value(record), record.number))
     chance = (1 - _CONFIDENCE) / 2
     leads = {other.number: abs(_value(best) - _value(other)) for other in others}
-    near = [other for other in others if leads[other.number] <= _lead_by_chance(best, other, num_images, chance)]
+    near = [o for o in others if leads[o.number] <= _lead_by_chance(best, o, num_images, chance)]
+    if not _lead_by_chance(best, others[0], num_images, chance):  # both are always right
+        return
     if near:
         second = others[0]
         yield Advice(

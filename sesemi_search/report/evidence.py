@@ -99,6 +99,10 @@ class Evidence:
         best = self.final[group].max() * (1 if self.objective.maximize else -1)
         return format_metric(best) if math.isfinite(best) else "none complete"
 
+    def exists(self, name: str) -> Array:
+        """Returns which trials have a parameter, (N,); its value may be null."""
+        return np.array([name in record.params for record in self.records], dtype=bool)
+
     def column(self, name: str) -> list[Any]:
         """Returns the value of a parameter in each trial, None where it does not exist."""
         return [record.params.get(name) for record in self.records]
@@ -187,7 +191,7 @@ class Shares:
         blocks = {
             each.name: block[complete]
             for each in space.dimensions
-            if (block := _design(each, evidence.column(each.name))) is not None
+            if (block := _design(each, evidence.column(each.name), evidence.exists(each.name))) is not None
         }
         everything = np.hstack([np.ones((len(ranks), 1)), *blocks.values()])
         freedom = len(ranks) - np.linalg.matrix_rank(everything)
@@ -212,14 +216,14 @@ class Shares:
         return cls(total, most)
 
 
-def _design(dimension: Dimension, values: Sequence[Any]) -> Array | None:
+def _design(dimension: Dimension, values: Sequence[Any], exists: Array) -> Array | None:
     """Returns the columns of a parameter, (N, C), 0 where it does not exist; None where it is the same for all."""
-    exists = np.array([value is not None for value in values])
     domain = dimension.domain
     if isinstance(domain, Float | Int):
         if domain.low == domain.high or not exists.any():
             return None
-        places = np.array([unit_position(domain, v) if v is not None else 0.5 for v in values]) - 0.5
+        pairs = zip(values, exists, strict=True)
+        places = np.array([unit_position(domain, v) if there else 0.5 for v, there in pairs]) - 0.5
         return np.stack([places, np.where(exists, places**2 - 1 / 12, 0)], axis=1)
     codes = [repr(value) for value in values]
     levels = sorted({code for code, there in zip(codes, exists, strict=True) if there})[1:]

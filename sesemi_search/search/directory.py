@@ -86,8 +86,9 @@ def holds_search(directory: Path) -> bool:
 
 
 def find_search(folder: Path) -> Path | None:
-    """Returns the search directory that a folder belongs to: it is one, or that of a trial or a final run in one."""
-    return next((each for each in (folder, *folder.parents[:2]) if holds_search(each)), None)
+    """Returns the search directory that a folder belongs to: it is one, or of a trial or of a final run in one."""
+    # The outermost: the phases of a final run are searches in themselves, DIR/final/models/trials/0001.
+    return next((each for each in reversed((folder, *folder.parents[:4])) if holds_search(each)), None)
 
 
 def refuse_used(directory: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.config.experiment import load_experiment, type_experiment
+from sesemi_search.data.stored import join_splits
 from sesemi_search.errors import ConfigError
 from sesemi_search.project.project import PROVENANCE, Project, project_path
 from sesemi_search.project.provenance import describe_machine
@@ -74,6 +75,10 @@ def reproduce_trial(directory: Path, record: TrialRecord, project: Project | Non
     config = type_experiment(load_experiment(stored))
     config.run.data_root = str(project_path(project, config.run.data_root))
     data = load_data(config)
+    first = record.metrics[min(record.metrics)]
+    if not any(name.startswith("val/") for name in first):  # the training of a final run, on all images
+        assert config.data.image_size is not None
+        data = {"train": join_splits(data["train"], data["val"], config.data.image_size, config.data.channels)}
     with tempfile.TemporaryDirectory(prefix="sesemi-search-") as scratch:
         folder = trial_dir(Path(scratch), record.number)
         folder.mkdir(parents=True)

@@ -176,7 +176,8 @@ class Session:
         if outcome is Outcome.complete and (without := self._without_number(report.number)):
             outcome, message = Outcome.error, f"{', '.join(without)}: no finite number after the last epoch"
         self._end(report.number, outcome, message)
-        if outcome is Outcome.error:
+        # The first trials of confirm may all be of one candidate, which is out then.
+        if outcome is Outcome.error and (self._phase is None or self._num_trials == 1):
             records = map(self._ledger.record, self._ledger.numbers)  # of which it looks at the first few
             self.request_stop(find_common_error(records, self._num_trials))
 

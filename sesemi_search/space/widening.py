@@ -14,8 +14,9 @@ _MOST = 10.0  # times, of a range in the logarithm
 def widen(domain: Float | Int, *, upper: bool) -> Float | Int | None:
     """Returns a range with one end moved outward by half its width, in the logarithm where it is one of those.
 
-    A lower end that is not negative does not become so, and one of whole numbers that is at least 1 stays it. The upper
-    end of a range within [0, 1] goes half the way to 1, since it may be a share: a momentum, a dropout.
+    A lower end that is not negative does not become so, one above 0 stays above it, and one of whole numbers that is at
+    least 1 stays it. The upper end of a range within [0, 1] goes no further than half the way to 1, since it may be a
+    share: a momentum, a dropout.
 
     Args:
         domain: The range.
@@ -43,8 +44,11 @@ def _move(domain: Float | Int, upper: bool) -> float:
         factor = min(_MOST, math.sqrt(high / low))
         return max(_least(domain), float(f"{high * factor if upper else low / factor:.2g}"))
     if upper:
-        return (high + 1) / 2 if _is_share(domain) else high + (high - low) / 2
-    return max(_least(domain), low - (high - low) / 2)
+        wider = high + (high - low) / 2
+        return min(wider, (high + 1) / 2) if _is_share(domain) else wider
+    # One above 0 stays there: half of it is tried, not none of it.
+    least = low / 2 if isinstance(domain, Float) and low > 0 else _least(domain)
+    return max(least, low - (high - low) / 2)
 
 
 def _to_grid(domain: Float | Int, end: float, moved: float) -> float:
@@ -53,7 +57,7 @@ def _to_grid(domain: Float | Int, end: float, moved: float) -> float:
     steps = round((Decimal(str(moved)) - start) / step)
     steps = steps or (1 if moved > end else -1 if moved < end else 0)
     place = float(start + steps * step)
-    is_possible = place >= _least(domain) and (place < 1 or not _is_share(domain))
+    is_possible = place >= _least(domain) and (place > 0 or domain.low <= 0) and (place < 1 or not _is_share(domain))
     return place if is_possible else end
 
 

@@ -31,9 +31,11 @@ def search_tracker(
     return _with_wandb(progress, tracking, directory, of_search)
 
 
-def result_tracker(tracking: TrackingConfig, directory: Path) -> Tracker:
-    """Returns what shows the result of a search's final run beside the terminal."""
-    return _with_wandb(Trackers([]), tracking, directory, lambda tracker: tracker)
+def result_tracker(tracking: TrackingConfig, directory: Path) -> WandbTracker | None:
+    """Returns what shows the result of a search's final run in Weights & Biases; None where it is not to be shown."""
+    if tracking.kind is not TrackingKind.wandb or disabling_variable(tracking) is not None:
+        return None
+    return wandb_tracker(tracking, directory)
 
 
 def run_tracker(tracking: TrackingConfig, directory: Path, console: Console, metrics: Sequence[str]) -> Tracker:

@@ -9,8 +9,10 @@ import pytest
 
 from sesemi_search.cli import main
 from sesemi_search.config.compose import Request
+from sesemi_search.data import ImageSplit
 from sesemi_search.errors import ConfigError
 from sesemi_search.final.candidates import BASELINE
+from sesemi_search.final.confirm import next_runs
 from sesemi_search.final.final_plan import FinalPlan, plan_final
 from sesemi_search.final.phases import plan_confirm, plan_training, read_configs, score_table
 from sesemi_search.final.result import FinalRun
@@ -76,6 +78,39 @@ def test_the_best_trials_and_the_experiments_own_config_are_the_candidates(plan:
     assert all(c.num_params for c in candidates)
 
 
+def test_the_searchs_own_number_is_none_of_what_is_trained_otherwise(plan: Callable[..., FinalPlan]) -> None:
+    made = plan("run.num_epochs=7", "final.top_k=2")
+    assert [each.reported for each in made.candidates] == [None] * 3
+
+
+@pytest.mark.parametrize("failing", [2, 3, 4])
+def test_the_rounds_that_follow_a_late_failure_have_room(plan: Callable[..., FinalPlan], failing: int) -> None:
+    made = plan()
+    confirm = plan_confirm(made.setup, made.configs, made.candidates, made.seeds, begin_confirm_data(made))
+    results: dict[str, list[float]] = {each.name: [] for each in made.candidates}
+    num_runs = 0
+    while due := next_runs(made.candidates, results, len(made.seeds)):
+        for name, number in due:
+            fails = name == "trial 2" and number == failing
+            results[name].append(float("nan") if fails else 0.9 - 0.01 * list(results).index(name))
+            num_runs += 1
+    assert num_runs <= confirm.settings.search.num_trials
+
+
+def test_a_part_of_a_final_run_has_none_of_its_own(plan: Callable[..., FinalPlan]) -> None:
+    made = plan("final.top_k=1")
+    begin_confirm(made)
+    with pytest.raises(ConfigError, match="is a part of a final run"):
+        plan_final(Request(search=True, overrides=[str(made.confirm_folder)]))
+
+
+def test_again_goes_on_with_what_it_began(plan: Callable[..., FinalPlan], directory: Path) -> None:
+    (directory / "final").mkdir()
+    (directory / "final-2").mkdir()
+    assert plan(again=True).folder == directory / "final-2"
+    assert plan("run.num_epochs=7", again=True).folder == directory / "final-3"
+
+
 def test_a_trial_that_is_asked_for_is_the_only_candidate_beside_it(plan: Callable[..., FinalPlan]) -> None:
     made = plan(f"trial={STOPPED}")
     assert [c.name for c in made.candidates] == ["trial 5", BASELINE]
@@ -105,7 +140,7 @@ def test_seeds_are_none_of_the_searchs_and_others_in_another_attempt(
     assert 42 not in (*first.seeds, *first.training_seeds)
     assert len({*first.seeds, *first.training_seeds}) == 7
     (directory / "final").mkdir()
-    second = plan("final.top_k=1", "final.num_models=2", again=True)
+    second = plan("final.top_k=1", "final.num_models=2", again=True)  # with settings, so beside what is unfinished
     assert second.folder == directory / "final-2"
     assert not {*first.seeds, *first.training_seeds} & {*second.seeds, *second.training_seeds}
 
@@ -145,8 +180,12 @@ def test_a_dry_run_tells_the_cost_and_writes_nothing(
     assert not (directory / "final").exists()
 
 
+def begin_confirm_data(made: FinalPlan) -> dict[str, ImageSplit]:
+    return load_data(made.setup.typed(next(iter(made.configs.values()))))
+
+
 def begin_confirm(made: FinalPlan) -> None:
-    data = load_data(made.setup.typed(next(iter(made.configs.values()))))
+    data = begin_confirm_data(made)
     made.confirm_folder.mkdir(parents=True)
     begin_ledger(plan_confirm(made.setup, made.configs, made.candidates, made.seeds, data), made.confirm_folder, [])
 

@@ -52,6 +52,14 @@ def test_a_planted_gap_of_a_point_is_found_in_95_of_100() -> None:
     assert np.mean(found) >= 0.95
 
 
+def test_seeds_that_differ_by_as_many_images_are_no_proof_of_a_difference() -> None:
+    # Two seeds in which one of 500 images more is right: without the rounding there would be no noise at all.
+    given = candidates((1000, 1000))
+    verdict = judge(given, {"trial 0": [0.902, 0.952], OWN: [0.900, 0.950]}, num_seeds=2, num_images=500)
+    assert [each.is_tie for each in verdict.comparisons] == [True]
+    assert verdict.comparisons[0].interval.low < 0 < verdict.comparisons[0].interval.high
+
+
 def test_the_number_is_not_too_high_for_having_been_chosen_and_its_interval_holds() -> None:
     given = candidates([1, 2, 3, 4, 5])
     verdicts = [confirm(given, [0.9] * 5, seed) for seed in range(1500)]
@@ -79,11 +87,12 @@ SCORES = {"trial 0": [0.90, 0.91, 0.90, 0.92, 0.90], "trial 1": [0.905, 0.90, 0.
 
 
 def test_of_two_that_are_level_the_smaller_is_taken_and_the_words_say_why() -> None:
-    for sizes, winner in (((2000, 1000, 10), "trial 1"), ((1000, 2000, 10), "trial 0")):
-        verdict = verdict_of(SCORES, candidates(sizes))
-        assert verdict.winner == winner
-        assert "taken, because it is smaller (1,000 parameters, not 2,000)" in verdict.sentences()[1]
-    assert verdict_of(SCORES, candidates((2000, 1000, 10))).is_smaller
+    verdict = verdict_of(SCORES, candidates((2000, 1000, 10)))
+    assert (verdict.winner, verdict.is_smaller) == ("trial 1", True)
+    assert "taken, because it is smaller (1,000 parameters, not 2,000)" in verdict.sentences()[1]
+    verdict = verdict_of(SCORES, candidates((1000, 2000, 10)))
+    assert (verdict.winner, verdict.is_smaller) == ("trial 0", False)
+    assert "taken, because it did better over all seeds" in verdict.sentences()[1]
 
 
 @pytest.mark.parametrize("sizes", [(1000, 1000, 10), (None, 1000, 10), (1001, 1000, 10), (1099, 1000, 10)])

@@ -112,7 +112,11 @@ def test_the_code_of_a_strangers_project_is_not_imported(
     with pytest.raises(ConfigError, match="cannot be imported") as refused:
         sesemi_search.load_model(folder)
     assert f"Looked in the project {mine} too. The model was made with {theirs}." in str(refused.value)
+    monkeypatch.chdir(folder)  # which says what its project is
+    with pytest.raises(ConfigError, match="cannot be imported"):
+        sesemi_search.load_model(folder)
     assert not (tmp_path / "owned").exists()
+    monkeypatch.chdir(mine)
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     assert len(sesemi_search.load_model(folder, project=theirs).classes) == 10
     assert (tmp_path / "owned").exists()

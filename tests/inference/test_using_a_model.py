@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from PIL import Image
 
 import sesemi_search
 from sesemi_search.errors import ConfigError
+from sesemi_search.inference.locate import find_model
 
 Command = Callable[..., tuple[int, str]]
 Stdout = Callable[..., str]
@@ -159,13 +161,15 @@ def test_a_search_is_used_by_its_final_model_else_by_its_best_trial(run_dir: Pat
         sesemi_search.load_model(search)
     config = (run_dir / "config.yaml").read_text()
     (trial / "config.yaml").write_text(config)
-    (search / "best.yaml").write_text("# Trial 0003, val/top1 0.9\n" + config)
+    (search / "best.yaml").write_text("# Trial 0003, val/top1 0.9\n" + config + "# and opens test, as no trial does\n")
     with pytest.raises(ConfigError, match=f"sesemi-search train {search}"):
         sesemi_search.load_model(search)
     (run_dir / "last.pt").rename(trial / "checkpoint.pt")
     assert len(sesemi_search.load_model(search).classes) == 10
     run_dir.rename(search / "final")
-    assert sesemi_search.load_model(search).classes == sesemi_search.load_model(search / "final").classes
+    assert find_model(search).folder == search / "final"
+    shutil.copytree(search / "final", search / "final-2")
+    assert find_model(search).folder == search / "final-2"
 
 
 def test_other_data_of_the_same_classes_is_scored_and_of_others_refused_by_name(

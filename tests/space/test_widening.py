@@ -16,7 +16,10 @@ from sesemi_search.space.widening import widen
         (Float(0, 4), None, Float(0, 6)),
         (Float(-1, 1), Float(-2, 1), Float(-1, 2)),
         (Float(0.8, 0.99, step=0.01), Float(0.71, 0.99, step=0.01), None),  # the next step is 1
-        (Float(0.5, 3, step=0.5), Float(0, 3, step=0.5), Float(0.5, 4, step=0.5)),
+        (Float(0.5, 3, step=0.5), None, Float(0.5, 4, step=0.5)),  # above 0, and the next step is 0
+        (Float(0.5, 2), Float(0.25, 2), Float(0.5, 2.75)),
+        (Float(0, 0.5), None, Float(0, 0.75)),
+        (Float(0, 0.25), None, Float(0, 0.375)),  # a share, but far from 1
         (Int(1, 8), None, Int(1, 12)),
         (Int(0, 2), None, Int(0, 3)),
         (Int(2, 3), Int(1, 3), Int(2, 4)),

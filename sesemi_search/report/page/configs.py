@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,9 +23,19 @@ def pack_configs(records: Iterable[TrialRecord], space: Space, experiment: Writt
     null for none; None for a trial that has no config, because a driver died while it asked for its parameters.
     """
     changes = [_changes(record, space, experiment) for record in records]
-    text = json.dumps({"base": experiment, "changes": changes}, default=str, separators=(",", ":"))
+    content = _without_infinite({"base": experiment, "changes": changes})
+    text = json.dumps(content, default=str, separators=(",", ":"), allow_nan=False)
     # Without a time: the same search gives the same page.
     return base64.b64encode(gzip.compress(mask_passwords(text).encode(), mtime=0)).decode()
+
+
+def _without_infinite(value: Any) -> Any:
+    """Returns plain containers with the words for NaN and infinity, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _without_infinite(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinite(child) for child in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _changes(record: TrialRecord, space: Space, experiment: Written) -> dict[str, Any] | None:

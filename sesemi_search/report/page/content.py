@@ -59,10 +59,10 @@ def _advice(stored: StoredSearch, summary: Summary) -> Iterable[str]:
 
 
 def _describe_final(directory: Path) -> Iterable[tuple[str, str]]:
-    """Yields what the last final run of a search came to, nothing where there is none that is over."""
-    number = count_finals(directory)
-    run = read_final(final_dir(directory, number)) if number else None
-    if run is not None:
+    """Yields what the final runs of a search came to, the first look at test before later ones."""
+    for attempt in range(1, count_finals(directory) + 1):
+        if (run := read_final(final_dir(directory, attempt))) is None:
+            continue
         yield "trained", run.winner
         yield "test", run.describe_test()
         yield "test was opened", run.opened

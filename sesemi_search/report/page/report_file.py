@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sesemi_search.errors import SesemiSearchError
+from sesemi_search.errors import describe_exception
 from sesemi_search.report.page.render import write_report
 from sesemi_search.search.stored_search import read_search
 from sesemi_search.tracking.tracker import RunStart
@@ -41,5 +41,5 @@ class ReportFile:
         """The search is over, though its driver still holds the lock."""
         try:
             write_report(replace(read_search(self._directory), holder=""))
-        except SesemiSearchError as error:
-            logger.warning(f"the report is not written: {error}")
+        except Exception as error:  # of any kind: what was searched must not be lost for a page
+            logger.warning(f"the report is not written: {describe_exception(error)}")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sesemi_search.errors import ConfigError, SesemiSearchError
+from sesemi_search.project.project import METRICS
 from sesemi_search.report.page.content import make_content
 from sesemi_search.report.page.render import encode_content, render_content
-from sesemi_search.search.directory import JOURNAL, lock_holder
+from sesemi_search.search.directory import JOURNAL, count_finals, final_dir, lock_holder
 from sesemi_search.search.stored_search import read_search
 
 __all__ = ["PageServer"]
@@ -70,7 +71,9 @@ class PageServer(http.server.ThreadingHTTPServer):
             known = (self._directory / JOURNAL).stat()
         except OSError:
             return ""
-        return f"{known.st_mtime_ns} {known.st_size} {lock_holder(self._directory)}"
+        finals = [final_dir(self._directory, n + 1) for n in range(count_finals(self._directory))]
+        ended = sum((folder / METRICS).is_file() for folder in finals)
+        return f"{known.st_mtime_ns} {known.st_size} {lock_holder(self._directory)} {ended}"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

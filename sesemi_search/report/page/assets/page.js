@@ -173,7 +173,8 @@ function remembered() {
 async function follow() {
   for (;;) {
     await new Promise((done) => setTimeout(done, POLL_MS));
-    if (document.hidden) continue;
+    // Not while its reader types a filter or has brushed an axis: drawing anew would take both away.
+    if (document.hidden || document.activeElement?.matches("input") || view.brushes.size) continue;
     try {
       const content = await (await fetch(`content.json?seen=${page.search.version}`)).json();
       if (content === null) continue;
