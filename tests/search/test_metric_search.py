@@ -63,7 +63,7 @@ def test_a_search_on_macro_f1_runs_its_best_config_again_to_the_bit(uneven: Path
     assert again == curve.to_dict("records")
     scores = [epoch["val/macro_f1"] for epoch in written["epochs"]]
     assert written["test"]["epoch"] == scores.index(max(scores)) + 1
-    assert written["test"].keys() == {"checkpoint", "epoch", "loss", "top1", *METRICS}
+    assert written["test"].keys() == {"checkpoint", "epoch", "loss", "top1", "openings_before", *METRICS}
 
     out = call(uneven, "run", "space=tiny", "search.num_trials=1", f"search.dir={tmp_path / 'top1'}", *data)
     assert out.count("top1 says little of the small one") == 1
