@@ -25,7 +25,8 @@ CELLS = (
     "search",
     "search = sesemi_search.resume(search, search={'num_trials': 3})\n"
     "print(list(search.trials.number), 'head' in search.trials, set(search.trials.epochs) <= {1, 2})",
-    "result = sesemi_search.train(search, ['tracking=none'], trial=1, run={'num_epochs': 3, 'dir': 'final', 'test': True})\n"
+    "run = {'num_epochs': 3, 'dir': 'final', 'test': True}\n"
+    "result = sesemi_search.train(search, ['tracking=none'], trial=1, run=run)\n"
     "print(result.num_epochs, result.run_dir.parent.parent.name, 0 <= result.test.top1 <= 1)",
     "assert sesemi_search.open_search('found').best == search.best",
 )
