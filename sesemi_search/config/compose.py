@@ -185,11 +185,18 @@ def _check_bare_words(request: Request, folders: list[Path]) -> Iterator[Problem
         if text in names or name in names:
             name = text if text in names else name
             meant = f" Did you mean {option}{name}?"
-        elif text and Path(text).is_dir():
+        elif text and _is_folder(text):
             meant = f" Did you mean --config-dir {text}?"
         elif near := difflib.get_close_matches(name, names, n=1):
             meant = f" Did you mean {option}{near[0]}?"
         yield Problem(text or repr(text), f"not an override KEY=VALUE.{meant}")
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):  # a name too long for one, or with a null byte
+        return False
 
 
 def search_path(request: Request, project: Project | None) -> list[Path]:

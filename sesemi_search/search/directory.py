@@ -81,7 +81,7 @@ def holds_search(directory: Path) -> bool:
     """Whether a folder is a search directory; one that may not be looked into is none."""
     try:
         return (directory / JOURNAL).exists() or (directory / SEARCH_YAML).exists()
-    except PermissionError:
+    except (OSError, ValueError):  # nor one whose name no folder can have
         return False
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sesemi_search.config.compose import Request, compose_config
@@ -44,6 +44,7 @@ SEARCH = Request(search=True, project=PROJECT)
 TRAIN = Request(search=False, config_name="mnist_lenet5_cosine", project=PROJECT)
 
 
+@example(overrides=["9" * 400], search=True)  # no folder can have such a name
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.one_of(structured, structured, structured, st.text(max_size=12)), min_size=1, max_size=2), st.booleans()
