@@ -311,6 +311,8 @@ def test_what_is_new_appears_and_what_the_reader_chose_stays(browser: Any, tmp_p
         (directory / "study.journal").write_bytes((longer / "study.journal").read_bytes())
         reader.wait("page.search.size === 14")
         assert page.get_by_label("Filter").input_value() == "outcome=complete"
+        page.keyboard.type(" lr>0")  # where its reader was typing
+        assert page.get_by_label("Filter").input_value() == "outcome=complete lr>0"
         assert reader.said == []
         reader.close()
         server.shutdown()

@@ -173,13 +173,17 @@ function remembered() {
 async function follow() {
   for (;;) {
     await new Promise((done) => setTimeout(done, POLL_MS));
-    // Not while its reader types a filter or has brushed an axis: drawing anew would take both away.
-    if (document.hidden || document.activeElement?.matches("input") || view.brushes.size) continue;
+    if (document.hidden || view.brushes.size) continue;  // drawing anew would take what is brushed away
     try {
       const content = await (await fetch(`content.json?seen=${page.search.version}`)).json();
       if (content === null) continue;
-      const top = scrollY;
+      const top = scrollY, { id, selectionStart, selectionEnd } = document.activeElement;
       draw(content);
+      if (id === "filter") {
+        const filter = document.getElementById(id);
+        filter.focus({ preventScroll: true });
+        filter.setSelectionRange(selectionStart, selectionEnd);
+      }
       scrollTo({ top, behavior: "instant" });
     } catch { /* asked again */ }
   }
