@@ -265,11 +265,14 @@ def _advise_noise(records: Sequence[TrialRecord], objectives: Objectives) -> Ite
         return
     if near:
         second = others[0]
+        lead, told = leads[second.number], _points(_lead_by_chance(best, second, num_images, chance))
+        first = f"trial {best.number} leads trial {second.number} by {_points(lead)}: less than the {told} that"
+        if not lead:
+            first = f"trial {best.number} and trial {second.number} are level: nearer than the {told} that"
         yield Advice(
             Kind.noise,
-            f"trial {best.number} leads trial {second.number} by {_points(leads[second.number])}: less than the "
-            f"{_points(_lead_by_chance(best, second, num_images, chance))} that {num_images:,} validation images can "
-            f"tell apart, as with {len(near)} of the {len(others)} other complete trials",
+            f"{first} {num_images:,} validation images can tell apart, as with {len(near)} of the {len(others)} other "
+            "complete trials",
         )
     baseline = next((other for other in others if other.origin is Origin.baseline), None)
     if baseline is not None:
