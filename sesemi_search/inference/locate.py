@@ -46,11 +46,15 @@ def find_model(path: str | Path) -> ModelFiles:
         ConfigError: There is none; the text says which command makes one.
     """
     found = project_path(None, str(path))
-    if found.is_file():
+    try:
+        is_file, is_folder = found.is_file(), found.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        is_file = is_folder = False
+    if is_file:
         if found.suffix not in _SUFFIXES:
             raise ConfigError("", f"{found} is no model; it takes a folder, or a file {' or '.join(_SUFFIXES)}.")
         return ModelFiles(found, found.parent)
-    if not found.is_dir():
+    if not is_folder:
         raise ConfigError("", f"there is no model {found}: no such folder or file.")
     for folder in (found, *_finals(found)):
         for name in (*MODEL_FILES, _CHECKPOINT):

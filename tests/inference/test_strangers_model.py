@@ -151,3 +151,8 @@ def test_weights_that_do_not_fit_and_folders_without_any_are_told(save_untrained
         (tmp_path / "model.txt").touch()
         with pytest.raises(ConfigError, match=message):
             sesemi_search.load_model(tmp_path / path)
+
+
+def test_a_name_that_no_file_can_have_is_no_model() -> None:
+    with pytest.raises(ConfigError, match="there is no model"):
+        sesemi_search.load_model("9" * 400)
